@@ -1,0 +1,174 @@
+//! The catalogue of what can happen.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, codes};
+
+/// What was done, in dotted words: `secret.lease.revoke`. The ones prov itself records are the
+/// constants; an embedding application makes its own with [`Action::custom`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Action(Cow<'static, str>);
+
+impl Action {
+    /// An action of the embedding application, such as `billing.invoice.create`.
+    ///
+    /// # Errors
+    /// [`codes::INVALID_REQUEST`] unless it is two to five dotted words of `a-z`, `0-9` and `_`.
+    pub fn custom(name: impl Into<String>) -> Result<Self> {
+        let name = name.into();
+        let word = |w: &str| {
+            w.starts_with(|c: char| c.is_ascii_lowercase())
+                && w.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        };
+        let well_formed = name.len() <= 96
+            && (2..=5).contains(&name.split('.').count())
+            && name.split('.').all(word);
+        if well_formed {
+            Ok(Self(Cow::Owned(name)))
+        } else {
+            Err(Error::new(codes::INVALID_REQUEST)
+                .detail("an action is two to five dotted words of `a-z`, `0-9` and `_`"))
+        }
+    }
+
+    /// The dotted words.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Action {
+    type Error = Error;
+
+    fn try_from(name: String) -> Result<Self> {
+        Self::custom(name)
+    }
+}
+
+impl From<Action> for String {
+    fn from(action: Action) -> Self {
+        action.0.into_owned()
+    }
+}
+
+/// One line of the catalogue.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct ActionInfo {
+    /// The dotted name.
+    pub name: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+macro_rules! actions {
+    ($($constant:ident = $name:literal, $meaning:literal;)*) => {
+        impl Action {
+            $(#[doc = $meaning] pub const $constant: Self = Self(Cow::Borrowed($name));)*
+        }
+
+        /// Every action prov records, with its meaning.
+        pub const CATALOGUE: &[ActionInfo] =
+            &[$(ActionInfo { name: $name, meaning: $meaning }),*];
+    };
+}
+
+actions! {
+    API_REQUEST = "api.request", "A request was answered that has no more specific event.";
+    API_RATE_LIMITED = "api.rate_limited", "A request was refused because its address sent too many.";
+    AUTH_BOOTSTRAP = "auth.bootstrap", "The first administrator was created.";
+    AUTH_LOGIN = "auth.login", "A user signed in, or tried to.";
+    AUTH_LOGIN_MFA = "auth.login.mfa", "The second step of signing in.";
+    AUTH_STEP_UP = "auth.step_up", "A signed-in user proved themselves again.";
+    AUTH_LOGOUT = "auth.logout", "A user signed out.";
+    AUTH_TOKEN_REFRESH = "auth.token.refresh", "A refresh token was exchanged.";
+    AUTH_TOKEN_REUSE = "auth.token.reuse", "A spent refresh token was presented: its whole family was revoked.";
+    AUTH_TOKEN_REVOKE = "auth.token.revoke", "A token was revoked.";
+    AUTH_TOKEN_REFUSED = "auth.token.refused", "A token was presented that does not hold.";
+    AUTH_SESSION_REVOKE = "auth.session.revoke", "A session was ended by its user or an administrator.";
+    AUTH_PASSWORD_CHANGE = "auth.password.change", "A password was changed by its user.";
+    AUTH_PASSWORD_RESET = "auth.password.reset", "A password was reset by an administrator.";
+    AUTH_KEY_CREATE = "auth.key.create", "A signing key was made.";
+    AUTH_KEY_ROTATE = "auth.key.rotate", "The active signing key changed.";
+    USER_CREATE = "user.create", "A user was created.";
+    USER_UPDATE = "user.update", "A user's details were changed.";
+    USER_DELETE = "user.delete", "A user was deleted.";
+    USER_LOCK = "user.lock", "A user was locked.";
+    USER_UNLOCK = "user.unlock", "A user was unlocked.";
+    USER_ROLES_SET = "user.roles.set", "A user's roles were set.";
+    USER_TEAMS_SET = "user.teams.set", "A user's teams were set.";
+    USER_ERASE = "user.erase", "What is held about a person was erased.";
+    TEAM_CREATE = "team.create", "A team was created.";
+    TEAM_DELETE = "team.delete", "A team was deleted.";
+    MFA_TOTP_ENROLL = "mfa.totp.enroll", "A TOTP secret was made for a user.";
+    MFA_TOTP_CONFIRM = "mfa.totp.confirm", "A TOTP secret was confirmed by its first code.";
+    MFA_TOTP_DISABLE = "mfa.totp.disable", "A TOTP factor was removed.";
+    MFA_VERIFY = "mfa.verify", "A second factor was checked.";
+    MFA_LIMITED = "mfa.limited", "Too many attempts at a second factor.";
+    MFA_BACKUP_CODES_GENERATE = "mfa.backup_codes.generate", "A set of backup codes was made.";
+    MFA_BACKUP_CODE_USE = "mfa.backup_code.use", "A backup code was used up.";
+    MFA_RESET = "mfa.reset", "An administrator removed a user's second factors.";
+    AUTHZ_DECISION = "authz.decision", "A decision was asked for and given.";
+    AUTHZ_POLICY_RELOAD = "authz.policy.reload", "A policy set was loaded, or refused and the old one kept.";
+    KMS_KEY_CREATE = "kms.key.create", "A key was created.";
+    KMS_KEY_ROTATE = "kms.key.rotate", "A key got a new version.";
+    KMS_KEY_DISABLE = "kms.key.disable", "A key was disabled.";
+    KMS_KEY_ENABLE = "kms.key.enable", "A key was enabled.";
+    KMS_ENCRYPT = "kms.encrypt", "Data was encrypted.";
+    KMS_DECRYPT = "kms.decrypt", "Data was decrypted, or could not be.";
+    KMS_DATA_KEY_GENERATE = "kms.data_key.generate", "A data key was handed out.";
+    KMS_REWRAP = "kms.rewrap", "A ciphertext was wrapped again under the newest version of its key.";
+    SECRET_ISSUE = "secret.issue", "A short-lived credential was handed out.";
+    SECRET_LEASE_RENEW = "secret.lease.renew", "A lease was renewed.";
+    SECRET_LEASE_REVOKE = "secret.lease.revoke", "A lease was revoked.";
+    SECRET_LEASE_EXPIRE = "secret.lease.expire", "A lease ended by itself and was cleaned up.";
+    SECRET_ROLE_SET = "secret.role.set", "The rules for a kind of credential were set.";
+    SECRET_ROLE_DELETE = "secret.role.delete", "The rules for a kind of credential were deleted.";
+    SSH_CA_CREATE = "ssh.ca.create", "An SSH certificate authority was made.";
+    SSH_USER_SIGN = "ssh.user.sign", "An SSH user certificate was signed.";
+    SSH_HOST_SIGN = "ssh.host.sign", "An SSH host certificate was signed.";
+    SSH_KEY_GENERATE = "ssh.key.generate", "An SSH key pair was made and handed out.";
+    SSH_CERTIFICATE_REVOKE = "ssh.certificate.revoke", "An SSH certificate was revoked.";
+    AUDIT_QUERY = "audit.query", "The audit log was read.";
+    AUDIT_EXPORT = "audit.export", "The audit log was exported.";
+    AUDIT_VERIFY = "audit.verify", "The audit log was verified.";
+    AUDIT_SUBJECT_ERASE = "audit.subject.erase", "The key of a person's data in the log was destroyed.";
+    SERVER_START = "server.start", "The server started.";
+    SERVER_STOP = "server.stop", "The server stopped.";
+    SERVER_CONFIG_RELOAD = "server.config.reload", "The configuration was read again.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_catalogue_has_more_than_forty_unique_well_formed_names() {
+        let names: BTreeSet<_> = CATALOGUE.iter().map(|info| info.name).collect();
+        assert_eq!(names.len(), CATALOGUE.len());
+        assert!(names.len() > 40);
+        for name in names {
+            assert!(Action::custom(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn odd_names_are_refused() {
+        for name in ["login", "", "a.b.c.d.e.f", "Auth.login", "auth..login", "auth.log\nin"] {
+            assert!(Action::custom(name).is_err(), "{name:?}");
+        }
+    }
+}

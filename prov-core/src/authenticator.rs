@@ -1,0 +1,54 @@
+//! The port through which the authentication layer asks who sent a request.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crate::{Error, Identity, RequestFacts};
+
+/// What a request presents as proof of who sent it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Presented<'a> {
+    /// The value of the `Authorization` header, if there was exactly one.
+    pub authorization: Option<&'a str>,
+    /// The request.
+    pub request: &'a RequestFacts,
+}
+
+impl<'a> Presented<'a> {
+    /// A request that presents nothing.
+    #[must_use]
+    pub fn new(request: &'a RequestFacts) -> Self {
+        Self { authorization: None, request }
+    }
+
+    /// With this `Authorization` header.
+    #[must_use]
+    pub fn with_authorization(mut self, value: Option<&'a str>) -> Self {
+        self.authorization = value;
+        self
+    }
+}
+
+/// What became of an attempt to authenticate.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a fourth answer would be a new contract")]
+#[must_use = "an unread attempt protects nothing"]
+pub enum Attempt {
+    /// The request presents nothing of this scheme; another authenticator may know more.
+    NotRequested,
+    /// The credential holds.
+    Authenticated(Arc<Identity>),
+    /// The credential is of this scheme and does not hold; no other authenticator is asked.
+    Refused(Error),
+}
+
+/// One way to prove who sent a request. Contract: pure computation over memory, never waits, never
+/// panics on any input, and never answers [`Attempt::Authenticated`] for lack of information.
+pub trait Authenticator: Debug + Send + Sync + 'static {
+    /// The scheme for `WWW-Authenticate` (RFC 9110, section 11.6.1), such as `Bearer`.
+    fn scheme(&self) -> &'static str;
+
+    /// Examines what is presented.
+    fn authenticate(&self, presented: &Presented<'_>) -> Attempt;
+}

@@ -1,0 +1,202 @@
+//! The security context: who asks, how they proved it, from where.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Clock, Principal, PrincipalKind, RequestFacts, RequestId, Result, SessionId};
+
+/// Authentication method references (RFC 8176, section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Amr {
+    /// A password.
+    Pwd,
+    /// A one-time password.
+    Otp,
+    /// A key in hardware, such as a security key.
+    Hwk,
+    /// A key in software, such as a synced passkey.
+    Swk,
+    /// A user-presence test by the authenticator.
+    User,
+    /// More than one factor.
+    Mfa,
+}
+
+impl Amr {
+    /// The registered name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pwd => "pwd",
+            Self::Otp => "otp",
+            Self::Hwk => "hwk",
+            Self::Swk => "swk",
+            Self::User => "user",
+            Self::Mfa => "mfa",
+        }
+    }
+}
+
+/// By what kind of credential the request was authenticated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AuthenticationMethod {
+    /// A JWT access token (RFC 9068).
+    AccessToken,
+    /// An API token.
+    ApiToken,
+    /// A workload's SPIFFE verifiable identity document.
+    WorkloadSvid,
+    /// A break-glass token.
+    BreakGlass,
+    /// A session cookie of the console.
+    ConsoleSession,
+    /// prov itself.
+    System,
+}
+
+/// How and when the principal proved who it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Authentication {
+    /// The kind of credential.
+    pub method: AuthenticationMethod,
+    /// The factors that were used (RFC 8176).
+    pub amr: Vec<Amr>,
+    /// When the person last proved who they are, not when the token was made (OIDC `auth_time`).
+    pub authenticated_at: Timestamp,
+    /// The session, if there is one.
+    pub session: Option<SessionId>,
+    /// The id of the token, if it has one (`jti`).
+    pub token_id: Option<String>,
+    /// When the credential ends.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Authentication {
+    /// An authentication by `method` at this moment, without factors, session or end.
+    #[must_use]
+    pub fn new(method: AuthenticationMethod, authenticated_at: Timestamp) -> Self {
+        Self {
+            method,
+            amr: Vec::new(),
+            authenticated_at,
+            session: None,
+            token_id: None,
+            expires_at: None,
+        }
+    }
+
+    /// By these factors.
+    #[must_use]
+    pub fn with_amr(mut self, amr: impl IntoIterator<Item = Amr>) -> Self {
+        self.amr = amr.into_iter().collect();
+        self
+    }
+
+    /// In this session.
+    #[must_use]
+    pub fn in_session(mut self, session: SessionId) -> Self {
+        self.session = Some(session);
+        self
+    }
+
+    /// By the token of this id, which ends then.
+    #[must_use]
+    pub fn by_token(mut self, token_id: impl Into<String>, expires_at: Timestamp) -> Self {
+        self.token_id = Some(token_id.into());
+        self.expires_at = Some(expires_at);
+        self
+    }
+
+    /// Whether a second factor was used.
+    #[must_use]
+    pub fn is_multi_factor(&self) -> bool {
+        self.amr.contains(&Amr::Mfa)
+    }
+}
+
+/// Who was authenticated, and how. What an [`Authenticator`](crate::Authenticator) finds out and
+/// may cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "these two are all there is to know")]
+pub struct Identity {
+    /// Who.
+    pub principal: Principal,
+    /// How and when.
+    pub authentication: Authentication,
+}
+
+/// Who asks, how they proved it, and from where: two pointers, cheap to clone, in the request's
+/// extensions.
+///
+/// Only the authentication layer makes one for a request; background work takes
+/// [`SecurityContext::system`]. A layer that finds none refuses.
+#[derive(Clone)]
+pub struct SecurityContext {
+    identity: Arc<Identity>,
+    request: Arc<RequestFacts>,
+}
+
+impl SecurityContext {
+    /// For the authentication layer: joins what was proved with what was asked.
+    #[must_use]
+    pub fn new(identity: Arc<Identity>, request: Arc<RequestFacts>) -> Self {
+        Self { identity, request }
+    }
+
+    /// prov itself, acting as `name` (`lease-reaper`).
+    ///
+    /// # Errors
+    /// When the operating system gives no randomness for the request id.
+    pub fn system(name: &str, clock: &dyn Clock) -> Result<Self> {
+        let now = clock.now();
+        Ok(Self {
+            identity: Arc::new(Identity {
+                principal: Principal::new(PrincipalKind::System, format!("system:{name}"), name),
+                authentication: Authentication::new(AuthenticationMethod::System, now),
+            }),
+            request: Arc::new(RequestFacts::new(RequestId::generate(clock)?, now)),
+        })
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.identity.principal
+    }
+
+    /// How and when they proved it.
+    #[must_use]
+    pub fn authentication(&self) -> &Authentication {
+        &self.identity.authentication
+    }
+
+    /// What they asked for and from where.
+    #[must_use]
+    pub fn request(&self) -> &Arc<RequestFacts> {
+        &self.request
+    }
+
+    /// Whether a second factor was used.
+    #[must_use]
+    pub fn is_multi_factor(&self) -> bool {
+        self.identity.authentication.is_multi_factor()
+    }
+}
+
+impl fmt::Debug for SecurityContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecurityContext")
+            .field("principal", &self.identity.principal.id)
+            .field("method", &self.identity.authentication.method)
+            .field("request", &self.request.id)
+            .finish()
+    }
+}

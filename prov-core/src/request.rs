@@ -1,0 +1,77 @@
+//! What is known of a request before anyone asks who sent it.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::Timestamp;
+
+use crate::RequestId;
+
+/// The facts of one request, made once at the edge and shared by every layer as an `Arc`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RequestFacts {
+    /// Names this request everywhere.
+    pub id: RequestId,
+    /// The client's address, canonical (never an IPv4-mapped IPv6 address), as trusted proxies told it.
+    pub client: Option<IpAddr>,
+    /// The HTTP method; empty for background work.
+    pub method: String,
+    /// The path, without the query (queries may hold secrets).
+    pub path: String,
+    /// What the client calls itself, cut to 256 characters.
+    pub user_agent: Option<String>,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    recorded: AtomicBool,
+}
+
+impl RequestFacts {
+    /// The facts of a request of which only id and time are known.
+    #[must_use]
+    pub fn new(id: RequestId, received_at: Timestamp) -> Self {
+        Self {
+            id,
+            client: None,
+            method: String::new(),
+            path: String::new(),
+            user_agent: None,
+            received_at,
+            recorded: AtomicBool::new(false),
+        }
+    }
+
+    /// From this address. IPv4-mapped IPv6 addresses, which dual-stack sockets give, become IPv4.
+    #[must_use]
+    pub fn from_client(mut self, client: Option<IpAddr>) -> Self {
+        self.client = client.map(|ip| ip.to_canonical());
+        self
+    }
+
+    /// For this method and path.
+    #[must_use]
+    pub fn for_target(mut self, method: impl Into<String>, path: impl Into<String>) -> Self {
+        self.method = method.into();
+        self.path = path.into();
+        self
+    }
+
+    /// Sent by this program.
+    #[must_use]
+    pub fn by_agent(mut self, user_agent: Option<&str>) -> Self {
+        self.user_agent = user_agent.map(|text| text.chars().take(256).collect());
+        self
+    }
+
+    /// Notes that an audit event about this request is durable, so that the audit layer need not
+    /// write a second one.
+    pub fn mark_recorded(&self) {
+        self.recorded.store(true, Ordering::Release);
+    }
+
+    /// Whether an audit event about this request is durable already.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.recorded.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,9 @@
+//! The outermost layer: facts in, problems out.
+
+mod future;
+mod layer;
+mod service;
+
+pub use future::EdgeFuture;
+pub use layer::{EdgeLayer, PeerAddr};
+pub use service::Edge;

@@ -1,0 +1,89 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{ALLOW, HeaderValue, USER_AGENT};
+use http::{Request, Response};
+use prov_core::{Error, RequestFacts, RequestId, codes};
+use tower_service::Service;
+
+use super::{EdgeFuture, EdgeLayer, PeerAddr};
+use crate::refuse;
+use crate::route::Lookup;
+
+/// The service of [`EdgeLayer`].
+#[derive(Debug, Clone)]
+pub struct Edge<S> {
+    pub(super) inner: S,
+    pub(super) edge: EdgeLayer,
+}
+
+impl<S, ReqB, ResB> Service<Request<ReqB>> for Edge<S>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+    ResB: From<Bytes>,
+{
+    type Response = Response<ResB>;
+    type Error = S::Error;
+    type Future = EdgeFuture<S::Future, ResB>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
+        let facts = match self.edge.facts_of(&request) {
+            Ok(facts) => Arc::new(facts),
+            Err(error) => return EdgeFuture::refused(refuse(error, None), None),
+        };
+        request.extensions_mut().insert(Arc::clone(&facts));
+        if let Some(routes) = &self.edge.routes {
+            match routes.find(request.method(), request.uri().path()) {
+                Lookup::Found(route) => {
+                    request.extensions_mut().insert(route);
+                }
+                Lookup::Unknown => {
+                    let error = Error::new(codes::NOT_FOUND).detail("there is no such path");
+                    return EdgeFuture::refused(refuse(error, Some(&facts)), Some(facts));
+                }
+                Lookup::WrongMethod(methods) => {
+                    let allowed =
+                        methods.iter().map(http::Method::as_str).collect::<Vec<_>>().join(", ");
+                    let mut response = refuse(codes::METHOD_NOT_ALLOWED.into(), Some(&facts));
+                    if let Ok(value) = HeaderValue::from_str(&allowed) {
+                        response.headers_mut().insert(ALLOW, value);
+                    }
+                    return EdgeFuture::refused(response, Some(facts));
+                }
+            }
+        }
+        EdgeFuture::passed(self.inner.call(request), facts)
+    }
+}
+
+impl EdgeLayer {
+    fn facts_of<B>(&self, request: &Request<B>) -> prov_core::Result<RequestFacts> {
+        let id = RequestId::generate(&*self.clock)?;
+        let client = socket_address(request).map(|ip| self.proxies.client(ip, request.headers()));
+        let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
+        Ok(RequestFacts::new(id, self.clock.now())
+            .from_client(client)
+            .for_target(request.method().as_str(), request.uri().path())
+            .by_agent(agent))
+    }
+}
+
+fn socket_address<B>(request: &Request<B>) -> Option<IpAddr> {
+    let extensions = request.extensions();
+    if let Some(PeerAddr(address)) = extensions.get() {
+        return Some(address.ip());
+    }
+    #[cfg(feature = "axum")]
+    if let Some(::axum::extract::ConnectInfo(address)) =
+        extensions.get::<::axum::extract::ConnectInfo<std::net::SocketAddr>>()
+    {
+        return Some(address.ip());
+    }
+    None
+}

@@ -1,0 +1,22 @@
+//! HTTP manners that every prov crate shares, for any tower service.
+//!
+//! * [`EdgeLayer`]: the outermost layer. Gives each request its [`RequestFacts`](prov_core::RequestFacts)
+//!   (id, client address behind trusted proxies), answers what is in no [`RouteTable`] with 404, and
+//!   sees to it that every error leaves as `application/problem+json` with the request id.
+//! * [`refuse`]: how a layer refuses; the reason travels in the response's extensions as [`Refusal`],
+//!   so that the audit layer outside can record it.
+//! * [`RouteTable`]: which action on which resource each route is, for an auditor to read.
+//! * feature `axum`: strict body and path extractors, the security context as an extractor, and
+//!   errors as responses.
+
+#[cfg(feature = "axum")]
+pub mod axum;
+mod edge;
+mod problem_response;
+mod proxies;
+mod route;
+
+pub use edge::{Edge, EdgeFuture, EdgeLayer, PeerAddr};
+pub use problem_response::{Refusal, facts, refuse};
+pub use proxies::TrustedProxies;
+pub use route::{Access, Lookup, MatchedRoute, Route, RouteTable};

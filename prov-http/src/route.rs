@@ -1,0 +1,173 @@
+//! The table of routes: what each is, in words an auditor can read.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::Method;
+
+/// Who may use a route, and how that is decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a fourth kind of access would be a new contract")]
+pub enum Access {
+    /// Anybody; each such line is a decision to defend in review.
+    Public,
+    /// Whoever is signed in, about themselves; the handler touches only what belongs to the caller.
+    SelfService,
+    /// Whom the policies allow this action on this part of the API.
+    Guarded {
+        /// The action: `read`, `list`, `create`, `update`, `delete`, `execute`, `admin`, …
+        action: Cow<'static, str>,
+        /// The part of the API: `users`, `audit`, `kms-keys`, …
+        resource: Cow<'static, str>,
+    },
+}
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path with `{name}` for one segment and `{*name}` for the rest.
+    pub path: Cow<'static, str>,
+    /// Who may use it.
+    pub access: Access,
+    /// If set: only with a second factor that is at most this old (RFC 9470).
+    pub second_factor_within: Option<Duration>,
+}
+
+impl Route {
+    /// A route for anybody.
+    #[must_use]
+    pub fn public(method: Method, path: impl Into<Cow<'static, str>>) -> Self {
+        Self { method, path: path.into(), access: Access::Public, second_factor_within: None }
+    }
+
+    /// A route for whoever is signed in, about themselves.
+    #[must_use]
+    pub fn self_service(method: Method, path: impl Into<Cow<'static, str>>) -> Self {
+        Self { access: Access::SelfService, ..Self::public(method, path) }
+    }
+
+    /// A route for whom the policies allow `action` on `resource`.
+    #[must_use]
+    pub fn guarded(
+        method: Method,
+        path: impl Into<Cow<'static, str>>,
+        action: impl Into<Cow<'static, str>>,
+        resource: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let access = Access::Guarded { action: action.into(), resource: resource.into() };
+        Self { access, ..Self::public(method, path) }
+    }
+
+    /// Only with a second factor at most this old.
+    #[must_use]
+    pub fn with_second_factor(mut self, within: Duration) -> Self {
+        self.second_factor_within = Some(within);
+        self
+    }
+}
+
+/// The route a request was matched to; in the request's extensions, put there by the
+/// [`EdgeLayer`](crate::EdgeLayer).
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "a name for one thing")]
+pub struct MatchedRoute(pub std::sync::Arc<Route>);
+
+/// All routes. A request that matches none does not exist, whatever stands behind the layers.
+#[derive(Debug, Clone, Default)]
+pub struct RouteTable {
+    tree: matchit::Router<Vec<std::sync::Arc<Route>>>,
+    routes: Vec<std::sync::Arc<Route>>,
+}
+
+/// What the table says of a method and a path.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_enums, reason = "these three are all there is")]
+pub enum Lookup {
+    /// This route.
+    Found(MatchedRoute),
+    /// The path takes other methods only.
+    WrongMethod(Vec<Method>),
+    /// No such path.
+    Unknown,
+}
+
+impl RouteTable {
+    /// A table of these routes.
+    ///
+    /// # Errors
+    /// When two routes are the same, or two paths can't be told apart.
+    pub fn new(routes: impl IntoIterator<Item = Route>) -> prov_core::Result<Self> {
+        let refuse = |route: &Route, why: &str| {
+            prov_core::Error::new(prov_core::codes::INTERNAL)
+                .context(format!("route {} {}: {why}", route.method, route.path))
+        };
+        let mut table = Self::default();
+        for route in routes {
+            let route = std::sync::Arc::new(route);
+            table.routes.push(std::sync::Arc::clone(&route));
+            let known = table.routes.iter().filter(|r| r.path == route.path).count() > 1;
+            if !known {
+                let first = vec![std::sync::Arc::clone(&route)];
+                table
+                    .tree
+                    .insert(route.path.to_string(), first)
+                    .map_err(|e| refuse(&route, &e.to_string()))?;
+                continue;
+            }
+            let methods =
+                table.tree.at_mut(&route.path).map_err(|e| refuse(&route, &e.to_string()))?.value;
+            if methods.iter().any(|r| r.method == route.method) {
+                return Err(refuse(&route, "stands in the table twice"));
+            }
+            methods.push(route);
+        }
+        Ok(table)
+    }
+
+    /// All routes, in the order they were given.
+    pub fn iter(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter().map(AsRef::as_ref)
+    }
+
+    /// The route of a request. HEAD goes where GET goes (RFC 9110, section 9.3.2).
+    #[must_use]
+    pub fn find(&self, method: &Method, path: &str) -> Lookup {
+        let Ok(matched) = self.tree.at(path) else { return Lookup::Unknown };
+        let wanted = if method == Method::HEAD { &Method::GET } else { method };
+        match matched.value.iter().find(|route| route.method == wanted) {
+            Some(route) => Lookup::Found(MatchedRoute(std::sync::Arc::clone(route))),
+            None => Lookup::WrongMethod(matched.value.iter().map(|r| r.method.clone()).collect()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_are_found_by_method_and_path() {
+        let table = RouteTable::new([
+            Route::public(Method::GET, "/livez"),
+            Route::guarded(Method::GET, "/users/{id}", "read", "users"),
+            Route::guarded(Method::DELETE, "/users/{id}", "delete", "users"),
+        ])
+        .unwrap();
+        let Lookup::Found(route) = table.find(&Method::DELETE, "/users/user_1") else { panic!() };
+        assert_eq!(route.0.path, "/users/{id}");
+        assert!(matches!(table.find(&Method::HEAD, "/livez"), Lookup::Found(_)));
+        assert!(matches!(table.find(&Method::POST, "/livez"), Lookup::WrongMethod(_)));
+        for path in ["/users/a/b", "/users/", "/nowhere", ""] {
+            assert!(matches!(table.find(&Method::GET, path), Lookup::Unknown), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_same_route_twice_is_refused() {
+        let route = || Route::public(Method::GET, "/a/{id}");
+        assert!(RouteTable::new([route(), route()]).is_err());
+    }
+}
