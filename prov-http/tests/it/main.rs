@@ -1,0 +1,3 @@
+//! What the edge of the house does to requests and answers.
+
+mod edge;

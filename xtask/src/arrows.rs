@@ -1,0 +1,114 @@
+//! Which crate may name which: the house has one hall, and rooms open only onto it.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::steps::Outcome;
+
+/// What every crate may name.
+const HALL: &[&str] = &["prov-core", "prov-http"];
+
+/// What some may name besides the hall.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("prov-cli", &["prov-kms", "prov-audit", "prov-authz", "prov-mfa"]),
+    ("reference-server", EVERYTHING),
+    ("examples", EVERYTHING),
+    ("benches", EVERYTHING),
+];
+
+const EVERYTHING: &[&str] = &[
+    "prov-store",
+    "prov-auth",
+    "prov-authz",
+    "prov-mfa",
+    "prov-kms",
+    "prov-secrets",
+    "prov-audit",
+    "reference-server",
+];
+
+/// What must not stand in the tree of a library crate without its optional features: whoever embeds
+/// one crate does not want a database, a server or a cloud SDK with it.
+const KEPT_OUT: &[(&str, &[&str])] = &[
+    ("prov-core", &["tokio", "axum", "hyper", "rusqlite", "tokio-postgres", "http"]),
+    ("prov-http", &["axum", "hyper", "rusqlite", "tokio-postgres"]),
+    ("prov-auth", &["axum", "hyper", "rusqlite", "tokio-postgres", "ureq", "reqwest"]),
+    ("prov-mfa", &["axum", "hyper", "rusqlite", "tokio-postgres"]),
+    ("prov-authz", &["axum", "hyper", "rusqlite", "tokio-postgres"]),
+    ("prov-kms", &["axum", "hyper", "rusqlite", "tokio-postgres"]),
+    ("prov-secrets", &["axum", "hyper", "rusqlite", "tokio-postgres"]),
+];
+
+/// Holds the manifests against the tables above.
+pub(crate) fn check() -> Outcome {
+    let mut wrong = forbidden_arrows()?;
+    for (package, kept_out) in KEPT_OUT {
+        wrong.extend(heavy_dependencies(package, kept_out)?);
+    }
+    if wrong.is_empty() {
+        println!("── arrows: every crate names only what it may");
+        Ok(())
+    } else {
+        Err(wrong.join("\n"))
+    }
+}
+
+fn forbidden_arrows() -> Result<Vec<String>, String> {
+    let metadata = cargo(&["metadata", "--no-deps", "--format-version", "1", "--locked"])?;
+    let metadata: Value = serde_json::from_str(&metadata).map_err(|e| e.to_string())?;
+    let packages = metadata["packages"].as_array().ok_or("cargo metadata lists no packages")?;
+    let ours: Vec<&str> = packages.iter().filter_map(|p| p["name"].as_str()).collect();
+    let mut wrong = Vec::new();
+    for package in packages {
+        let name = package["name"].as_str().unwrap_or_default();
+        let allowed =
+            ALLOWED.iter().find(|(who, _)| *who == name).map_or(&[][..], |(_, what)| what);
+        for dependency in package["dependencies"].as_array().into_iter().flatten() {
+            let target = dependency["name"].as_str().unwrap_or_default();
+            let is_test_only = dependency["kind"].as_str() == Some("dev");
+            if ours.contains(&target)
+                && !HALL.contains(&target)
+                && !allowed.contains(&target)
+                && !(is_test_only && target == name)
+            {
+                wrong.push(format!(
+                    "{name} names {target}: siblings meet through ports in prov-core"
+                ));
+            }
+        }
+    }
+    Ok(wrong)
+}
+
+fn heavy_dependencies(package: &str, kept_out: &[&str]) -> Result<Vec<String>, String> {
+    let tree = cargo(&[
+        "tree",
+        "--package",
+        package,
+        "--edges",
+        "normal",
+        "--prefix",
+        "none",
+        "--locked",
+        "--format",
+        "{p}",
+    ])?;
+    let names: Vec<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    Ok(kept_out
+        .iter()
+        .filter(|heavy| names.contains(*heavy))
+        .map(|heavy| {
+            format!("{package} brings {heavy} without being asked: put it behind a feature")
+        })
+        .collect())
+}
+
+fn cargo(args: &[&str]) -> Result<String, String> {
+    let output = Command::new("cargo").args(args).output().map_err(|e| e.to_string())?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}

@@ -1,0 +1,48 @@
+//! Running programs, and the tools that come from the package registry.
+
+use std::process::Command;
+use std::time::Instant;
+
+/// What a step ends with: nothing, or what went wrong.
+pub(crate) type Outcome = Result<(), String>;
+
+/// Whether a missing peer is a failure.
+#[expect(clippy::disallowed_methods, reason = "a task has no configuration but its environment")]
+pub(crate) fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| value == "true")
+}
+
+/// Runs a program and waits; its output goes to the terminal.
+pub(crate) fn run(program: &str, args: &[&str]) -> Outcome {
+    let started = Instant::now();
+    println!("── {program} {}", args.join(" "));
+    let status = Command::new(program)
+        .args(args)
+        .status()
+        .map_err(|e| format!("`{program}` does not start: {e}"))?;
+    println!(
+        "── {program} {}: {status} after {:.1?}",
+        args.first().unwrap_or(&""),
+        started.elapsed()
+    );
+    if status.success() { Ok(()) } else { Err(format!("`{program} {}` failed", args.join(" "))) }
+}
+
+/// Whether a program answers to these arguments.
+pub(crate) fn answers(program: &str, args: &[&str]) -> bool {
+    Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
+}
+
+/// Installs a cargo subcommand unless it is there.
+pub(crate) fn cargo_tool(subcommand: &str, package: &str) -> Outcome {
+    if answers("cargo", &[subcommand, "--version"]) {
+        return Ok(());
+    }
+    run("cargo", &["install", "--locked", package])
+}
+
+/// Licences, sources, duplicate versions.
+pub(crate) fn deny() -> Outcome {
+    cargo_tool("deny", "cargo-deny")?;
+    run("cargo", &["deny", "--all-features", "check", "bans", "licenses", "sources"])
+}

@@ -1,0 +1,19 @@
+//! Everything CI checks, cheapest first.
+
+use crate::steps::{self, Outcome, cargo_tool, deny};
+use crate::{arrows, peers};
+
+/// The whole check.
+pub(crate) fn run() -> Outcome {
+    steps::run("cargo", &["fmt", "--all", "--check"])?;
+    arrows::check()?;
+    peers::install()?;
+    cargo_tool("nextest", "cargo-nextest")?;
+    let whole = ["--workspace", "--all-features", "--locked"];
+    let clippy = [&["clippy"], &whole[..], &["--all-targets", "--", "-D", "warnings"]].concat();
+    steps::run("cargo", &clippy)?;
+    steps::run("cargo", &[&["nextest", "run"], &whole[..]].concat())?;
+    steps::run("cargo", &[&["test", "--doc", "--quiet"], &whole[..]].concat())?;
+    steps::run("cargo", &[&["doc", "--no-deps", "--quiet"], &whole[..]].concat())?;
+    deny()
+}
