@@ -6,4 +6,4 @@ mod service;
 
 pub use future::EdgeFuture;
 pub use layer::{EdgeLayer, PeerAddr};
-pub use service::Edge;
+pub use service::{Edge, socket_address};

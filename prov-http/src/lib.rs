@@ -16,7 +16,7 @@ mod problem_response;
 mod proxies;
 mod route;
 
-pub use edge::{Edge, EdgeFuture, EdgeLayer, PeerAddr};
-pub use problem_response::{Refusal, facts, refuse};
+pub use edge::{Edge, EdgeFuture, EdgeLayer, PeerAddr, socket_address};
+pub use problem_response::{KeepBody, Refusal, facts, refuse};
 pub use proxies::TrustedProxies;
 pub use route::{Access, Lookup, MatchedRoute, Route, RouteTable};

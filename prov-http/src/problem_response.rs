@@ -19,6 +19,12 @@ impl Refusal {
     }
 }
 
+/// In a response's extensions: its body says what is wrong in a form of its own, as a health check's
+/// does, and the edge leaves it alone.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "a mark without content")]
+pub struct KeepBody;
+
 /// The facts of a request, which the [`EdgeLayer`](crate::EdgeLayer) put there.
 #[must_use]
 pub fn facts(extensions: &http::Extensions) -> Option<&Arc<RequestFacts>> {

@@ -9,8 +9,8 @@ use http::{Response, StatusCode};
 use pin_project_lite::pin_project;
 use prov_core::{Code, Error, Problem, RequestFacts, codes};
 
-use crate::Refusal;
 use crate::problem_response::problem_body;
+use crate::{KeepBody, Refusal};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -82,7 +82,7 @@ fn finish<B: From<Bytes>>(response: &mut Response<B>, facts: &RequestFacts) {
         .is_some_and(|value| value.as_bytes().starts_with(b"application/problem+json"));
     let body = if let Some(refusal) = response.extensions().get::<Refusal>() {
         problem_body(refusal.error(), Some(facts))
-    } else if is_problem {
+    } else if is_problem || response.extensions().get::<KeepBody>().is_some() {
         return;
     } else {
         foreign_problem(status, facts)

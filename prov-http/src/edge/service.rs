@@ -63,7 +63,11 @@ where
 }
 
 impl EdgeLayer {
-    fn facts_of<B>(&self, request: &Request<B>) -> prov_core::Result<RequestFacts> {
+    /// The facts of a request, for a layer that finds none because no edge stands before it.
+    ///
+    /// # Errors
+    /// When the operating system gives no randomness for the request id.
+    pub fn facts_of<B>(&self, request: &Request<B>) -> prov_core::Result<RequestFacts> {
         let id = RequestId::generate(&*self.clock)?;
         let client = socket_address(request).map(|ip| self.proxies.client(ip, request.headers()));
         let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
@@ -74,7 +78,9 @@ impl EdgeLayer {
     }
 }
 
-fn socket_address<B>(request: &Request<B>) -> Option<IpAddr> {
+/// The address a request's socket belongs to, if the server put it into the extensions.
+#[must_use]
+pub fn socket_address<B>(request: &Request<B>) -> Option<IpAddr> {
     let extensions = request.extensions();
     if let Some(PeerAddr(address)) = extensions.get() {
         return Some(address.ip());

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use prov_core::{Error, Problem, SystemClock, codes};
-use prov_http::{EdgeLayer, MatchedRoute, PeerAddr, Route, RouteTable, TrustedProxies, refuse};
+use prov_http::{
+    EdgeLayer, KeepBody, MatchedRoute, PeerAddr, Route, RouteTable, TrustedProxies, refuse,
+};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 type Answer = Result<Response<Bytes>, Infallible>;
@@ -15,6 +17,7 @@ fn edge() -> EdgeLayer {
         Route::public(Method::GET, "/fine"),
         Route::public(Method::GET, "/refused"),
         Route::public(Method::GET, "/foreign"),
+        Route::public(Method::GET, "/kept"),
     ]);
     EdgeLayer::new(Arc::new(SystemClock::new()))
         .with_routes(Arc::new(routes.unwrap()))
@@ -28,6 +31,12 @@ async fn handler(request: Request<()>) -> Answer {
     Ok(match request.uri().path() {
         "/fine" => Response::new(Bytes::from(facts.client.unwrap().to_string())),
         "/refused" => refuse(Error::new(codes::CONFLICT).field("name", "is taken"), None),
+        "/kept" => {
+            let mut response = Response::new(Bytes::from_static(b"store: down"));
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            response.extensions_mut().insert(KeepBody);
+            response
+        }
         _ => {
             let mut response = Response::new(Bytes::from_static(b"oops, at /srv/secret/path"));
             *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
@@ -74,6 +83,12 @@ async fn an_error_of_somebody_elses_becomes_a_problem_without_its_text() {
     let response = ask(Method::GET, "/foreign").await;
     assert_eq!(problem(&response).status, 422);
     assert!(!String::from_utf8_lossy(response.body()).contains("secret"));
+}
+
+#[tokio::test]
+async fn an_answer_that_asks_to_be_kept_is_kept() {
+    let response = ask(Method::GET, "/kept").await;
+    assert_eq!((response.status().as_u16(), &response.body()[..]), (503, &b"store: down"[..]));
 }
 
 #[tokio::test]
