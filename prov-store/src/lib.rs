@@ -1,1 +1,41 @@
-//! prov-store
+//! Durable records on SQLite: an implementation of [`prov_core::store::Store`], chosen by URL.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use prov_core::SystemClock;
+//! use prov_core::store::{Batch, Expect, Key, Store};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> prov_core::Result<()> {
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let url = format!("sqlite:{}/prov.db", folder.path().display());
+//! let store = prov_store::connect(&url, Arc::new(SystemClock::new())).await?;
+//!
+//! let key = Key::new("app.greeting", "en");
+//! let version = store.commit(Batch::new().put(key.clone(), "hello", Expect::Absent)).await?;
+//! // Confirmed is durable. Whoever read an older state can't overwrite this one by mistake.
+//! store.commit(Batch::new().put(key.clone(), "hi", Expect::Version(version))).await?;
+//! assert_eq!(store.get(&key).await?.unwrap().value, "hi");
+//! store.close().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! * [`SqliteStore`] (feature `sqlite`, on by default): one file, one process.
+//!
+//! It commits in groups: batches that wait at the same time share one transaction and one sync of
+//! the disk. It passes [`prov_core::store::conformance`]. Values are stored as they are given; wrap
+//! the store to seal them. The end of a record is kept to the nanosecond until the year 2262, and
+//! as that year if later.
+
+mod bounds;
+pub mod codes;
+mod database;
+mod ending;
+mod group;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+pub use database::{Database, connect};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteOptions, SqliteStore};

@@ -15,11 +15,15 @@
 //! panics with what was expected.
 #![expect(
     clippy::expect_used,
+    clippy::panic,
     clippy::missing_panics_doc,
     reason = "a conformance suite is a test: it panics with what was expected"
 )]
 
+use std::future::{Future, poll_fn};
 use std::num::NonZeroU32;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,11 +36,15 @@ use crate::codes;
 /// clock sleeps in it (records of the suite end after at most two seconds).
 pub async fn all(store: &dyn Store, advance: &(dyn Fn(Duration) + Sync)) {
     values_come_back_byte_for_byte(store).await;
+    names_are_any_text(store).await;
     a_failed_expectation_changes_nothing(store).await;
+    expectations_look_at_the_state_before_the_batch(store).await;
+    concurrent_writers_lose_no_update(store).await;
     versions_never_repeat(store).await;
     scans_are_ordered_and_paged(store).await;
     prefixes_are_not_patterns(store).await;
     terms_find_exactly(store).await;
+    terms_page_within_a_prefix(store).await;
     changes_are_told(store).await;
     expired_records_are_absent(store, advance).await;
 }
@@ -67,6 +75,29 @@ pub async fn values_come_back_byte_for_byte(store: &dyn Store) {
     assert_eq!(value_of(store, &absent).await, None, "what was never put is absent");
 }
 
+/// Ids and terms are any text, the zero character included.
+pub async fn names_are_any_text(store: &dyn Store) {
+    for id in ["a\0b", "", " ", "naïve ☃", "\u{10FFFF}"] {
+        let key = Key::new("conformance.names", id);
+        let term = Term::new("name", id);
+        let batch = Batch::new().with(Operation::Put {
+            key: key.clone(),
+            value: Bytes::from_static(b"x"),
+            expires_at: None,
+            terms: vec![term.clone(), term.clone()],
+            expect: Expect::Absent,
+        });
+        store.commit(batch).await.expect("any text is an id, and a term given twice is one term");
+        assert!(value_of(store, &key).await.is_some(), "id {id:?}");
+        let scan = Scan::kind("conformance.names").with_term(term);
+        let found = store.scan(&scan).await.expect("scanning succeeds").records;
+        assert_eq!(found.len(), 1, "term {id:?}");
+    }
+    let scan = Scan::kind("conformance.names").with_prefix("\u{10FFFF}");
+    let found = store.scan(&scan).await.expect("scanning succeeds").records;
+    assert_eq!(found.len(), 1, "the last character is a prefix like any other");
+}
+
 /// All or nothing, for every kind of expectation.
 pub async fn a_failed_expectation_changes_nothing(store: &dyn Store) {
     let key = |id: &str| Key::new("conformance.expect", id);
@@ -93,6 +124,68 @@ pub async fn a_failed_expectation_changes_nothing(store: &dyn Store) {
         .delete(key("nobody"), Expect::Any);
     store.commit(batch).await.expect("expectations that hold succeed");
     assert_eq!(value_of(store, &key("a")).await, None, "deleted is absent");
+}
+
+/// Operations of one batch don't see each other, and the last one on a key remains.
+pub async fn expectations_look_at_the_state_before_the_batch(store: &dyn Store) {
+    let key = Key::new("conformance.before", "a");
+    let batch =
+        Batch::new().put(key.clone(), "1", Expect::Absent).put(key.clone(), "2", Expect::Absent);
+    store.commit(batch).await.expect("before the batch there was none");
+    assert_eq!(value_of(store, &key).await.as_deref(), Some(&b"2"[..]), "the last one remains");
+    let batch = Batch::new().delete(key.clone(), Expect::Any).put(key, "3", Expect::Absent);
+    let error = store.commit(batch).await.expect_err("before the batch there was one");
+    assert!(error.is(codes::CONFLICT), "a conflict, not {error:?}");
+}
+
+/// Many at once read, add one and write what they read: every confirmed addition counts, and of
+/// those who create the same record exactly one succeeds.
+pub async fn concurrent_writers_lose_no_update(store: &dyn Store) {
+    let key = Key::new("conformance.concurrent", "counter");
+    let created = |n: u8| {
+        let batch = Batch::new().put(key.clone(), vec![0, n], Expect::Absent);
+        async move { store.commit(batch).await.is_ok() }
+    };
+    let winners = all_at_once((0..8).map(created)).await;
+    assert_eq!(winners.iter().filter(|won| **won).count(), 1, "one creates it: {winners:?}");
+    put(store, &key, &[0], Expect::Any).await;
+    let added = |_| async {
+        for _ in 0..1000 {
+            let read = store.get(&key).await.expect("reading succeeds").expect("it is there");
+            let count = read.value.first().expect("a count") + 1;
+            let batch = Batch::new().put(key.clone(), vec![count], Expect::Version(read.version));
+            match store.commit(batch).await {
+                Ok(_) => return,
+                Err(error) => {
+                    assert!(error.is(codes::CONFLICT), "a lost race is a conflict: {error:?}");
+                }
+            }
+        }
+        panic!("a writer lost 1000 races");
+    };
+    all_at_once((0..16).map(added)).await;
+    assert_eq!(value_of(store, &key).await.as_deref(), Some(&[16][..]), "no addition is lost");
+}
+
+/// Polls all futures together until each is done. (This crate has no runtime to spawn them on.)
+async fn all_at_once<F: Future + Send>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
+where
+    F::Output: Send,
+{
+    let mut running: Vec<Pin<Box<F>>> = futures.map(Box::pin).collect();
+    let mut outputs = Vec::new();
+    poll_fn(|cx| {
+        running.retain_mut(|future| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => {
+                outputs.push(output);
+                false
+            }
+            Poll::Pending => true,
+        });
+        if running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    outputs
 }
 
 /// Deleting and creating again must not make an old version valid.
@@ -173,6 +266,30 @@ pub async fn terms_find_exactly(store: &dyn Store) {
     assert_eq!(found(red()).await, Vec::<String>::new(), "terms go with put and delete");
 }
 
+/// A term, a prefix and a cursor narrow together.
+pub async fn terms_page_within_a_prefix(store: &dyn Store) {
+    let put = |id: &str, color: &str| Operation::Put {
+        key: Key::new("conformance.pages", id),
+        value: Bytes::new(),
+        expires_at: None,
+        terms: vec![Term::new("color", color)],
+        expect: Expect::Absent,
+    };
+    let batch = [("a/1", "red"), ("b/1", "red"), ("b/2", "blue"), ("b/3", "red"), ("c/1", "red")]
+        .into_iter()
+        .fold(Batch::new(), |batch, (id, color)| batch.with(put(id, color)));
+    store.commit(batch).await.expect("putting succeeds");
+    let scan = Scan::kind("conformance.pages")
+        .with_term(Term::new("color", "red"))
+        .with_prefix("b/")
+        .limit(page(1));
+    let first = store.scan(&scan).await.expect("scanning succeeds");
+    assert_eq!(first.next.as_deref(), Some("b/1"), "there is more");
+    let second = store.scan(&scan.after(first.next)).await.expect("scanning succeeds");
+    let ids: Vec<_> = second.records.iter().map(|record| record.id.as_str()).collect();
+    assert_eq!((ids.as_slice(), second.next), (&["b/3"][..], None), "and then no more");
+}
+
 /// Whoever listens hears of puts and deletes.
 pub async fn changes_are_told(store: &dyn Store) {
     let key = Key::new("conformance.changes", "a");
@@ -196,7 +313,7 @@ pub async fn expired_records_are_absent(store: &dyn Store, advance: &(dyn Fn(Dur
         terms: vec![term.clone()],
         expect,
     };
-    let far: Timestamp = "2099-01-01T00:00:00Z".parse().expect("a time");
+    let far: Timestamp = "2099-01-01T00:00:00.123456789Z".parse().expect("a time");
     store.commit(Batch::new().with(ends(far, Expect::Absent))).await.expect("putting succeeds");
     let live = store.get(&key).await.expect("reading succeeds").expect("it has not ended");
     assert_eq!(live.expires_at, Some(far), "the end comes back");

@@ -1,0 +1,57 @@
+//! Choosing a database by its URL.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use prov_core::store::Store;
+use prov_core::{Clock, Error, HealthCheck, Result};
+
+use crate::codes;
+
+/// A [`Store`] on a database: it can be asked how it is, and closed.
+///
+/// `Arc<dyn Database>` becomes an `Arc<dyn Store>` or an `Arc<dyn HealthCheck>` wherever one is
+/// expected.
+#[async_trait]
+pub trait Database: Store + HealthCheck {
+    /// Waits until what was being written is durable or refused, and lets the database go. From then
+    /// on every call fails with [`STORE_UNAVAILABLE`](prov_core::codes::STORE_UNAVAILABLE). Closing
+    /// again does nothing.
+    async fn close(&self);
+}
+
+/// Opens the database that `url` names: `sqlite:path/to/file.db` (made if there is none). Records end by `clock`.
+///
+/// It must be called, and the store used, within a tokio runtime with time and I/O enabled.
+///
+/// # Errors
+/// [`codes::URL_NOT_UNDERSTOOD`], without a word of the URL but its scheme, and whatever opening
+/// the database fails with.
+pub async fn connect(url: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Database>> {
+    let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
+    match scheme {
+        #[cfg(feature = "sqlite")]
+        "sqlite" => {
+            let path = rest.strip_prefix("//").unwrap_or(rest);
+            if path.is_empty() || path == ":memory:" {
+                let error = Error::new(codes::URL_NOT_UNDERSTOOD);
+                return Err(error.detail("name a file: `sqlite:path/to/file.db`"));
+            }
+            Ok(Arc::new(crate::SqliteStore::open(path, clock)?))
+        }
+        _ => Err(unknown(scheme)),
+    }
+}
+
+fn unknown(scheme: &str) -> Error {
+    let mut understood = Vec::new();
+    if cfg!(feature = "sqlite") {
+        understood.push("`sqlite:path/to/file.db`");
+    }
+    let is_name = scheme.bytes().all(|b| b.is_ascii_lowercase()) && !scheme.is_empty();
+    // Anything else may be a path or a password that was pasted in the wrong place.
+    let what = if is_name { format!("`{scheme}:` is") } else { "this URL is".to_owned() };
+    let understood = understood.join(" and ");
+    Error::new(codes::URL_NOT_UNDERSTOOD)
+        .detail(format!("{what} not understood; this build understands {understood}"))
+}
