@@ -1,0 +1,72 @@
+//! The error codes of this crate.
+
+use prov_core::{Code, Kind};
+
+/// The code is wrong, or it was used already: which of the two is told to the audit log only.
+pub const FACTOR_REJECTED: Code = Code::new(
+    "mfa.factor_rejected",
+    Kind::Unauthenticated,
+    "the code is not right or was used already; wait for the next one",
+);
+/// Too many attempts at one factor of one user; `Retry-After` says when the next is heard.
+pub const FACTOR_LIMITED: Code = Code::new(
+    "mfa.factor_limited",
+    Kind::RateLimited,
+    "too many attempts at this second factor; wait and try again",
+);
+/// The step needs a second factor that was proved recently (RFC 9470).
+pub const STEP_UP_REQUIRED: Code = Code::new(
+    "mfa.step_up_required",
+    Kind::StepUpRequired,
+    "prove your second factor again, then repeat the request",
+);
+/// The caller has no factor of this id.
+pub const FACTOR_UNKNOWN: Code =
+    Code::new("mfa.factor_unknown", Kind::NotFound, "there is no such second factor");
+/// The user has as many authenticator apps as one user may have.
+pub const FACTOR_COUNT_REACHED: Code = Code::new(
+    "mfa.factor_count_reached",
+    Kind::Conflict,
+    "there are as many authenticator apps as a user may have; remove one first",
+);
+/// Backup codes stand in for another factor, and there is none.
+pub const FACTOR_MISSING: Code = Code::new(
+    "mfa.factor_missing",
+    Kind::Conflict,
+    "there is no confirmed second factor; enrol an authenticator app first",
+);
+/// This kind of factor can't be checked here.
+pub const FACTOR_METHOD_UNKNOWN: Code = Code::new(
+    "mfa.factor_method_unknown",
+    Kind::InvalidRequest,
+    "this kind of second factor can't be checked here",
+);
+/// The caller is a program; only people have second factors.
+pub const FACTOR_NEEDS_PERSON: Code =
+    Code::new("mfa.factor_needs_person", Kind::Denied, "only people have second factors");
+
+/// Every code of this crate.
+pub const ALL: &[Code] = &[
+    FACTOR_REJECTED,
+    FACTOR_LIMITED,
+    STEP_UP_REQUIRED,
+    FACTOR_UNKNOWN,
+    FACTOR_COUNT_REACHED,
+    FACTOR_MISSING,
+    FACTOR_METHOD_UNKNOWN,
+    FACTOR_NEEDS_PERSON,
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::ALL;
+
+    #[test]
+    fn names_are_unique_and_belong_to_this_crate() {
+        let names: BTreeSet<_> = ALL.iter().map(prov_core::Code::name).collect();
+        assert_eq!(names.len(), ALL.len());
+        assert!(names.iter().all(|name| name.starts_with("mfa.")));
+    }
+}

@@ -1,0 +1,225 @@
+//! What can be done with second factors.
+
+mod answers;
+mod backup;
+mod caller;
+mod enrol;
+mod remove;
+mod second_factor;
+mod verify;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use answers::{
+    BackupCodes, BackupVerified, Device, Enrollment, MfaStatus, Removed, TotpVerified,
+};
+use prov_core::audit::{Action, Outcome, Recorder, RecorderExt};
+use prov_core::store::{Batch, Entity, Expect, Store, StoreExt, Stored};
+use prov_core::{
+    Clock, Error, FactorMethod, Result, SecurityContext, Timestamp, UserId, codes as core_codes,
+};
+
+use self::caller::Caller;
+use crate::factors::{Checked, Limit, UserFactors};
+use crate::{MfaConfig, RECENT_SECOND_FACTOR, codes, is_recent};
+
+/// How often a change is tried again when others are faster. Attempts in vain write at most as often
+/// as the limit allows, so that this is not reached by guessing.
+const RACES: u32 = 64;
+
+/// Second factors of users, over one store that every node shares.
+///
+/// Rules that hold on every node, since each is one compare-and-swap of the user's record:
+/// * a code is used up when it holds (RFC 6238, section 5.2), in whatever spelling;
+/// * an attempt in vain counts before it is answered: parallel guesses are not heard more often;
+/// * a first factor needs a session; adding to what there is, or taking away, needs a second factor
+///   proved in the last 15 minutes, by the token or in the same session.
+pub struct MfaService {
+    store: Arc<dyn Store>,
+    recorder: Arc<dyn Recorder>,
+    clock: Arc<dyn Clock>,
+    config: MfaConfig,
+}
+
+impl fmt::Debug for MfaService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MfaService").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// What becomes of a record after a decision, and what is answered.
+enum Decided<T> {
+    /// It stays as it was.
+    Kept(T),
+    /// It is written as it was changed.
+    Changed(T),
+    /// It goes.
+    Removed(T),
+}
+
+impl<T> Decided<T> {
+    fn map<U>(self, change: impl FnOnce(T) -> U) -> Decided<U> {
+        match self {
+            Self::Kept(answer) => Decided::Kept(change(answer)),
+            Self::Changed(answer) => Decided::Changed(change(answer)),
+            Self::Removed(answer) => Decided::Removed(change(answer)),
+        }
+    }
+}
+
+impl MfaService {
+    /// A service over this store, which has to be sealed at rest.
+    ///
+    /// # Errors
+    /// [`core_codes::INVALID_REQUEST`] naming the setting that is out of its limits.
+    pub fn new(
+        store: Arc<dyn Store>,
+        recorder: Arc<dyn Recorder>,
+        clock: Arc<dyn Clock>,
+        config: MfaConfig,
+    ) -> Result<Self> {
+        config.check()?;
+        Ok(Self { store, recorder, clock, config })
+    }
+
+    /// The factors this user can answer with; empty when none is confirmed.
+    ///
+    /// # Errors
+    /// When the store can't be read: signing in must then fail, not skip the factor.
+    pub async fn methods(&self, user: &UserId) -> Result<Vec<FactorMethod>> {
+        Ok(self.look(user).await?.methods())
+    }
+
+    /// What the caller has: factors and backup codes that are left.
+    ///
+    /// # Errors
+    /// [`codes::FACTOR_NEEDS_PERSON`] for a program; when the store can't be read.
+    pub async fn status(&self, context: &SecurityContext) -> Result<MfaStatus> {
+        Ok(MfaStatus::of(&self.look(&person(context)?).await?))
+    }
+
+    /// The caller's authenticator apps, without their secrets.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    pub async fn devices(&self, context: &SecurityContext) -> Result<Vec<Device>> {
+        Ok(self.look(&person(context)?).await?.totp.iter().map(Device::of).collect())
+    }
+
+    /// The user's record as it is now.
+    async fn look(&self, user: &UserId) -> Result<UserFactors> {
+        let found = self.store.load::<UserFactors>(user.as_str()).await?;
+        let mut factors =
+            found.map_or_else(|| UserFactors::none_of(user.clone()), |stored| stored.entity);
+        factors.prune(self.clock.now());
+        Ok(factors)
+    }
+
+    /// Reads the user's record, decides and writes it, again whenever somebody else was faster. What
+    /// `decide` answers holds only once it is written.
+    async fn decide<T: Send>(
+        &self,
+        user: &UserId,
+        decide: impl Fn(&mut UserFactors, Timestamp) -> Result<Decided<T>> + Send + Sync,
+    ) -> Result<T> {
+        for _ in 0..RACES {
+            let (mut factors, expect) = match self.store.load::<UserFactors>(user.as_str()).await? {
+                Some(Stored { entity, version }) => (entity, Expect::Version(version)),
+                None => (UserFactors::none_of(user.clone()), Expect::Absent),
+            };
+            let now = self.clock.now();
+            factors.prune(now);
+            let (answer, batch) = match decide(&mut factors, now)? {
+                Decided::Kept(answer) => return Ok(answer),
+                Decided::Changed(answer) => (answer, Batch::new().with(factors.put(expect)?)),
+                Decided::Removed(answer) => {
+                    (answer, Batch::new().delete(UserFactors::key(user.as_str()), expect))
+                }
+            };
+            match self.store.commit(batch).await {
+                Ok(_) => return Ok(answer),
+                Err(error) if error.is(core_codes::CONFLICT) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::new(core_codes::CONFLICT).context("lost every race for a user's factors"))
+    }
+
+    const fn limit(&self) -> Limit {
+        Limit {
+            attempts: self.config.rate_limit.get() as usize,
+            window: self.config.rate_limit_window,
+        }
+    }
+
+    /// Makes an event durable, as part of the caller's request.
+    async fn record(
+        &self,
+        caller: &Caller<'_>,
+        action: Action,
+        outcome: Outcome,
+        facts: &[(&'static str, serde_json::Value)],
+    ) -> Result<()> {
+        let mut event = caller.event(&*self.clock, action, outcome);
+        for (key, value) in facts {
+            event = event.with(key, value.clone());
+        }
+        self.recorder.record_in(caller.request(), event).await.map(drop)
+    }
+
+    /// Records what was refused for want of a recent second factor; other errors pass.
+    async fn record_refusal<T>(
+        &self,
+        caller: &Caller<'_>,
+        action: Action,
+        result: Result<T>,
+    ) -> Result<T> {
+        if let Err(error) = &result
+            && error.is(codes::STEP_UP_REQUIRED)
+        {
+            let reason = [("reason", "second_factor_not_recent".into())];
+            self.record(caller, action, Outcome::Denied, &reason).await?;
+        }
+        result
+    }
+
+    /// Records a code that did not hold, and says so; passes on what did.
+    async fn settle<T>(
+        &self,
+        caller: &Caller<'_>,
+        action: Action,
+        method: FactorMethod,
+        checked: Checked<T>,
+    ) -> Result<T> {
+        let method = ("method", serde_json::json!(method));
+        match checked {
+            Checked::Held(answer) => Ok(answer),
+            Checked::Rejected(reason) => {
+                let facts = [method, ("reason", reason.into())];
+                self.record(caller, action, Outcome::Failure, &facts).await?;
+                Err(codes::FACTOR_REJECTED.into())
+            }
+            Checked::Limited(until) => {
+                self.record(caller, Action::MFA_LIMITED, Outcome::Denied, &[method]).await?;
+                let wait = until.duration_since(self.clock.now()).try_into().unwrap_or_default();
+                Err(Error::new(codes::FACTOR_LIMITED).retry_after(wait))
+            }
+        }
+    }
+}
+
+/// Refuses unless nothing is there yet, or a second factor was proved recently: by the token, or in
+/// the same session.
+fn require_recent(context: &SecurityContext, factors: &UserFactors, now: Timestamp) -> Result<()> {
+    let authentication = context.authentication();
+    let proved = !factors.has_confirmed()
+        || is_recent(authentication, now, RECENT_SECOND_FACTOR)
+        || factors.is_proved_by(authentication.session.as_ref(), now);
+    if proved { Ok(()) } else { Err(codes::STEP_UP_REQUIRED.into()) }
+}
+
+/// The account of the caller.
+fn person(context: &SecurityContext) -> Result<UserId> {
+    context.principal().id.parse().map_err(|_| codes::FACTOR_NEEDS_PERSON.into())
+}

@@ -1,0 +1,21 @@
+//! Second factors end to end: one user, several nodes, and somebody who guesses.
+
+#[cfg(test)]
+mod backup_codes;
+#[cfg(test)]
+mod enrolment;
+#[cfg(test)]
+#[cfg(feature = "axum")]
+mod http_api;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod oathtool;
+#[cfg(test)]
+mod races;
+#[cfg(test)]
+mod removal;
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
+mod world;
