@@ -50,7 +50,7 @@ impl Entity for UserFactors {
             .chain(self.attempts.last())
             .chain(self.proofs.iter().map(|proof| proof.until))
             .max()
-            .or(Some(Timestamp::MIN))
+            .or(Some(Timestamp::UNIX_EPOCH))
     }
 }
 

@@ -17,7 +17,8 @@ pub use answers::{
 use prov_core::audit::{Action, Outcome, Recorder, RecorderExt};
 use prov_core::store::{Batch, Entity, Expect, Store, StoreExt, Stored};
 use prov_core::{
-    Clock, Error, FactorMethod, Result, SecurityContext, Timestamp, UserId, codes as core_codes,
+    Clock, Error, FactorMethod, FactorResponse, Result, SecurityContext, Timestamp, UserId,
+    codes as core_codes,
 };
 
 use self::caller::Caller;
@@ -144,6 +145,24 @@ impl MfaService {
             }
         }
         Err(Error::new(core_codes::CONFLICT).context("lost every race for a user's factors"))
+    }
+
+    /// Checks a response by whatever factor it names and uses it up.
+    async fn use_up(
+        &self,
+        caller: &Caller<'_>,
+        user: &UserId,
+        response: &FactorResponse,
+        context: Option<&SecurityContext>,
+    ) -> Result<()> {
+        let code = &response.code;
+        match response.method {
+            FactorMethod::Totp => self.use_up_totp(caller, user, code).await,
+            FactorMethod::BackupCode => {
+                self.use_up_backup_code(caller, user, code, context).await.map(drop)
+            }
+            _ => Err(codes::FACTOR_METHOD_UNKNOWN.into()),
+        }
     }
 
     const fn limit(&self) -> Limit {

@@ -132,3 +132,17 @@ fn a_record_without_a_factor_ends_and_one_with_a_factor_does_not() {
     check(&mut factors, "000000", 1000);
     assert_eq!(factors.expires_at(), Some(at(1300)));
 }
+
+#[test]
+fn an_enrolment_is_void_from_its_last_second_on_also_beside_a_confirmed_app() {
+    let mut factors = enrolled();
+    let mut waiting = factors.totp[0].clone();
+    waiting.id = TotpId::generate(&ManualClock::at(at(1))).unwrap();
+    waiting.state = DeviceState::Pending { until: at(900) };
+    factors.totp.push(waiting);
+    factors.prune(at(899));
+    assert_eq!(factors.totp.len(), 2);
+    factors.prune(at(900));
+    assert_eq!(factors.totp.len(), 1);
+    assert!(factors.has_confirmed());
+}

@@ -1,7 +1,7 @@
 //! Backup codes: making a set, using one up.
 
 use prov_core::audit::{Action, Outcome};
-use prov_core::{FactorMethod, RequestFacts, Result, SecretText, SecurityContext, UserId};
+use prov_core::{FactorMethod, Result, SecretText, SecurityContext, UserId};
 
 use super::verify::{after, remember_proof};
 use super::{BackupCodes, BackupVerified, Caller, Decided, MfaService, person, require_recent};
@@ -45,20 +45,11 @@ impl MfaService {
         code: &SecretText,
     ) -> Result<BackupVerified> {
         let user = person(context)?;
-        self.use_up(&Caller::known(context, &user), &user, code, Some(context)).await
+        self.use_up_backup_code(&Caller::known(context, &user), &user, code, Some(context)).await
     }
 
-    /// Checks one of the user's backup codes and uses it up, while signing in.
-    pub(super) async fn sign_in_with_backup_code(
-        &self,
-        user: &UserId,
-        code: &SecretText,
-        request: &RequestFacts,
-    ) -> Result<()> {
-        self.use_up(&Caller::signing_in(user, request), user, code, None).await.map(drop)
-    }
-
-    async fn use_up(
+    /// Checks one of the user's backup codes and uses it up; with a context, its session proved it.
+    pub(super) async fn use_up_backup_code(
         &self,
         caller: &Caller<'_>,
         user: &UserId,

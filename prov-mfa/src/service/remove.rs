@@ -1,7 +1,7 @@
 //! Taking factors away.
 
 use prov_core::audit::{Action, Outcome};
-use prov_core::{FactorMethod, FactorResponse, Result, SecurityContext, UserId};
+use prov_core::{FactorResponse, Result, SecurityContext, UserId};
 
 use super::{Caller, Decided, MfaService, Removed, person, require_recent};
 use crate::codes;
@@ -24,7 +24,7 @@ impl MfaService {
         let user = person(context)?;
         let caller = Caller::known(context, &user);
         if let Some(proof) = proof {
-            self.check_proof(&user, proof, context).await?;
+            self.use_up(&caller, &user, proof, Some(context)).await?;
         }
         let decided = self.decide(&user, |factors, now| {
             if proof.is_none() {
@@ -67,22 +67,5 @@ impl MfaService {
         ];
         self.record(&caller, Action::MFA_RESET, Outcome::Success, &facts).await?;
         Ok(removed)
-    }
-
-    async fn check_proof(
-        &self,
-        user: &UserId,
-        proof: &FactorResponse,
-        context: &SecurityContext,
-    ) -> Result<()> {
-        match proof.method {
-            FactorMethod::Totp => {
-                self.sign_in_with_totp(user, &proof.code, context.request()).await
-            }
-            FactorMethod::BackupCode => {
-                self.verify_backup_code(context, &proof.code).await.map(drop)
-            }
-            _ => Err(codes::FACTOR_METHOD_UNKNOWN.into()),
-        }
     }
 }

@@ -5,8 +5,7 @@ use prov_core::{
     Amr, FactorMethod, FactorResponse, RequestFacts, Result, SecondFactor, UserId, VerifiedFactor,
 };
 
-use super::MfaService;
-use crate::codes;
+use super::{Caller, MfaService};
 
 #[async_trait]
 impl SecondFactor for MfaService {
@@ -20,13 +19,8 @@ impl SecondFactor for MfaService {
         response: &FactorResponse,
         request: &RequestFacts,
     ) -> Result<VerifiedFactor> {
-        match response.method {
-            FactorMethod::Totp => self.sign_in_with_totp(user, &response.code, request).await?,
-            FactorMethod::BackupCode => {
-                self.sign_in_with_backup_code(user, &response.code, request).await?;
-            }
-            _ => return Err(codes::FACTOR_METHOD_UNKNOWN.into()),
-        }
+        let caller = Caller::signing_in(user, request);
+        self.use_up(&caller, user, response, None).await?;
         // Both are one-time passwords in the words of RFC 8176, section 2.
         Ok(VerifiedFactor::new(response.method, [Amr::Otp, Amr::Mfa]))
     }

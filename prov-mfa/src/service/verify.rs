@@ -1,9 +1,7 @@
 //! Checking a code of an authenticator app.
 
 use prov_core::audit::{Action, Outcome};
-use prov_core::{
-    FactorMethod, RequestFacts, Result, SecretText, SecurityContext, Timestamp, UserId,
-};
+use prov_core::{FactorMethod, Result, SecretText, SecurityContext, Timestamp, UserId};
 
 use super::{Caller, Decided, MfaService, TotpVerified, person, require_recent};
 use crate::factors::{Checked, SessionProof, TotpId, UserFactors, Which};
@@ -52,23 +50,22 @@ impl MfaService {
         Ok(TotpVerified::new(confirms))
     }
 
-    /// Checks a code of any of the user's authenticator apps and uses it up, while signing in.
-    pub(super) async fn sign_in_with_totp(
+    /// Checks a code of any of the user's authenticator apps and uses it up.
+    pub(super) async fn use_up_totp(
         &self,
+        caller: &Caller<'_>,
         user: &UserId,
         code: &SecretText,
-        request: &RequestFacts,
     ) -> Result<()> {
         let code = TotpCode::read(code)?;
-        let caller = Caller::signing_in(user, request);
         let checked = self.decide(user, |factors, now| {
             let checked = factors.check_totp(Which::AnyConfirmed, &code, &self.limit(), now)?;
             Ok(after(checked))
         });
         let checked = checked.await?;
-        let held = self.settle(&caller, Action::MFA_VERIFY, FactorMethod::Totp, checked).await?;
+        let held = self.settle(caller, Action::MFA_VERIFY, FactorMethod::Totp, checked).await?;
         let facts = [("method", "totp".into()), ("device", held.as_str().into())];
-        self.record(&caller, Action::MFA_VERIFY, Outcome::Success, &facts).await
+        self.record(caller, Action::MFA_VERIFY, Outcome::Success, &facts).await
     }
 }
 

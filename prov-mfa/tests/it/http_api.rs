@@ -202,3 +202,37 @@ async fn an_administrator_resets_a_user_and_nobody_gets_in_without_a_context() {
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
     }
 }
+
+#[tokio::test]
+async fn in_the_whole_chain_the_layer_reads_the_route_and_the_challenge_reaches_the_client() {
+    let world = World::new();
+    let alice = world.person();
+    let stepped_up = world.session_of(&user_of(&alice), &[Amr::Pwd, Amr::Otp, Amr::Mfa]);
+    let clock: Arc<dyn prov_core::Clock> = Arc::new(world.clock.clone());
+    let asking = api::routes()
+        .into_iter()
+        .map(|route| route.with_second_factor(std::time::Duration::from_mins(5)));
+    let table = Arc::new(prov_http::RouteTable::new(asking).unwrap());
+    let (api, _) = api::router(Arc::clone(&world.mfa)).split_for_parts();
+    let mut answers = Vec::new();
+    for context in [alice, stepped_up] {
+        let chain = tower::ServiceBuilder::new()
+            .layer(prov_http::EdgeLayer::new(Arc::clone(&clock)).with_routes(Arc::clone(&table)))
+            .map_request(move |mut request: Request<Body>| {
+                request.extensions_mut().insert(context.clone());
+                request
+            })
+            .layer(prov_mfa::RequireMfaLayer::new(Arc::clone(&clock)))
+            .service(api.clone());
+        let request = Request::get("/api/v1/mfa/status").body(Body::empty()).unwrap();
+        answers.push(chain.oneshot(request).await.unwrap());
+    }
+    assert_eq!(answers[0].status(), StatusCode::UNAUTHORIZED);
+    let challenge = answers[0].headers()[WWW_AUTHENTICATE].to_str().unwrap();
+    assert!(challenge.contains("max_age=\"300\""), "{challenge}");
+    let body = answers.remove(0).into_body().collect().await.unwrap().to_bytes();
+    let problem: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(problem["instance"], "/api/v1/mfa/status");
+    assert!(problem["request_id"].as_str().unwrap().starts_with("req_"));
+    assert_eq!(answers[0].status(), StatusCode::OK);
+}

@@ -123,3 +123,27 @@ async fn the_stricter_of_route_and_layer_holds() {
         assert!(header.contains("max_age=\"900\""), "{header}");
     }
 }
+
+#[test]
+fn what_passes_costs_no_allocation() {
+    use futures_util::FutureExt;
+    use tower_layer::Layer;
+
+    let inner = service_fn(|_: Request<()>| {
+        std::future::ready(Ok::<_, Infallible>(Response::new(Bytes::new())))
+    });
+    let mut service = RequireMfaLayer::new(Arc::new(clock())).always(QUARTER).layer(inner);
+    let passing = || request(Some(guarded().with_second_factor(QUARTER)), Some(caller(BOTH, 60)));
+    let (first, counted) = (passing(), passing());
+    assert!(service.call(first).now_or_never().is_some());
+    let mut status = None;
+    let cost = allocation_counter::measure(|| {
+        status = service.call(counted).now_or_never().map(|answer| answer.map(|r| r.status()));
+    });
+    assert_eq!(status, Some(Ok(StatusCode::OK)));
+    assert_eq!(cost.count_total, 0);
+    let refused = allocation_counter::measure(|| {
+        drop(service.call(request(None, None)).now_or_never());
+    });
+    assert!(refused.count_total > 0, "the counter counts");
+}
