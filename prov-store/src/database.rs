@@ -20,7 +20,8 @@ pub trait Database: Store + HealthCheck {
     async fn close(&self);
 }
 
-/// Opens the database that `url` names: `sqlite:path/to/file.db` (made if there is none). Records end by `clock`.
+/// Opens the database that `url` names: `sqlite:path/to/file.db` (made if there is none), or, with
+/// the feature `postgres`, `postgres://user:password@host/database`. Records end by `clock`.
 ///
 /// It must be called, and the store used, within a tokio runtime with time and I/O enabled.
 ///
@@ -39,6 +40,8 @@ pub async fn connect(url: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Databas
             }
             Ok(Arc::new(crate::SqliteStore::open(path, clock)?))
         }
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => Ok(Arc::new(crate::PostgresStore::open(url, clock).await?)),
         _ => Err(unknown(scheme)),
     }
 }
@@ -47,6 +50,9 @@ fn unknown(scheme: &str) -> Error {
     let mut understood = Vec::new();
     if cfg!(feature = "sqlite") {
         understood.push("`sqlite:path/to/file.db`");
+    }
+    if cfg!(feature = "postgres") {
+        understood.push("`postgres://user:password@host/database`");
     }
     let is_name = scheme.bytes().all(|b| b.is_ascii_lowercase()) && !scheme.is_empty();
     // Anything else may be a path or a password that was pasted in the wrong place.

@@ -1,4 +1,5 @@
-//! Durable records on SQLite: an implementation of [`prov_core::store::Store`], chosen by URL.
+//! Durable records on SQLite and PostgreSQL: two implementations of
+//! [`prov_core::store::Store`], chosen by URL.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -22,9 +23,11 @@
 //! ```
 //!
 //! * [`SqliteStore`] (feature `sqlite`, on by default): one file, one process.
+//! * [`PostgresStore`] (feature `postgres`): one database, any number of processes, which hear of
+//!   each other's [`changes`](prov_core::store::Store::changes).
 //!
-//! It commits in groups: batches that wait at the same time share one transaction and one sync of
-//! the disk. It passes [`prov_core::store::conformance`]. Values are stored as they are given; wrap
+//! Both commit in groups: batches that wait at the same time share one transaction and one sync of
+//! the disk. Both pass [`prov_core::store::conformance`]. Values are stored as they are given; wrap
 //! the store to seal them. The end of a record is kept to the nanosecond until the year 2262, and
 //! as that year if later.
 
@@ -33,9 +36,13 @@ pub mod codes;
 mod database;
 mod ending;
 mod group;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub use database::{Database, connect};
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteStore};

@@ -4,11 +4,22 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "tests panic with what was expected, also outside functions marked as tests"
 )]
 
 #[cfg(feature = "sqlite")]
 mod choosing;
+#[cfg(feature = "postgres")]
+mod peer_postgres;
+#[cfg(feature = "postgres")]
+mod postgres_contract;
+#[cfg(feature = "postgres")]
+mod postgres_faults;
+#[cfg(feature = "postgres")]
+mod postgres_processes;
+#[cfg(feature = "postgres")]
+mod postgres_tls;
 #[cfg(feature = "sqlite")]
 mod sqlite_contract;
 #[cfg(feature = "sqlite")]
