@@ -77,6 +77,10 @@ pub struct Authentication {
     pub token_id: Option<String>,
     /// When the credential ends.
     pub expires_at: Option<Timestamp>,
+    /// How many revocations the issuer knew of when it made the credential. A counter instead of a
+    /// time, so that "everything made before this revocation" holds whatever the clocks do.
+    #[serde(default)]
+    pub generation: u64,
 }
 
 impl Authentication {
@@ -90,6 +94,7 @@ impl Authentication {
             session: None,
             token_id: None,
             expires_at: None,
+            generation: 0,
         }
     }
 
@@ -112,6 +117,13 @@ impl Authentication {
     pub fn by_token(mut self, token_id: impl Into<String>, expires_at: Timestamp) -> Self {
         self.token_id = Some(token_id.into());
         self.expires_at = Some(expires_at);
+        self
+    }
+
+    /// Made in this generation of revocations.
+    #[must_use]
+    pub fn in_generation(mut self, generation: u64) -> Self {
+        self.generation = generation;
         self
     }
 

@@ -1,6 +1,7 @@
 //! A store in memory: for tests and for embedding without a disk.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::num::NonZeroU32;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -31,12 +32,18 @@ struct Rows {
     by_key: BTreeMap<Key, Row>,
 }
 
-#[derive(Debug)]
 struct Row {
     value: Bytes,
     version: Version,
     expires_at: Option<Timestamp>,
     terms: BTreeSet<Term>,
+}
+
+/// Without the value, which may hold secrets.
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Row").field("version", &self.version).finish_non_exhaustive()
+    }
 }
 
 impl Row {
