@@ -49,6 +49,9 @@ impl TotpDevice {
     }
 
     /// Uses up the time step of this code. The first one confirms the device.
+    ///
+    /// Once in a million steps an app shows the same digits twice in a row. The second time they are
+    /// refused as well: digits that somebody may have seen are worth less than 30 seconds of waiting.
     pub(crate) fn claim(&mut self, code: &TotpCode, now: Timestamp) -> Result<Claim> {
         let Some(step) = totp::matching_step(&self.secret, code, now)? else {
             return Ok(Claim::Wrong);

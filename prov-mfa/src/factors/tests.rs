@@ -146,3 +146,16 @@ fn an_enrolment_is_void_from_its_last_second_on_also_beside_a_confirmed_app() {
     assert_eq!(factors.totp.len(), 1);
     assert!(factors.has_confirmed());
 }
+
+#[test]
+fn the_same_digits_in_two_steps_running_hold_once() {
+    // The secret of RFC 6238 shows these digits in the steps 910737 and 910738, found by search.
+    let (digits, second) = ("911617", 910_737 * 30);
+    assert!(
+        matches!(check(&mut enrolled(), digits, second + 60), Checked::Held(_)),
+        "the later one"
+    );
+    let mut factors = enrolled();
+    assert!(matches!(check(&mut factors, digits, second), Checked::Held(_)));
+    assert_eq!(check(&mut factors, digits, second + 30), Checked::Rejected("replayed"));
+}

@@ -58,15 +58,13 @@ async fn of_racing_verifications_of_one_code_exactly_one_wins() {
     let (user, facts) = (user_of(&alice), world.facts());
     let nodes = nodes(&world);
     for _ in 0..20 {
-        let response = FactorResponse::new(FactorMethod::Totp, app.code(&world.clock));
+        let response = FactorResponse::new(FactorMethod::Totp, world.next_code(&app));
         let racing = [0, 1, 0, 1].map(|n: usize| nodes[n].verify(&user, &response, &facts));
         let won = join_all(racing).await.iter().filter(|answer| answer.is_ok()).count();
         assert_eq!(won, 1);
-        world.next_step();
         // The three that lost counted as attempts in vain: a success cleans the slate.
-        let next = FactorResponse::new(FactorMethod::Totp, app.code(&world.clock));
+        let next = FactorResponse::new(FactorMethod::Totp, world.next_code(&app));
         world.mfa.verify(&user, &next, &facts).await.unwrap();
-        world.next_step();
     }
 }
 
@@ -79,7 +77,7 @@ fn of_racing_threads_exactly_one_wins() {
     let user = user_of(&alice);
     let nodes = [(); 2].map(|()| world.other_node());
     for _ in 0..50 {
-        let code = app.code(&world.clock);
+        let code = world.next_code(&app);
         let won = std::thread::scope(|scope| {
             let racing = [0, 1, 0, 1].map(|n: usize| {
                 let (node, user, code) = (&nodes[n], &user, &code);
@@ -94,9 +92,8 @@ fn of_racing_threads_exactly_one_wins() {
             racing.into_iter().map(|thread| usize::from(thread.join().unwrap())).sum::<usize>()
         });
         assert_eq!(won, 1);
-        world.next_step();
-        runtime.block_on(world.mfa.verify_totp(&alice, &app.id, &app.code(&world.clock))).unwrap();
-        world.next_step();
+        let next = world.next_code(&app);
+        runtime.block_on(world.mfa.verify_totp(&alice, &app.id, &next)).unwrap();
     }
 }
 

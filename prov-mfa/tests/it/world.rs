@@ -76,6 +76,19 @@ impl World {
         self.clock.advance(Duration::from_secs(30));
     }
 
+    /// Moves on to a step in which the app shows other digits than in the one before, as all but
+    /// one in a million do.
+    pub(crate) fn next_code(&self, app: &App) -> SecretText {
+        loop {
+            let before = app.code(&self.clock);
+            self.next_step();
+            let code = app.code(&self.clock);
+            if code != before {
+                return code;
+            }
+        }
+    }
+
     /// What was recorded of this action, oldest first.
     pub(crate) fn recorded(&self, action: &Action) -> Vec<Event> {
         self.recorder.events().into_iter().filter(|event| event.action == *action).collect()
