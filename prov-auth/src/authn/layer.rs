@@ -1,0 +1,104 @@
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use http::header::HeaderValue;
+use prov_core::{Authenticator, Clock};
+use prov_http::EdgeLayer;
+use tower_layer::Layer;
+
+use super::Authn;
+
+/// Puts the [`SecurityContext`](prov_core::SecurityContext) of whoever sent a request into its
+/// extensions, and into those of the response for the layers outside. Refuses everybody else.
+///
+/// Rules:
+/// * The authenticators are asked in order; the first that knows the credential decides.
+/// * A route that is [`Access::Public`](prov_http::Access::Public) is passed through whatever is
+///   presented; a credential that holds is attached, one that does not is ignored.
+/// * Any other route, and every request that was matched to none, needs a credential that holds: 401
+///   with `WWW-Authenticate` (RFC 6750, section 3) otherwise. The answer does not say what was wrong
+///   with it; the [`Refusal`](prov_http::Refusal) in the response's extensions has the reason as the
+///   source of its error.
+/// * More than one `Authorization` header is refused: two readers could each believe another one.
+/// * Whatever stood in the request's extensions as a security context before is removed.
+///
+/// Without an [`EdgeLayer`] outside, the layer makes the facts of the request itself; the client's
+/// address is then the socket's.
+///
+/// ```
+/// use std::sync::Arc;
+/// use prov_auth::{AuthnLayer, Revocations, SigningKeys, TokenOptions, TokenVerifier};
+/// use prov_core::{Clock, Result, store::Store};
+///
+/// async fn layer(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<AuthnLayer> {
+///     let keys = SigningKeys::open(store.clone(), clock.clone(), Default::default()).await?;
+///     let revocations = Revocations::open(store, clock.clone()).await?;
+///     let options = TokenOptions::new("https://prov.example.com", ["orchestrator"]);
+///     let tokens = TokenVerifier::new(Arc::new(keys), revocations, clock.clone(), &options)?;
+///     Ok(AuthnLayer::new(vec![Arc::new(tokens)], clock))
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct AuthnLayer {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What all services of the layer share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) authenticators: Vec<Arc<dyn Authenticator>>,
+    pub(super) edge: EdgeLayer,
+    pub(super) challenges: Challenges,
+}
+
+/// The values of `WWW-Authenticate`, made once.
+#[derive(Debug)]
+pub(super) struct Challenges {
+    /// Nothing was presented.
+    pub(super) sign_in: HeaderValue,
+    /// What was presented does not hold.
+    pub(super) invalid_token: HeaderValue,
+    /// The request contradicts itself.
+    pub(super) invalid_request: HeaderValue,
+}
+
+impl AuthnLayer {
+    /// Asks these authenticators, in this order.
+    #[must_use]
+    pub fn new(authenticators: Vec<Arc<dyn Authenticator>>, clock: Arc<dyn Clock>) -> Self {
+        let challenges = Challenges::of(&authenticators);
+        let edge = EdgeLayer::new(clock);
+        Self { shared: Arc::new(Shared { authenticators, edge, challenges }) }
+    }
+}
+
+impl Challenges {
+    fn of(authenticators: &[Arc<dyn Authenticator>]) -> Self {
+        let mut schemes: Vec<_> = authenticators.iter().map(|a| a.scheme()).collect();
+        schemes.dedup();
+        let mut sign_in = String::new();
+        for scheme in schemes {
+            let comma = if sign_in.is_empty() { "" } else { ", " };
+            // Writing to a string never fails.
+            let _ = write!(sign_in, "{comma}{scheme} realm=\"prov\"");
+        }
+        Self {
+            sign_in: HeaderValue::try_from(sign_in)
+                .unwrap_or_else(|_| HeaderValue::from_static("Bearer realm=\"prov\"")),
+            invalid_token: HeaderValue::from_static(
+                "Bearer realm=\"prov\", error=\"invalid_token\"",
+            ),
+            invalid_request: HeaderValue::from_static(
+                "Bearer realm=\"prov\", error=\"invalid_request\"",
+            ),
+        }
+    }
+}
+
+impl<S> Layer<S> for AuthnLayer {
+    type Service = Authn<S>;
+
+    fn layer(&self, inner: S) -> Authn<S> {
+        Authn { inner, shared: Arc::clone(&self.shared) }
+    }
+}

@@ -1,0 +1,202 @@
+//! The error codes of this crate.
+
+use prov_core::{Code, Kind};
+
+/// A token that is no JWS in compact form, or whose header or claims break a rule of their own.
+pub const TOKEN_MALFORMED: Code =
+    Code::new("auth.token_malformed", Kind::Unauthenticated, "the access token does not hold");
+/// A token whose signature, algorithm, type or key is not what this verifier demands.
+pub const TOKEN_FORGED: Code =
+    Code::new("auth.token_forged", Kind::Unauthenticated, "the access token does not hold");
+/// A token by another issuer, or for another audience.
+pub const TOKEN_FOREIGN: Code =
+    Code::new("auth.token_foreign", Kind::Unauthenticated, "the access token does not hold");
+/// A token that is not valid yet.
+pub const TOKEN_PREMATURE: Code =
+    Code::new("auth.token_premature", Kind::Unauthenticated, "the access token does not hold");
+/// A token that has ended.
+pub const TOKEN_EXPIRED: Code =
+    Code::new("auth.token_expired", Kind::Unauthenticated, "the access token has expired");
+/// A token that was revoked, or whose session or user was.
+pub const TOKEN_REVOKED: Code =
+    Code::new("auth.token_revoked", Kind::Unauthenticated, "the access token does not hold");
+/// There is no key to sign with.
+pub const SIGNING_KEY_MISSING: Code = Code::new(
+    "auth.signing_key_missing",
+    Kind::Unavailable,
+    "there is no active signing key; rotate the signing keys",
+);
+/// A private key that can't be used for signing tokens.
+pub const SIGNING_KEY_REFUSED: Code = Code::new(
+    "auth.signing_key_refused",
+    Kind::InvalidRequest,
+    "the private key can't be used to sign tokens; give an RSA key of 2048 to 4096 bits as PEM",
+);
+/// The next signing key has not been published long enough.
+pub const SIGNING_KEY_UNPUBLISHED: Code = Code::new(
+    "auth.signing_key_unpublished",
+    Kind::Conflict,
+    "the next signing key has not been published long enough; wait, or rotate at once",
+);
+/// A public key that can't be used for verifying tokens.
+pub const VERIFICATION_KEY_REFUSED: Code = Code::new(
+    "auth.verification_key_refused",
+    Kind::InvalidRequest,
+    "the public key can't be used to verify tokens; give an RSA key of 2048 to 4096 bits for RS256",
+);
+/// What clients are told of every credential that does not hold (RFC 6750, section 3.1); the reason is
+/// the source of the error, for the log.
+pub const INVALID_TOKEN: Code = Code::new(
+    "auth.invalid_token",
+    Kind::Unauthenticated,
+    "the credential is not valid or has ended; sign in or refresh",
+);
+/// A rate limit that can't be read.
+pub const RATE_LIMIT_REFUSED: Code = Code::new(
+    "auth.rate_limit_refused",
+    Kind::InvalidRequest,
+    "a rate limit is a count and a unit, such as `100/min`",
+);
+
+/// An unknown user, a wrong password, a locked user: one answer for all three.
+pub const INVALID_CREDENTIALS: Code = Code::new(
+    "auth.invalid_credentials",
+    Kind::Unauthenticated,
+    "the username or the password is wrong",
+);
+/// A new password that is too short or too easily guessed.
+pub const PASSWORD_REFUSED: Code =
+    Code::new("auth.password_refused", Kind::InvalidRequest, "this password can't be chosen");
+/// The password was right, but only its change is permitted with it.
+pub const PASSWORD_CHANGE_REQUIRED: Code = Code::new(
+    "auth.password_change_required",
+    Kind::Denied,
+    "the password must be changed before signing in",
+);
+/// Too many passwords are waiting to be hashed.
+pub const HASHING_OVERLOADED: Code = Code::new(
+    "auth.hashing_overloaded",
+    Kind::Unavailable,
+    "too many people are signing in at once; try again in a moment",
+);
+/// Too many attempts at one account, or from one address.
+pub const LOGIN_THROTTLED: Code = Code::new(
+    "auth.login_throttled",
+    Kind::RateLimited,
+    "too many attempts to sign in; wait before the next one",
+);
+/// A challenge that is unknown, spent, expired or used up.
+pub const CHALLENGE_INVALID: Code = Code::new(
+    "auth.challenge_invalid",
+    Kind::Unauthenticated,
+    "the sign-in challenge does not hold; sign in again",
+);
+/// A password is not enough where a second factor is enrolled.
+pub const SECOND_FACTOR_REQUIRED: Code = Code::new(
+    "auth.second_factor_required",
+    Kind::StepUpRequired,
+    "prove yourself with a second factor",
+);
+/// A refresh token that is unknown or expired, or whose session has ended.
+pub const REFRESH_TOKEN_INVALID: Code = Code::new(
+    "auth.refresh_token_invalid",
+    Kind::Unauthenticated,
+    "the refresh token does not hold; sign in again",
+);
+/// A spent refresh token was presented: its session was ended (RFC 9700, section 4.14.2).
+pub const REFRESH_TOKEN_REUSED: Code = Code::new(
+    "auth.refresh_token_reused",
+    Kind::Unauthenticated,
+    "the refresh token was used before; its session has been ended, sign in again",
+);
+/// The session of the request has ended.
+pub const SESSION_ENDED: Code =
+    Code::new("auth.session_ended", Kind::Unauthenticated, "the session has ended; sign in again");
+/// Somebody has this username already.
+pub const USERNAME_TAKEN: Code =
+    Code::new("auth.username_taken", Kind::Conflict, "this username is taken");
+/// No user of this id or name.
+pub const USER_UNKNOWN: Code =
+    Code::new("auth.user_unknown", Kind::NotFound, "there is no such user");
+/// No team of this name.
+pub const TEAM_UNKNOWN: Code =
+    Code::new("auth.team_unknown", Kind::NotFound, "there is no such team");
+/// A team of this name exists.
+pub const TEAM_EXISTS: Code =
+    Code::new("auth.team_exists", Kind::Conflict, "there is such a team already");
+/// A team that has members or that the shipped policies name.
+pub const TEAM_IN_USE: Code = Code::new(
+    "auth.team_in_use",
+    Kind::Conflict,
+    "the team can't be deleted: it has members, or the shipped policies name it",
+);
+/// What would leave nobody who can administer.
+pub const LAST_ADMINISTRATOR: Code = Code::new(
+    "auth.last_administrator",
+    Kind::Conflict,
+    "this is the last administrator who can sign in; make another one first",
+);
+/// Giving a role or team that the giver does not hold, or acting on a user who holds more.
+pub const GRANT_REFUSED: Code = Code::new(
+    "auth.grant_refused",
+    Kind::Denied,
+    "nobody can give, or act on, more than they hold themselves",
+);
+/// There are users: the first administrator can't be made again.
+pub const BOOTSTRAP_CLOSED: Code =
+    Code::new("auth.bootstrap_closed", Kind::Conflict, "the first administrator exists already");
+/// A bootstrap token that is unknown, spent or expired.
+pub const BOOTSTRAP_TOKEN_INVALID: Code = Code::new(
+    "auth.bootstrap_token_invalid",
+    Kind::Unauthenticated,
+    "the bootstrap link does not hold; restart the server for a new one",
+);
+
+/// Every code of this crate.
+pub const ALL: &[Code] = &[
+    TOKEN_MALFORMED,
+    TOKEN_FORGED,
+    TOKEN_FOREIGN,
+    TOKEN_PREMATURE,
+    TOKEN_EXPIRED,
+    TOKEN_REVOKED,
+    SIGNING_KEY_MISSING,
+    SIGNING_KEY_REFUSED,
+    SIGNING_KEY_UNPUBLISHED,
+    VERIFICATION_KEY_REFUSED,
+    INVALID_TOKEN,
+    RATE_LIMIT_REFUSED,
+    INVALID_CREDENTIALS,
+    PASSWORD_REFUSED,
+    PASSWORD_CHANGE_REQUIRED,
+    HASHING_OVERLOADED,
+    LOGIN_THROTTLED,
+    CHALLENGE_INVALID,
+    SECOND_FACTOR_REQUIRED,
+    REFRESH_TOKEN_INVALID,
+    REFRESH_TOKEN_REUSED,
+    SESSION_ENDED,
+    USERNAME_TAKEN,
+    USER_UNKNOWN,
+    TEAM_UNKNOWN,
+    TEAM_EXISTS,
+    TEAM_IN_USE,
+    LAST_ADMINISTRATOR,
+    GRANT_REFUSED,
+    BOOTSTRAP_CLOSED,
+    BOOTSTRAP_TOKEN_INVALID,
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_carry_the_crates_prefix() {
+        let names: BTreeSet<_> = ALL.iter().map(Code::name).collect();
+        assert_eq!(names.len(), ALL.len());
+        assert!(names.iter().all(|name| name.starts_with("auth.")));
+    }
+}

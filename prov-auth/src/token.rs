@@ -1,0 +1,17 @@
+//! Access tokens: what they say, issuing and verifying them.
+
+mod cache;
+mod claims;
+mod issuer;
+mod jws;
+mod options;
+mod verifier;
+mod wire;
+
+pub use claims::AccessClaims;
+pub use issuer::{IssuedToken, TokenId, TokenIssuer};
+pub(crate) use jws::encode as base64url;
+pub use jws::{Algorithm, VerificationKey, VerificationKeys};
+pub use options::TokenOptions;
+pub use verifier::TokenVerifier;
+pub(crate) use wire::TYPE as ACCESS_TOKEN_TYPE;

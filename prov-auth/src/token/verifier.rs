@@ -1,0 +1,120 @@
+//! Verifying access tokens.
+
+use std::sync::Arc;
+
+use prov_core::{Attempt, Authenticator, Clock, Identity, Presented, Result};
+
+use super::TokenOptions;
+use super::cache::{Fingerprint, Verified, VerifiedTokens};
+use super::jws::{Jws, MAX_LENGTH, forged, malformed};
+use super::wire::{Claims, TYPE, Window};
+use crate::signing_keys::KeyRing;
+use crate::{Revocations, SigningKeys, codes};
+
+/// What API tokens start with; they are another authenticator's.
+const API_TOKEN_PREFIX: &str = "prov_";
+
+/// Verifies access tokens (RFC 9068, section 4) from memory alone.
+///
+/// A token that held is remembered by its SHA-256; every later sight of it still asks whether it has
+/// ended, whether it, its session or its subject was revoked, and whether the signing keys have
+/// changed. Refusals carry a specific [`Code`](prov_core::Code) for the log; the
+/// [`AuthnLayer`](crate::AuthnLayer) tells clients only that the token is not valid.
+#[derive(Debug)]
+pub struct TokenVerifier {
+    keys: Arc<SigningKeys>,
+    revocations: Arc<Revocations>,
+    clock: Arc<dyn Clock>,
+    options: TokenOptions,
+    known: VerifiedTokens,
+}
+
+impl TokenVerifier {
+    /// A verifier of tokens signed by `keys`.
+    ///
+    /// # Errors
+    /// [`prov_core::codes::INVALID_REQUEST`] naming the option that can't be right.
+    pub fn new(
+        keys: Arc<SigningKeys>,
+        revocations: Arc<Revocations>,
+        clock: Arc<dyn Clock>,
+        options: &TokenOptions,
+    ) -> Result<Self> {
+        options.check()?;
+        let known = VerifiedTokens::new(options.cache_entries);
+        Ok(Self { keys, revocations, clock, options: options.clone(), known })
+    }
+
+    /// Whose token this is.
+    ///
+    /// # Errors
+    /// [`codes::TOKEN_MALFORMED`], [`codes::TOKEN_FORGED`], [`codes::TOKEN_FOREIGN`],
+    /// [`codes::TOKEN_PREMATURE`], [`codes::TOKEN_EXPIRED`] or [`codes::TOKEN_REVOKED`].
+    pub fn verify(&self, token: &str) -> Result<Arc<Identity>> {
+        if token.len() > MAX_LENGTH {
+            return Err(malformed("longer than 8 KiB"));
+        }
+        let now = self.clock.now().as_second();
+        let ring = self.keys.ring();
+        let fingerprint = Fingerprint::of(token);
+        if let Some((identity, window)) = self.known.find(&fingerprint, ring.version()) {
+            window.check(now)?;
+            return self.unless_revoked(identity);
+        }
+        let (identity, window) = self.verify_signed(token, &ring, now)?;
+        let identity = self.unless_revoked(Arc::new(identity))?;
+        let verified = Verified { identity: Arc::clone(&identity), window, keys: ring.version() };
+        self.known.insert(fingerprint, verified);
+        Ok(identity)
+    }
+
+    fn verify_signed(&self, token: &str, ring: &KeyRing, now: i64) -> Result<(Identity, Window)> {
+        let jws = Jws::parse(token)?;
+        if !jws.header.kind.as_deref().is_some_and(is_access_token) {
+            return Err(forged("not of the type of an access token"));
+        }
+        let named = jws.header.key_id.as_deref().and_then(|id| ring.verification_key(id));
+        let (key, key_ends) = named.ok_or_else(|| forged("signed by an unknown key"))?;
+        let payload = jws.verified_by(key)?;
+        let claims = Claims::parse(&payload)?;
+        let mut window = claims.check(&self.options)?;
+        if let Some(end) = key_ends {
+            window = window.until(end.as_second());
+        }
+        window.check(now)?;
+        Ok((claims.into_identity()?, window))
+    }
+
+    fn unless_revoked(&self, identity: Arc<Identity>) -> Result<Arc<Identity>> {
+        if self.revocations.is_revoked(&identity) {
+            return Err(codes::TOKEN_REVOKED.into());
+        }
+        Ok(identity)
+    }
+}
+
+/// RFC 9068, section 4, step 1: `at+jwt` or `application/at+jwt`, a media type and so without case.
+fn is_access_token(kind: &str) -> bool {
+    kind.eq_ignore_ascii_case(TYPE) || kind.eq_ignore_ascii_case("application/at+jwt")
+}
+
+impl Authenticator for TokenVerifier {
+    fn scheme(&self) -> &'static str {
+        "Bearer"
+    }
+
+    fn authenticate(&self, presented: &Presented<'_>) -> Attempt {
+        let Some((scheme, token)) = presented.authorization.and_then(|value| value.split_once(' '))
+        else {
+            return Attempt::NotRequested;
+        };
+        let token = token.trim_start_matches(' ');
+        if !scheme.eq_ignore_ascii_case("Bearer") || token.starts_with(API_TOKEN_PREFIX) {
+            return Attempt::NotRequested;
+        }
+        match self.verify(token) {
+            Ok(identity) => Attempt::Authenticated(identity),
+            Err(error) => Attempt::Refused(error),
+        }
+    }
+}
