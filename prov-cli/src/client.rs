@@ -1,0 +1,246 @@
+//! Talking to the server: one agent, the session's token, one refresh when it has ended.
+
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use prov_core::{Clock, Problem, SystemClock};
+use serde_json::{Value, json};
+use ureq::Agent;
+use ureq::http::{Method, Request};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use zeroize::Zeroizing;
+
+use crate::failure::{Failure, Outcome};
+use crate::profile::Settings;
+use crate::session_file::{self, Session};
+
+/// Everything but the unreserved characters of RFC 3986 is encoded in a path segment.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A text as one segment of a path.
+pub(crate) fn segment(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
+
+/// A client of one server.
+pub(crate) struct Client {
+    agent: Agent,
+    settings: Settings,
+    clock: SystemClock,
+}
+
+impl Client {
+    /// A client by these settings. Plain HTTP is for this machine only, unless insecure is said.
+    pub(crate) fn new(settings: Settings) -> Outcome<Self> {
+        let uri: ureq::http::Uri = settings
+            .server
+            .parse()
+            .map_err(|e| Failure::Usage(format!("`{}` is no URL: {e}", settings.server)))?;
+        let host = uri.host().unwrap_or_default();
+        let is_local = host == "localhost"
+            || host
+                .trim_matches(['[', ']'])
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|ip| ip.is_loopback());
+        if uri.scheme_str() != Some("https") && !is_local && !settings.insecure {
+            return Err(Failure::Usage(format!(
+                "`{}` has no TLS: tokens would travel in the clear; use https, or say `--insecure`",
+                settings.server
+            )));
+        }
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(Duration::from_secs(5)))
+            .timeout_global(Some(Duration::from_mins(1)))
+            .max_redirects(0)
+            .tls_config(tls(&settings)?)
+            .build();
+        Ok(Self { agent: config.new_agent(), settings, clock: SystemClock::new() })
+    }
+
+    /// GET as whoever is signed in.
+    pub(crate) fn get(&self, path: &str) -> Outcome<Value> {
+        self.signed_in(&Method::GET, path, None)
+    }
+
+    /// POST as whoever is signed in.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Outcome<Value> {
+        self.signed_in(&Method::POST, path, Some(body))
+    }
+
+    /// PUT as whoever is signed in.
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Outcome<Value> {
+        self.signed_in(&Method::PUT, path, Some(body))
+    }
+
+    /// PATCH as whoever is signed in.
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> Outcome<Value> {
+        self.signed_in(&Method::PATCH, path, Some(body))
+    }
+
+    /// DELETE as whoever is signed in.
+    pub(crate) fn delete(&self, path: &str) -> Outcome<Value> {
+        self.signed_in(&Method::DELETE, path, None)
+    }
+
+    /// A request by nobody.
+    pub(crate) fn anonymous(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Outcome<Value> {
+        self.send(method, path, body, None).and_then(json_of)
+    }
+
+    /// The text of an answer that is no JSON.
+    pub(crate) fn text(&self, path: &str) -> Outcome<String> {
+        let session = self.session()?;
+        self.send(&Method::GET, path, None, Some(&session.access_token))
+    }
+
+    /// The bytes of a public answer.
+    pub(crate) fn bytes(&self, path: &str) -> Outcome<Vec<u8>> {
+        let unreachable = |why: ureq::Error| Failure::Unreachable {
+            server: self.settings.server.clone(),
+            why: why.to_string(),
+        };
+        let mut response = self
+            .agent
+            .get(format!("{}{path}", self.settings.server))
+            .call()
+            .map_err(unreachable)?;
+        if !response.status().is_success() {
+            return Err(Failure::Failed(format!("the server answered {}", response.status())));
+        }
+        response.body_mut().read_to_vec().map_err(unreachable)
+    }
+
+    /// Keeps the tokens of an answer.
+    pub(crate) fn keep_tokens(&self, tokens: &Value) -> Outcome {
+        let text = |name: &str| {
+            let value = tokens.get(name).and_then(Value::as_str);
+            value
+                .map(|v| Zeroizing::new(v.to_owned()))
+                .ok_or_else(|| Failure::Failed(format!("the server's answer has no `{name}`")))
+        };
+        let lifetime = tokens.get("expires_in").and_then(Value::as_u64).unwrap_or(0);
+        let session = Session {
+            access_token: text("access_token")?,
+            refresh_token: text("refresh_token")?,
+            expires_at: self.clock.now() + Duration::from_secs(lifetime),
+        };
+        session_file::save(&self.session_path(), &session)
+    }
+
+    /// Keeps a new access token in the session there is.
+    pub(crate) fn keep_access_token(&self, tokens: &Value) -> Outcome {
+        let mut tokens = tokens.clone();
+        if tokens.get("refresh_token").is_none_or(Value::is_null) {
+            let session = self.session()?;
+            if let Some(object) = tokens.as_object_mut() {
+                object.insert("refresh_token".to_owned(), session.refresh_token.as_str().into());
+            }
+        }
+        self.keep_tokens(&tokens)
+    }
+
+    /// Forgets the tokens.
+    pub(crate) fn forget_tokens(&self) -> Outcome {
+        session_file::forget(&self.session_path())
+    }
+
+    /// The session, refreshed when its access token has (almost) ended.
+    pub(crate) fn session(&self) -> Outcome<Session> {
+        let session = session_file::load(&self.session_path())?
+            .ok_or_else(|| Failure::NotSignedIn { server: self.settings.server.clone() })?;
+        if session.expires_at > self.clock.now() + Duration::from_secs(10) {
+            return Ok(session);
+        }
+        self.refresh(&session)
+    }
+
+    fn refresh(&self, session: &Session) -> Outcome<Session> {
+        let body = json!({ "refresh_token": session.refresh_token.as_str() });
+        match self.anonymous(&Method::POST, "/api/v1/auth/refresh", Some(&body)) {
+            Ok(tokens) => self.keep_tokens(&tokens)?,
+            Err(Failure::Problem(problem)) if problem.status == 401 => {
+                self.forget_tokens()?;
+                return Err(Failure::NotSignedIn { server: self.settings.server.clone() });
+            }
+            Err(failure) => return Err(failure),
+        }
+        session_file::load(&self.session_path())?
+            .ok_or_else(|| Failure::NotSignedIn { server: self.settings.server.clone() })
+    }
+
+    fn session_path(&self) -> std::path::PathBuf {
+        session_file::path(&self.settings.config_dir, &self.settings.server)
+    }
+
+    fn signed_in(&self, method: &Method, path: &str, body: Option<&Value>) -> Outcome<Value> {
+        let session = self.session()?;
+        self.send(method, path, body, Some(&session.access_token)).and_then(json_of)
+    }
+
+    fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+        token: Option<&str>,
+    ) -> Outcome<String> {
+        let unreachable = |why: ureq::Error| Failure::Unreachable {
+            server: self.settings.server.clone(),
+            why: why.to_string(),
+        };
+        let mut request =
+            Request::builder().method(method).uri(format!("{}{path}", self.settings.server));
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let bytes = match body {
+            Some(body) => {
+                request = request.header("content-type", "application/json");
+                Zeroizing::new(body.to_string())
+            }
+            None => Zeroizing::default(),
+        };
+        let request =
+            request.body(bytes.as_str()).map_err(|e| Failure::of("making the request", e))?;
+        let mut response = self.agent.run(request).map_err(unreachable)?;
+        let status = response.status();
+        let text = response
+            .body_mut()
+            .with_config()
+            .limit(256 * 1024 * 1024)
+            .read_to_string()
+            .map_err(unreachable)?;
+        if status.is_success() {
+            return Ok(text);
+        }
+        match serde_json::from_str::<Problem>(&text) {
+            Ok(problem) => Err(Failure::Problem(Box::new(problem))),
+            Err(_) => Err(Failure::Failed(format!("{} answered {status}", self.settings.server))),
+        }
+    }
+}
+
+fn json_of(text: String) -> Outcome<Value> {
+    let text = Zeroizing::new(text);
+    if text.trim().is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_str(&text).map_err(|e| Failure::of("reading the server's answer", e))
+}
+
+fn tls(settings: &Settings) -> Outcome<TlsConfig> {
+    let mut config = TlsConfig::builder();
+    if let Some(path) = &settings.ca_cert {
+        let failed = |e: &dyn std::fmt::Display| Failure::of(&format!("`{}`", path.display()), e);
+        let pem = std::fs::read(path).map_err(|e| failed(&e))?;
+        let certificate = Certificate::from_pem(&pem).map_err(|e| failed(&e))?;
+        config = config.root_certs(RootCerts::new_with_certs(&[certificate]));
+    }
+    Ok(config.build())
+}

@@ -1,0 +1,75 @@
+//! `prov audit verify --dir`: from the files alone, without any server.
+
+use std::path::Path;
+
+use prov_audit::{VerifierKey, key_beside, verify};
+use serde_json::Value;
+
+use crate::cli::OutputFormat;
+use crate::failure::{Failure, Outcome};
+use crate::output;
+
+/// Verifies the log in a folder: of one retention class, or of all of them.
+pub(super) fn offline(format: OutputFormat, folder: &Path, key: Option<&Path>) -> Outcome {
+    let logs = logs_in(folder);
+    if logs.is_empty() {
+        return Err(Failure::Usage(format!("there is no log in `{}`", folder.display())));
+    }
+    if key.is_some() && logs.len() > 1 {
+        return Err(Failure::Usage(
+            "`--key` belongs to one log: name its folder, such as `audit/standard`".to_owned(),
+        ));
+    }
+    let mut intact = true;
+    for log in logs {
+        let failed = |e: &dyn std::fmt::Display| Failure::of(&format!("`{}`", log.display()), e);
+        let key = if let Some(path) = key {
+            read_key(path)?
+        } else {
+            eprintln!(
+                "{}: verified with the key that lies beside it, which proves that the log is whole, \
+                 not whose it is; give `--key` with a key kept elsewhere",
+                log.display()
+            );
+            key_beside(&log).map_err(|e| failed(&e))?
+        };
+        let report = verify(&log, &key).map_err(|e| failed(&e))?;
+        let answer = serde_json::to_value(&report).map_err(|e| failed(&e))?;
+        output::show(format, &answer, &[])?;
+        intact &= report.intact;
+    }
+    if intact { Ok(()) } else { Err(changed()) }
+}
+
+/// A report of the server's own check, as an exit code.
+pub(super) fn judge(report: &Value) -> Outcome {
+    let intact = |report: &Value| report.get("intact").and_then(Value::as_bool) == Some(true);
+    let all = match report.get("items").or_else(|| report.get("logs")).and_then(Value::as_array) {
+        Some(reports) => !reports.is_empty() && reports.iter().all(intact),
+        None => intact(report),
+    };
+    if all { Ok(()) } else { Err(changed()) }
+}
+
+fn changed() -> Failure {
+    Failure::Failed(
+        "the log was changed or damaged: the findings name the first bad record".to_owned(),
+    )
+}
+
+fn logs_in(folder: &Path) -> Vec<std::path::PathBuf> {
+    if folder.join("log.vkey").exists() || folder.join("checkpoint").exists() {
+        return vec![folder.to_owned()];
+    }
+    ["standard", "break-glass"]
+        .map(|class| folder.join(class))
+        .into_iter()
+        .filter(|log| log.is_dir())
+        .collect()
+}
+
+fn read_key(path: &Path) -> Outcome<VerifierKey> {
+    let failed = |e: &dyn std::fmt::Display| Failure::of(&format!("`{}`", path.display()), e);
+    let text = std::fs::read_to_string(path).map_err(|e| failed(&e))?;
+    text.trim().parse().map_err(|e: prov_core::Error| failed(&e))
+}

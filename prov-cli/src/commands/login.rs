@@ -1,0 +1,95 @@
+//! Signing in and out.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Value, json};
+use ureq::http::Method;
+
+use super::Session;
+use crate::failure::Outcome;
+use crate::prompt;
+
+/// Sign in, for example `prov login --user alice`
+#[derive(Debug, Args)]
+pub(crate) struct Login {
+    /// Who; asked for when absent
+    #[arg(long, short)]
+    user: Option<String>,
+    /// A file with the password (`-`: stdin) instead of asking
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// The code of the authenticator app instead of asking
+    #[arg(long, value_name = "CODE", conflicts_with = "backup_code")]
+    totp: Option<String>,
+    /// A backup code instead of the authenticator app
+    #[arg(long, value_name = "CODE")]
+    backup_code: Option<String>,
+}
+
+impl Login {
+    pub(crate) fn run(self, session: &Session) -> Outcome {
+        let user = match &self.user {
+            Some(user) => user.clone(),
+            None => prompt::line("user")?,
+        };
+        let password = prompt::secret("password", self.password_file.as_deref())?;
+        let body = json!({ "username": user, "password": password.as_str() });
+        let mut answer =
+            session.client.anonymous(&Method::POST, "/api/v1/auth/login", Some(&body))?;
+        if answer.get("mfa_required").and_then(Value::as_bool) == Some(true) {
+            answer = self.second_step(session, &answer)?;
+        }
+        session.client.keep_tokens(&answer)?;
+        session.done(&format!("signed in as {user}"));
+        Ok(())
+    }
+
+    fn second_step(&self, session: &Session, first: &Value) -> Outcome<Value> {
+        let (method, code) = match (&self.totp, &self.backup_code) {
+            (Some(code), _) => ("totp", code.clone()),
+            (None, Some(code)) => ("backup_code", code.clone()),
+            (None, None) => ("totp", prompt::line("code of the authenticator app")?),
+        };
+        let challenge = first.get("challenge").cloned().unwrap_or_default();
+        let body = json!({ "challenge": challenge, "method": method, "code": code });
+        session.client.anonymous(&Method::POST, "/api/v1/auth/login/mfa", Some(&body))
+    }
+}
+
+/// Signs out. The tokens are forgotten also when the server can't be told.
+pub(crate) fn logout(session: &Session) -> Outcome {
+    let told = session.client.post("/api/v1/auth/logout", &json!({}));
+    session.client.forget_tokens()?;
+    told.map(drop)?;
+    session.done("signed out");
+    Ok(())
+}
+
+/// Who the server thinks the caller is.
+pub(crate) fn whoami(session: &Session) -> Outcome {
+    let answer = session.client.get("/api/v1/auth/me")?;
+    session.show(&answer, &[])
+}
+
+/// Change your password; ends your other sessions
+#[derive(Debug, Args)]
+pub(crate) struct Passwd {
+    /// A file with the old password instead of asking
+    #[arg(long, value_name = "FILE")]
+    old_password_file: Option<PathBuf>,
+    /// A file with the new password instead of asking
+    #[arg(long, value_name = "FILE")]
+    new_password_file: Option<PathBuf>,
+}
+
+impl Passwd {
+    pub(crate) fn run(self, session: &Session) -> Outcome {
+        let old = prompt::secret("old password", self.old_password_file.as_deref())?;
+        let new = prompt::secret("new password", self.new_password_file.as_deref())?;
+        let body = json!({ "old_password": old.as_str(), "new_password": new.as_str() });
+        session.client.post("/api/v1/auth/password", &body)?;
+        session.done("password changed");
+        Ok(())
+    }
+}

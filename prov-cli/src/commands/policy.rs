@@ -1,0 +1,154 @@
+//! `prov policy`.
+
+mod validate;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::Session;
+use crate::cli::Global;
+use crate::client::segment;
+use crate::failure::{Failure, Outcome};
+
+/// Policies and decisions.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// List the policies in force
+    List,
+    /// Show one policy
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// Check a folder of policies without any server: `prov policy validate config/cedar-policies`
+    Validate {
+        /// The folder with `schema.cedarschema` and `*.cedar`
+        folder: PathBuf,
+    },
+    /// Ask for a decision: `prov policy authorize deploy Server web-1 --attribute environment=production`
+    Authorize(Question),
+    /// Ask why, and what would change the answer
+    Explain(Question),
+    /// Load the policies again
+    Reload,
+    /// How many decisions, which policies, since when
+    Stats,
+}
+
+/// A question about one action on one resource.
+#[derive(Debug, Args)]
+pub(crate) struct Question {
+    /// What: create, delete, update, read, list, deploy, rollback, ssh, execute, monitor, admin, lockdown
+    action: String,
+    /// The type of the resource: Server, Taskserv, Cluster, Workspace, Workflow, Environment
+    resource_type: String,
+    /// Its id
+    resource: String,
+    /// An attribute, `name=value`; may be repeated. Numbers and `true`/`false` are read as such
+    #[arg(long = "attribute", short = 'a', value_name = "NAME=VALUE")]
+    attributes: Vec<String>,
+    /// A parent, `Type::id`, such as `Environment::production`; may be repeated
+    #[arg(long = "parent", value_name = "TYPE::ID")]
+    parents: Vec<String>,
+    /// The approval
+    #[arg(long)]
+    approval: Option<String>,
+    /// Why
+    #[arg(long)]
+    reason: Option<String>,
+    /// By force
+    #[arg(long)]
+    force: bool,
+    /// Who, if not you: a user's id; needs a permission of its own
+    #[arg(long, value_name = "USER")]
+    principal: Option<String>,
+}
+
+impl Policy {
+    pub(crate) fn run(self, global: &Global) -> Outcome {
+        if let Self::Validate { folder } = &self {
+            return validate::offline(global.output, folder);
+        }
+        let session = &Session::of(global)?;
+        let client = &session.client;
+        let answer = match self {
+            Self::List => {
+                let answer = client.get("/api/v1/authz/policies")?;
+                return session.show(&answer, &["id", "effect", "description"]);
+            }
+            Self::Show { id } => client.get(&format!("/api/v1/authz/policies/{}", segment(&id)))?,
+            Self::Authorize(question) => {
+                let answer = client.post("/api/v1/authz/authorize", &question.body()?)?;
+                session.show(&answer, &[])?;
+                return allowed(&answer);
+            }
+            Self::Explain(question) => client.post("/api/v1/authz/explain", &question.body()?)?,
+            Self::Reload => client.post("/api/v1/authz/policies/reload", &json!({}))?,
+            Self::Stats => client.get("/api/v1/authz/stats")?,
+            Self::Validate { .. } => return Ok(()),
+        };
+        session.show(&answer, &[])
+    }
+}
+
+/// A refusal is told by the exit code as well, so that scripts can ask.
+fn allowed(answer: &Value) -> Outcome {
+    if answer.get("decision").and_then(Value::as_str) == Some("ALLOW") {
+        return Ok(());
+    }
+    Err(Failure::Denied)
+}
+
+impl Question {
+    fn body(&self) -> Outcome<Value> {
+        let mut attributes = Map::new();
+        for pair in &self.attributes {
+            let (name, value) = pair.split_once('=').ok_or_else(|| {
+                Failure::Usage(format!("`--attribute {pair}`: write `name=value`"))
+            })?;
+            attributes.insert(name.to_owned(), scalar(value));
+        }
+        let parents: Vec<Value> =
+            self.parents.iter().map(|text| entity(text)).collect::<Outcome<_>>()?;
+        let mut context = Map::new();
+        for (name, value) in [("approval_id", &self.approval), ("reason", &self.reason)] {
+            if let Some(value) = value {
+                context.insert(name.to_owned(), value.as_str().into());
+            }
+        }
+        if self.force {
+            context.insert("force".to_owned(), true.into());
+        }
+        let mut body = json!({
+            "action": self.action,
+            "resource": {
+                "type": self.resource_type,
+                "id": self.resource,
+                "attributes": attributes,
+                "parents": parents,
+            },
+            "context": context,
+        });
+        if let (Some(id), Some(object)) = (&self.principal, body.as_object_mut()) {
+            object.insert("principal".to_owned(), json!({ "type": "User", "id": id }));
+        }
+        Ok(body)
+    }
+}
+
+fn scalar(text: &str) -> Value {
+    match text {
+        "true" => true.into(),
+        "false" => false.into(),
+        _ => text.parse::<i64>().map_or_else(|_| text.into(), Value::from),
+    }
+}
+
+fn entity(text: &str) -> Outcome<Value> {
+    let (kind, id) = text.split_once("::").ok_or_else(|| {
+        Failure::Usage(format!("`--parent {text}`: write `Environment::production`"))
+    })?;
+    Ok(json!({ "type": kind, "id": id.trim_matches('"') }))
+}

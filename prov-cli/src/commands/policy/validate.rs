@@ -1,0 +1,33 @@
+//! `prov policy validate`: the folder is examined exactly as a server would before it goes live.
+
+use std::path::Path;
+
+use prov_authz::{CedarOptions, Severity, validate_dir};
+use serde_json::json;
+
+use crate::cli::OutputFormat;
+use crate::failure::{Failure, Outcome};
+use crate::output;
+
+pub(super) fn offline(format: OutputFormat, folder: &Path) -> Outcome {
+    let report = validate_dir(folder, &CedarOptions::default());
+    for finding in &report.findings {
+        let kind = if finding.severity == Severity::Error { "error" } else { "warning" };
+        eprintln!(
+            "{kind}: {}:{}:{}: {}",
+            finding.file, finding.line, finding.column, finding.message
+        );
+        if let Some(remedy) = &finding.remedy {
+            eprintln!("  {remedy}");
+        }
+    }
+    if !report.is_valid() {
+        return Err(Failure::Failed(format!("`{}` would be refused", folder.display())));
+    }
+    let items: Vec<_> = report
+        .policies
+        .iter()
+        .map(|policy| json!({ "id": policy.id, "effect": policy.effect, "file": policy.file, "line": policy.line, "description": policy.description }))
+        .collect();
+    output::show(format, &json!({ "items": items }), &["id", "effect", "file", "line"])
+}
