@@ -1,0 +1,91 @@
+//! Messages of any length, 16 KiB of them in memory at a time.
+
+use std::io::{self, Read, Write};
+
+use prov_core::{Result, random};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::{CHUNK, COMMITMENT, InputKey, SALT, TAG};
+use crate::failure::{file_failed, refused_by_library, undecryptable};
+
+/// Encrypts all of `input` and returns the number of plaintext bytes.
+pub(crate) fn seal_stream(
+    key: &InputKey,
+    context: &[u8],
+    input: &mut impl Read,
+    output: &mut impl Write,
+) -> Result<u64> {
+    let mut keys = {
+        let salt: [u8; SALT] = random::bytes()?;
+        let keys = key.derive(&salt, context)?;
+        write(output, &salt)?;
+        write(output, &keys.commitment)?;
+        keys
+    };
+    let mut chunk = Zeroizing::new(vec![0; CHUNK]);
+    let mut total: u64 = 0;
+    loop {
+        let filled = fill(input, &mut chunk)?;
+        let plain = chunk.get_mut(..filled).ok_or_else(|| refused_by_library("reading a chunk"))?;
+        let tag = keys.cipher.seal(plain)?;
+        write(output, plain)?;
+        write(output, &tag)?;
+        total = total.saturating_add(filled as u64);
+        if filled < CHUNK {
+            output.flush().map_err(|e| file_failed("writing the ciphertext", e))?;
+            return Ok(total);
+        }
+    }
+}
+
+/// Decrypts all of `input` and returns the number of plaintext bytes. What was written before an
+/// error is authentic, but not the whole.
+pub(crate) fn open_stream(
+    key: &InputKey,
+    context: &[u8],
+    input: &mut impl Read,
+    output: &mut impl Write,
+) -> Result<u64> {
+    let (mut salt, mut commitment) = ([0; SALT], [0; COMMITMENT]);
+    if fill(input, &mut salt)? < SALT || fill(input, &mut commitment)? < COMMITMENT {
+        return Err(undecryptable());
+    }
+    let mut keys = key.derive(&salt, context)?;
+    if !bool::from(keys.commitment.ct_eq(&commitment)) {
+        return Err(undecryptable());
+    }
+    let mut chunk = Zeroizing::new(vec![0; CHUNK + TAG]);
+    let mut total: u64 = 0;
+    loop {
+        let filled = fill(input, &mut chunk)?;
+        let plain = keys.cipher.open(chunk.get_mut(..filled).ok_or_else(undecryptable)?)?;
+        write(output, plain)?;
+        total = total.saturating_add(plain.len() as u64);
+        if filled < CHUNK + TAG {
+            output.flush().map_err(|e| file_failed("writing the plaintext", e))?;
+            return Ok(total);
+        }
+    }
+}
+
+/// Reads until the buffer is full or the input ends.
+fn fill(input: &mut impl Read, mut buffer: &mut [u8]) -> Result<usize> {
+    let mut filled = 0;
+    while !buffer.is_empty() {
+        match input.read(buffer) {
+            Ok(0) => break,
+            Ok(n) => {
+                filled += n;
+                buffer = buffer.get_mut(n..).unwrap_or_default();
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(file_failed("reading the input", e)),
+        }
+    }
+    Ok(filled)
+}
+
+fn write(output: &mut impl Write, bytes: &[u8]) -> Result<()> {
+    output.write_all(bytes).map_err(|e| file_failed("writing the output", e))
+}
