@@ -1,0 +1,93 @@
+//! Events per second, durable before acknowledged, at 1, 64 and 512 in flight, beside what the disk
+//! can sync in the same run. Run with `--release`; an argument names the directory to measure in.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use prov_audit::{Log, LogOptions};
+use prov_core::audit::{Action, Actor, Event, Outcome, Recorder};
+use prov_core::store::MemoryStore;
+use prov_core::{Clock, PrincipalKind, RequestFacts, RequestId, SystemClock};
+
+const TIME: Duration = Duration::from_secs(4);
+
+/// Syncs of 4 KiB into a file whose blocks were written before, one after the other.
+fn syncs(dir: &Path) -> std::io::Result<Vec<Duration>> {
+    let file = File::create(dir.join("syncs"))?;
+    file.write_all_at(&vec![0; 8 << 20], 0)?;
+    file.sync_all()?;
+    let (start, mut times) = (Instant::now(), Vec::new());
+    while start.elapsed() < TIME {
+        let at = (times.len() as u64 * 4096) % (8 << 20);
+        let one = Instant::now();
+        file.write_all_at(&[1; 4096], at)?;
+        file.sync_data()?;
+        times.push(one.elapsed());
+    }
+    Ok(times)
+}
+
+fn event(clock: &SystemClock, task: usize) -> prov_core::Result<Event> {
+    let request = RequestFacts::new(RequestId::generate(clock)?, clock.now())
+        .from_client("203.0.113.9".parse().ok())
+        .for_target("POST", "/api/v1/kms/encrypt")
+        .by_agent(Some("curl/8.5.0"));
+    let actor = Actor::account(PrincipalKind::User, format!("user_{task}"), "alice@example.org");
+    Ok(Event::new(clock, Action::KMS_ENCRYPT, Outcome::Success)
+        .by(actor)
+        .in_request(&request)
+        .on("key", "key_01J9Z8")
+        .with("bytes", 1024))
+}
+
+async fn measure(log: &Arc<Log>, clock: SystemClock, flying: usize) -> Vec<Duration> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..flying {
+        let (log, stop) = (Arc::clone(log), Arc::clone(&stop));
+        tasks.spawn(async move {
+            let mut times = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                let one = Instant::now();
+                let Ok(event) = event(&clock, task) else { return times };
+                if log.record(event).await.is_err() {
+                    return times;
+                }
+                times.push(one.elapsed());
+            }
+            times
+        });
+    }
+    tokio::time::sleep(TIME).await;
+    stop.store(true, Ordering::Relaxed);
+    tasks.join_all().await.into_iter().flatten().collect()
+}
+
+#[expect(clippy::print_stdout, reason = "this prints a table")]
+fn print(what: &str, mut times: Vec<Duration>) {
+    times.sort_unstable();
+    let at = |part: usize| times.get(times.len() * part / 1000).copied().unwrap_or_default();
+    let rate = times.len() as u64 / TIME.as_secs();
+    println!("{what:<22} {rate:>9}/s  p50 {:>9.1?}  p99 {:>9.1?}", at(500), at(990));
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let root = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
+    let dir = tempfile::tempdir_in(root)?;
+    let clock = SystemClock::new();
+    let shared: Arc<dyn Clock> = Arc::new(clock);
+    let store = Arc::new(MemoryStore::new(Arc::clone(&shared)));
+    let options = LogOptions::new(dir.path(), "example.org/audit", store, shared);
+    let log = Arc::new(Log::open(options).await?);
+    print("fdatasync alone", syncs(dir.path())?);
+    for flying in [1, 64, 512, 4096] {
+        print(&format!("{flying} in flight"), measure(&log, clock, flying).await);
+    }
+    log.close().await?;
+    Ok(())
+}

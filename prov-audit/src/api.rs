@@ -1,0 +1,111 @@
+//! The HTTP endpoints of the audit log; feature `axum`.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # fn mount(log: Arc<prov_audit::Log>, clock: Arc<dyn prov_core::Clock>) {
+//! use prov_audit::api::{self, ApiState};
+//! let (router, openapi) = api::router(ApiState::new(log, clock)).split_for_parts();
+//! let table = prov_http::RouteTable::new(api::routes()).unwrap();
+//! # }
+//! ```
+
+mod documents;
+mod events;
+mod export;
+mod proofs;
+
+use std::sync::Arc;
+
+use http::Method;
+use prov_core::audit::{Action, Event, Outcome, RecorderExt, RetentionClass};
+use prov_core::{Clock, RequestFacts, Result, SecurityContext};
+use prov_http::Route;
+use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Log;
+
+/// What the handlers share.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ApiState {
+    log: Arc<Log>,
+    clock: Arc<dyn Clock>,
+}
+
+impl ApiState {
+    /// Handlers that read this log, and record in it that they did.
+    #[must_use]
+    pub fn new(log: Arc<Log>, clock: Arc<dyn Clock>) -> Self {
+        Self { log, clock }
+    }
+
+    /// Reading the log is itself recorded, before the answer.
+    async fn record(
+        &self,
+        context: &SecurityContext,
+        facts: &RequestFacts,
+        action: Action,
+        with: &[(&'static str, String)],
+    ) -> Result<()> {
+        let mut event = Event::new(&*self.clock, action, Outcome::Success)
+            .in_context(context)
+            .on("audit", "log");
+        for (key, value) in with {
+            event = event.with(key, value.as_str());
+        }
+        self.log.record_in(facts, event).await.map(drop)
+    }
+}
+
+/// Which log.
+#[derive(Debug, Clone, Copy, Default, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum LogName {
+    /// Everything but emergency access.
+    #[default]
+    Standard,
+    /// Emergency access, kept for seven years.
+    BreakGlass,
+}
+
+impl From<LogName> for RetentionClass {
+    fn from(name: LogName) -> Self {
+        match name {
+            LogName::Standard => Self::Standard,
+            LogName::BreakGlass => Self::BreakGlass,
+        }
+    }
+}
+
+/// All endpoints.
+pub fn router(state: ApiState) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(events::list_events))
+        .routes(routes!(events::read_event))
+        .routes(routes!(events::query_events))
+        .routes(routes!(events::read_stats))
+        .routes(routes!(proofs::verify_log))
+        .routes(routes!(proofs::read_checkpoint))
+        .routes(routes!(proofs::read_proof))
+        .routes(routes!(export::export_log))
+        .with_state(state)
+}
+
+/// Every route with its access.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    let read = |method, path: &'static str| Route::guarded(method, path, "read", "audit");
+    let list = |method, path: &'static str| Route::guarded(method, path, "list", "audit");
+    vec![
+        list(Method::GET, "/api/v1/audit/events"),
+        read(Method::GET, "/api/v1/audit/events/{id}"),
+        list(Method::POST, "/api/v1/audit/query"),
+        read(Method::GET, "/api/v1/audit/stats"),
+        read(Method::GET, "/api/v1/audit/verify"),
+        read(Method::GET, "/api/v1/audit/checkpoint"),
+        read(Method::GET, "/api/v1/audit/proof/{id}"),
+        list(Method::GET, "/api/v1/audit/export"),
+    ]
+}

@@ -1,0 +1,156 @@
+//! The shapes of requests and answers.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
+use jiff::Timestamp;
+use prov_core::audit::Outcome;
+use prov_core::{Error, RequestId, Result, codes as core_codes};
+use serde::{Deserialize, Serialize};
+
+use super::LogName;
+use crate::query::{ActionCount, Query, Stats};
+
+/// Conditions; all of them must hold.
+#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[schema(as = AuditQuery)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventQuery {
+    /// The id of an account, a name it is or was known by, or the name a failed login claimed.
+    pub(super) user: Option<String>,
+    /// An action (`auth.login`), or all below one (`auth.*`).
+    pub(super) action: Option<String>,
+    /// `success`, `failure` or `denied`.
+    #[schema(value_type = Option<String>)]
+    #[param(value_type = Option<String>)]
+    pub(super) outcome: Option<Outcome>,
+    /// An id, or `type:id`.
+    pub(super) resource: Option<String>,
+    /// The client's address.
+    #[schema(value_type = Option<String>)]
+    #[param(value_type = Option<String>)]
+    pub(super) ip: Option<IpAddr>,
+    /// At or after this moment (RFC 3339), or so long ago (`24h`).
+    pub(super) from: Option<String>,
+    /// At or before this moment (RFC 3339), or so long ago.
+    pub(super) to: Option<String>,
+    /// The request's id.
+    #[schema(value_type = Option<String>)]
+    #[param(value_type = Option<String>)]
+    pub(super) request_id: Option<RequestId>,
+    /// At most so many events, 1 to 1000; 100 unless said.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    pub(super) limit: Option<NonZeroU32>,
+    /// Continues where an earlier answer's `next_cursor` says.
+    pub(super) cursor: Option<String>,
+}
+
+impl EventQuery {
+    pub(super) fn into_query(self, now: Timestamp) -> Result<Query> {
+        let mut query = Query::new();
+        query.from = self.from.map(|text| moment("from", &text, now)).transpose()?;
+        query.to = self.to.map(|text| moment("to", &text, now)).transpose()?;
+        query.user = self.user;
+        query.action = self.action;
+        query.outcome = self.outcome;
+        query.resource = self.resource;
+        query.ip = self.ip;
+        query.request_id = self.request_id;
+        query.limit = self.limit;
+        query.cursor = self.cursor;
+        Ok(query)
+    }
+}
+
+/// A moment, or a time before now.
+fn moment(field: &str, text: &str, now: Timestamp) -> Result<Timestamp> {
+    let refuse = || {
+        Error::new(core_codes::INVALID_REQUEST)
+            .field(field, "a time such as `2026-03-02T09:00:00Z`, or how long ago: `24h`")
+    };
+    if let Ok(time) = text.parse() {
+        return Ok(time);
+    }
+    let ago = prov_core::duration_text::parse(text).map_err(|_| refuse())?;
+    now.checked_sub(ago).map_err(|_| refuse())
+}
+
+/// Which log.
+#[derive(Debug, Clone, Copy, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WhichLog {
+    /// `standard` unless said, or `break_glass`.
+    #[serde(default)]
+    #[param(value_type = Option<LogName>)]
+    pub(super) log: LogName,
+}
+
+/// Counts over the whole log.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = AuditStats)]
+pub(super) struct StatsDocument {
+    /// Events of the standard class.
+    standard: u64,
+    /// Events of the break-glass class.
+    break_glass: u64,
+    /// Events the index has read.
+    indexed: u64,
+    /// By action and outcome, most frequent first.
+    by_action: Vec<ActionCountDocument>,
+}
+
+/// How often an action ended in one way.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = AuditActionCount)]
+struct ActionCountDocument {
+    /// The action.
+    action: String,
+    /// How it ended.
+    outcome: String,
+    /// How often.
+    count: u64,
+}
+
+impl From<Stats> for StatsDocument {
+    fn from(stats: Stats) -> Self {
+        let count =
+            |ActionCount { action, outcome, count }| ActionCountDocument { action, outcome, count };
+        Self {
+            standard: stats.standard,
+            break_glass: stats.break_glass,
+            indexed: stats.indexed,
+            by_action: stats.by_action.into_iter().map(count).collect(),
+        }
+    }
+}
+
+/// What the log vouches for.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = AuditCheckpoint)]
+pub(super) struct CheckpointDocument {
+    /// The name of the log.
+    pub(super) origin: String,
+    /// How many events.
+    pub(super) size: u64,
+    /// The root of the Merkle tree over them, hexadecimal.
+    pub(super) root: String,
+    /// The signed note (C2SP tlog-checkpoint).
+    pub(super) note: String,
+    /// The public key that verifies it (C2SP signed-note).
+    pub(super) verifier_key: String,
+}
+
+/// A proof that an event is in the log.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = AuditProof)]
+pub(super) struct ProofDocument {
+    /// The exact bytes the proof is about, base64.
+    pub(super) leaf: String,
+    /// The text of a `.tlog-proof` file (C2SP tlog-proof).
+    pub(super) proof: String,
+    /// The public key that verifies it.
+    pub(super) verifier_key: String,
+}

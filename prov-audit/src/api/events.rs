@@ -1,0 +1,96 @@
+//! Finding and reading events.
+
+use axum::extract::State;
+use prov_core::audit::Action;
+use prov_http::axum::{ApiResult, CommonErrors, Context, Facts, Json, Path, Query};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::ApiState;
+use super::documents::{EventQuery, StatsDocument};
+use crate::query::Page;
+use crate::record::AuditRecord;
+
+/// A part of the events that meet the conditions, newest first.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = AuditEventList)]
+pub(super) struct EventList {
+    /// The events.
+    items: Vec<AuditRecord>,
+    /// Where to continue; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+impl From<Page> for EventList {
+    fn from(page: Page) -> Self {
+        Self { items: page.items, next_cursor: page.next_cursor }
+    }
+}
+
+async fn answer(
+    state: &ApiState,
+    Context(context): &Context,
+    Facts(facts): &Facts,
+    asked: EventQuery,
+) -> ApiResult<Json<EventList>> {
+    let query = asked.into_query(prov_core::Clock::now(&*state.clock))?;
+    // The answer comes first: what is recorded here shows in the next one.
+    let page = state.log.query(&query).await?;
+    let found = page.items.len().to_string();
+    state.record(context, facts, Action::AUDIT_QUERY, &[("found", found)]).await?;
+    Ok(Json(page.into()))
+}
+
+/// Events that meet every condition, newest first. Everything recorded before is found.
+#[utoipa::path(get, path = "/api/v1/audit/events", tag = "audit", params(EventQuery),
+    responses((status = 200, body = EventList), CommonErrors))]
+pub(super) async fn list_events(
+    State(state): State<ApiState>,
+    context: Context,
+    facts: Facts,
+    Query(asked): Query<EventQuery>,
+) -> ApiResult<Json<EventList>> {
+    answer(&state, &context, &facts, asked).await
+}
+
+/// The same as a body, for conditions that should not stand in a URL.
+#[utoipa::path(post, path = "/api/v1/audit/query", tag = "audit", request_body = EventQuery,
+    responses((status = 200, body = EventList), CommonErrors))]
+pub(super) async fn query_events(
+    State(state): State<ApiState>,
+    context: Context,
+    facts: Facts,
+    Json(asked): Json<EventQuery>,
+) -> ApiResult<Json<EventList>> {
+    answer(&state, &context, &facts, asked).await
+}
+
+/// One event.
+#[utoipa::path(get, path = "/api/v1/audit/events/{id}", tag = "audit",
+    params(("id" = String, Path, description = "the event's id, a UUID")),
+    responses((status = 200, body = AuditRecord), CommonErrors))]
+pub(super) async fn read_event(
+    State(state): State<ApiState>,
+    Context(context): Context,
+    Facts(facts): Facts,
+    Path(id): Path<Uuid>,
+) -> ApiResult<Json<AuditRecord>> {
+    let event = state.log.event(id).await?;
+    state.record(&context, &facts, Action::AUDIT_QUERY, &[("event", id.to_string())]).await?;
+    Ok(Json(event))
+}
+
+/// How many events, by class, action and outcome.
+#[utoipa::path(get, path = "/api/v1/audit/stats", tag = "audit",
+    responses((status = 200, body = StatsDocument), CommonErrors))]
+pub(super) async fn read_stats(
+    State(state): State<ApiState>,
+    Context(context): Context,
+    Facts(facts): Facts,
+) -> ApiResult<Json<StatsDocument>> {
+    let counts = state.log.stats().await?;
+    let what = [("what", "stats".to_owned())];
+    state.record(&context, &facts, Action::AUDIT_QUERY, &what).await?;
+    Ok(Json(counts.into()))
+}

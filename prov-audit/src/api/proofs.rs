@@ -1,0 +1,69 @@
+//! Proving and verifying.
+
+use axum::extract::State;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use prov_core::audit::Action;
+use prov_http::axum::{ApiResult, CommonErrors, Context, Facts, Json, Path, Query};
+use uuid::Uuid;
+
+use super::ApiState;
+use super::documents::{CheckpointDocument, ProofDocument, WhichLog};
+use crate::verify::Report;
+
+/// Verifies the whole log from its files: every record, tile and checkpoint.
+#[utoipa::path(get, path = "/api/v1/audit/verify", tag = "audit", params(WhichLog),
+    responses((status = 200, body = Report), CommonErrors))]
+pub(super) async fn verify_log(
+    State(state): State<ApiState>,
+    Context(context): Context,
+    Facts(facts): Facts,
+    Query(which): Query<WhichLog>,
+) -> ApiResult<Json<Report>> {
+    let report = state.log.verify(which.log.into()).await?;
+    let result = [("intact", report.intact.to_string()), ("records", report.records.to_string())];
+    state.record(&context, &facts, Action::AUDIT_VERIFY, &result).await?;
+    Ok(Json(report))
+}
+
+/// A checkpoint over everything recorded so far, signed now if the newest one does not cover it.
+#[utoipa::path(get, path = "/api/v1/audit/checkpoint", tag = "audit", params(WhichLog),
+    responses((status = 200, body = CheckpointDocument), CommonErrors))]
+pub(super) async fn read_checkpoint(
+    State(state): State<ApiState>,
+    Context(context): Context,
+    Facts(facts): Facts,
+    Query(which): Query<WhichLog>,
+) -> ApiResult<Json<CheckpointDocument>> {
+    let class = which.log.into();
+    let checkpoint = state.log.checkpoint(class).await?;
+    let size = [("size", checkpoint.size.to_string())];
+    state.record(&context, &facts, Action::AUDIT_QUERY, &size).await?;
+    Ok(Json(CheckpointDocument {
+        origin: checkpoint.origin,
+        size: checkpoint.size,
+        root: hex::encode(checkpoint.root),
+        note: checkpoint.note,
+        verifier_key: state.log.verifier_key(class).to_string(),
+    }))
+}
+
+/// The proof that an event is in the log, for any verifier of C2SP tlog-proof.
+#[utoipa::path(get, path = "/api/v1/audit/proof/{id}", tag = "audit",
+    params(("id" = String, Path, description = "the event's id, a UUID")),
+    responses((status = 200, body = ProofDocument), CommonErrors))]
+pub(super) async fn read_proof(
+    State(state): State<ApiState>,
+    Context(context): Context,
+    Facts(facts): Facts,
+    Path(id): Path<Uuid>,
+) -> ApiResult<Json<ProofDocument>> {
+    let class = state.log.event(id).await?.log;
+    let proof = state.log.proof(id).await?;
+    state.record(&context, &facts, Action::AUDIT_QUERY, &[("proof", id.to_string())]).await?;
+    Ok(Json(ProofDocument {
+        leaf: STANDARD.encode(proof.leaf),
+        proof: proof.text,
+        verifier_key: state.log.verifier_key(class).to_string(),
+    }))
+}

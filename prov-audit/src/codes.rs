@@ -1,0 +1,78 @@
+//! The ways in which the audit log can fail.
+
+use prov_core::{Code, Kind};
+
+/// The log can't take events down: nothing that must be recorded may be acknowledged.
+pub const UNAVAILABLE: Code = Code::new(
+    "audit.log_unavailable",
+    Kind::Unavailable,
+    "the audit log can't be written, so nothing was acknowledged",
+);
+/// The log was closed.
+pub const CLOSED: Code =
+    Code::new("audit.log_closed", Kind::Unavailable, "the audit log is closed");
+/// A stored record, tile or checkpoint is not what was written.
+pub const DAMAGED: Code =
+    Code::new("audit.log_damaged", Kind::Internal, "the audit log is damaged");
+/// The log on disk is older than one that was vouched for.
+pub const ROLLED_BACK: Code = Code::new(
+    "audit.log_rolled_back",
+    Kind::Internal,
+    "the audit log lacks events that a checkpoint vouches for",
+);
+/// Another process has the log open.
+pub const IN_USE: Code =
+    Code::new("audit.log_in_use", Kind::Unavailable, "another process has the audit log open");
+/// An event above 65,535 bytes, the limit of a C2SP entry bundle.
+pub const EVENT_TOO_LARGE: Code =
+    Code::new("audit.event_too_large", Kind::TooLarge, "the event is too large for the audit log");
+/// The index has not caught up within the time a query waits.
+pub const INDEX_BEHIND: Code = Code::new(
+    "audit.index_behind",
+    Kind::Unavailable,
+    "the index is still reading the newest events; try again",
+);
+/// No such event.
+pub const EVENT_NOT_FOUND: Code =
+    Code::new("audit.event_not_found", Kind::NotFound, "there is no such event");
+/// The event is younger than the newest checkpoint.
+pub const NOT_YET_SIGNED: Code = Code::new(
+    "audit.not_yet_signed",
+    Kind::NotFound,
+    "the event is not covered by a checkpoint yet; try again in a moment",
+);
+/// A text that is no verifier key (C2SP signed-note).
+pub const BAD_VERIFIER_KEY: Code = Code::new(
+    "audit.bad_verifier_key",
+    Kind::InvalidRequest,
+    "not an Ed25519 verifier key of a signed note",
+);
+
+/// Every code of this crate.
+pub const ALL: &[Code] = &[
+    UNAVAILABLE,
+    CLOSED,
+    DAMAGED,
+    ROLLED_BACK,
+    IN_USE,
+    EVENT_TOO_LARGE,
+    INDEX_BEHIND,
+    EVENT_NOT_FOUND,
+    NOT_YET_SIGNED,
+    BAD_VERIFIER_KEY,
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_here_and_do_not_shadow_the_shared_ones() {
+        let names: BTreeSet<String> =
+            ALL.iter().chain(prov_core::codes::ALL).map(|code| code.name().to_owned()).collect();
+        assert_eq!(names.len(), ALL.len() + prov_core::codes::ALL.len());
+        assert!(ALL.iter().all(|code| code.name().starts_with("audit.")));
+    }
+}

@@ -1,0 +1,57 @@
+//! Writing files so that they are whole or absent, and telling a full disk from a broken one.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use prov_core::{Error, codes as core_codes};
+
+use crate::codes;
+
+/// Writes a file under another name, syncs it if `durable`, and renames it into place.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8], durable: bool) -> io::Result<()> {
+    let scratch = path.with_extension("tmp");
+    let mut file = match File::create(&scratch) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            File::create(&scratch)?
+        }
+        other => other?,
+    };
+    let written =
+        file.write_all(bytes).and_then(|()| if durable { file.sync_all() } else { Ok(()) });
+    if let Err(error) = written {
+        // What could not be written whole is not left lying about; the first error counts.
+        let _ = fs::remove_file(&scratch);
+        return Err(error);
+    }
+    fs::rename(&scratch, path)?;
+    if durable { sync_parent(path) } else { Ok(()) }
+}
+
+/// Makes the names in a file's directory durable.
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+/// The file's bytes; `None` when there is no such file.
+pub(crate) fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether an error means that there is no room.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// An error of the file system as one of prov.
+pub(crate) fn io_error(error: io::Error, doing: &'static str) -> Error {
+    let code = if is_full(&error) { core_codes::STORAGE_FULL } else { codes::UNAVAILABLE };
+    Error::new(code).context(doing).source(error)
+}

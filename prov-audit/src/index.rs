@@ -1,0 +1,125 @@
+//! The query index of one log: SQLite, behind the acknowledgement, made anew from the log whenever
+//! it is missing, damaged or of another log.
+//!
+//! It holds numbers only: every value that can be asked for is there as 64 bits of a keyed hash.
+//! What stems from the personal part stands in a table of its own, with the subject's pseudonym, so
+//! that erasing a subject takes it out.
+
+mod indexer;
+mod schema;
+mod search;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use indexer::{Indexer, Order};
+use parking_lot::Mutex;
+use prov_core::{Error, Result};
+pub(crate) use search::{Filter, Hit, Search, by_id, search, tally};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::codes;
+use crate::files::io_error;
+use crate::journal::{Journal, Watermark};
+use crate::people::Vault;
+
+/// The open index of one log.
+#[derive(Debug)]
+pub(crate) struct Index {
+    file: PathBuf,
+    journal: Arc<Journal>,
+    shared: Arc<IndexShared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the index shares with its thread.
+#[derive(Debug)]
+struct IndexShared {
+    /// How many records are indexed.
+    position: Watermark,
+    orders: Mutex<Vec<Order>>,
+    stopping: AtomicBool,
+}
+
+impl Index {
+    /// Starts the thread that keeps the index. Keys of subjects that it needs to catch up must be
+    /// in the vault's memory.
+    pub(crate) fn open(file: PathBuf, journal: Arc<Journal>, vault: Arc<Vault>) -> Result<Self> {
+        let shared = Arc::new(IndexShared {
+            position: Watermark::new(0),
+            orders: Mutex::default(),
+            stopping: AtomicBool::new(false),
+        });
+        let indexer = Indexer::new(file.clone(), Arc::clone(&journal), vault, Arc::clone(&shared));
+        let thread = thread::Builder::new()
+            .name("audit-index".to_owned())
+            .spawn(move || indexer.run())
+            .map_err(|e| io_error(e, "starting the index"))?;
+        Ok(Self { file, journal, shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// The database file, for readers.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// How many records are indexed.
+    pub(crate) fn position(&self) -> u64 {
+        self.shared.position.size()
+    }
+
+    /// Waits until everything that is durable now is indexed.
+    pub(crate) async fn caught_up(&self, patience: Duration) -> Result<()> {
+        let head = self.journal.durable().size();
+        if self.position() >= head {
+            return Ok(());
+        }
+        let mut position = self.shared.position.watch();
+        let reached = timeout(patience, position.wait_for(|size| *size >= head)).await;
+        if let Ok(Ok(_)) = reached {
+            return Ok(());
+        }
+        let behind = head.saturating_sub(self.position());
+        Err(Error::new(codes::INDEX_BEHIND)
+            .detail(format!("the index is {behind} events behind the log; try again"))
+            .retry_after(Duration::from_secs(1)))
+    }
+
+    /// Makes the index anew from the log; returns when that has begun.
+    pub(crate) async fn rebuild(&self) -> Result<()> {
+        self.order(Order::Rebuild).await
+    }
+
+    /// Takes out what the index knows from the personal parts of one subject.
+    pub(crate) async fn forget(&self, pid: i64) -> Result<()> {
+        self.order(|reply| Order::Forget(pid, reply)).await
+    }
+
+    async fn order(&self, order: impl FnOnce(oneshot::Sender<Result<()>>) -> Order) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.orders.lock().push(order(reply));
+        self.journal.durable().nudge();
+        answer.await.map_err(|_| Error::new(codes::CLOSED))?
+    }
+
+    /// Stops the thread; the index catches up when it is opened again. Blocks for a moment.
+    pub(crate) fn stop(&self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        self.journal.durable().nudge();
+        if let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread of the audit index panicked");
+        }
+    }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

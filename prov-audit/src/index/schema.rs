@@ -1,0 +1,61 @@
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+/// The format's number; an index with another one is made anew.
+const FORMAT: i64 = 1;
+
+const TABLES: &str = "
+    CREATE TABLE meta (format INTEGER NOT NULL, origin TEXT NOT NULL, size INTEGER NOT NULL,
+        last_hash BLOB NOT NULL);
+    CREATE TABLE event (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, id BLOB NOT NULL,
+        segment INTEGER NOT NULL, place INTEGER NOT NULL);
+    CREATE INDEX event_id ON event (id);
+    CREATE TABLE posting (term INTEGER NOT NULL, seq INTEGER NOT NULL,
+        PRIMARY KEY (term, seq)) WITHOUT ROWID;
+    CREATE TABLE personal (term INTEGER NOT NULL, seq INTEGER NOT NULL, pid INTEGER NOT NULL,
+        PRIMARY KEY (term, seq)) WITHOUT ROWID;
+    CREATE INDEX personal_pid ON personal (pid);
+    CREATE TABLE tally (action TEXT NOT NULL, outcome TEXT NOT NULL, count INTEGER NOT NULL,
+        PRIMARY KEY (action, outcome)) WITHOUT ROWID;
+";
+
+/// Opens the index for writing, making its tables when there are none. It needs no sync: it can be
+/// made anew. What is deleted is overwritten.
+pub(super) fn open(file: &Path, origin: &str) -> rusqlite::Result<Connection> {
+    let db = Connection::open(file)?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "OFF")?;
+    db.pragma_update(None, "secure_delete", "ON")?;
+    db.pragma_update(None, "cache_size", -8192)?;
+    let made: bool =
+        db.query_row("SELECT count(*) > 0 FROM sqlite_master WHERE name = 'meta'", [], |row| {
+            row.get(0)
+        })?;
+    if !made {
+        let all = db.unchecked_transaction()?;
+        all.execute_batch(TABLES)?;
+        all.execute("INSERT INTO meta VALUES (?1, ?2, 0, x'')", (FORMAT, origin))?;
+        all.commit()?;
+    }
+    Ok(db)
+}
+
+/// How far the index is, and the hash of the last leaf it read; `None` when it is of another log or
+/// format.
+pub(super) fn position(db: &Connection, origin: &str) -> rusqlite::Result<Option<(u64, Vec<u8>)>> {
+    db.query_row(
+        "SELECT size, last_hash FROM meta WHERE format = ?1 AND origin = ?2",
+        (FORMAT, origin),
+        |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)),
+    )
+    .optional()
+}
+
+/// A connection that only reads.
+pub(super) fn open_to_read(file: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(file, flags)?;
+    db.busy_timeout(std::time::Duration::from_secs(1))?;
+    Ok(db)
+}

@@ -1,0 +1,171 @@
+//! One log on disk: a writer thread that makes groups durable, and a keeper thread behind it that
+//! grows the Merkle tree, publishes tiles and signs checkpoints.
+//!
+//! Producers serialise and hash outside the lock and queue their leaf. The writer takes everything
+//! that is queued, writes it with one write and one `fdatasync`, and wakes each caller. While it
+//! syncs, the next group gathers.
+
+mod history;
+mod keeper;
+mod recovery;
+mod shared;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+pub(crate) use history::{FILE as HISTORY_FILE, parse as parse_history};
+use parking_lot::Mutex;
+use prov_core::{Error, Result};
+pub(crate) use recovery::origin_hash_of;
+pub(crate) use shared::{Failure, Watermark};
+use shared::{Pending, Shared};
+use tokio::sync::oneshot;
+
+use crate::codes;
+use crate::files::{io_error, write_whole};
+use crate::merkle::{Hash, inclusion_proof, leaf_hash};
+use crate::note::{Checkpoint, SigningKey};
+use crate::segment::MAX_LEAF;
+use crate::tiles::{TileFiles, TilesAt};
+
+/// How a journal works.
+#[derive(Debug)]
+pub(crate) struct JournalOptions {
+    pub(crate) dir: PathBuf,
+    pub(crate) key: SigningKey,
+    pub(crate) segment_bytes: u64,
+    pub(crate) queue_events: usize,
+    pub(crate) checkpoint_every: Duration,
+}
+
+/// One open log.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Journal {
+    /// Opens or creates the log in this directory: cuts a torn tail, rebuilds the tree's edge,
+    /// starts both threads. Blocks.
+    pub(crate) fn open(options: JournalOptions) -> Result<Self> {
+        let lock = shared::lock(&options.dir)?;
+        let recovered = recovery::recover(&options)?;
+        write_whole(
+            &options.dir.join("log.vkey"),
+            format!("{}\n", options.key.verifier()).as_bytes(),
+            true,
+        )
+        .map_err(|e| io_error(e, "writing the verifier key"))?;
+        let shared = Arc::new(Shared::new(options, &recovered, lock));
+        let writer = writer::Writer::new(Arc::clone(&shared), &recovered)?;
+        let mut keeper = keeper::Keeper::new(Arc::clone(&shared), recovered);
+        keeper.checkpoint_if_grown()?;
+        let threads = [
+            thread::Builder::new().name("audit-writer".to_owned()).spawn(move || writer.run()),
+            thread::Builder::new().name("audit-keeper".to_owned()).spawn(move || keeper.run()),
+        ];
+        let journal = Self { shared, threads: Mutex::default() };
+        for started in threads {
+            let thread = started.map_err(|e| io_error(e, "starting a thread of the log"))?;
+            journal.threads.lock().push(thread);
+        }
+        Ok(journal)
+    }
+
+    /// Makes a leaf durable and returns its number. Waits while the queue is full. Once it is
+    /// queued it will be recorded, also when the caller stops waiting.
+    pub(crate) async fn append(&self, leaf: Vec<u8>) -> Result<u64> {
+        if leaf.len() > MAX_LEAF {
+            return Err(Error::new(codes::EVENT_TOO_LARGE)
+                .detail("an audit event with its context must stay below 64 KiB"));
+        }
+        let room = self.shared.room.acquire().await.map_err(|_| Failure::Closed.error())?;
+        let (reply, answer) = oneshot::channel();
+        let hash = leaf_hash(&leaf);
+        self.shared.enqueue(Pending { leaf, hash, reply })?;
+        // The writer gives the place back when the leaf is durable.
+        room.forget();
+        answer.await.map_err(|_| Failure::Closed.error())?.map_err(Failure::error)
+    }
+
+    /// Where the log lies.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.shared.options.dir
+    }
+
+    /// The key that signs its checkpoints.
+    pub(crate) fn key(&self) -> &SigningKey {
+        &self.shared.options.key
+    }
+
+    /// How far records are durable.
+    pub(crate) fn durable(&self) -> &Arc<Watermark> {
+        &self.shared.durable
+    }
+
+    /// The newest checkpoint.
+    pub(crate) fn newest_checkpoint(&self) -> Checkpoint {
+        self.shared.checkpoint.lock().clone()
+    }
+
+    /// What the last attempt to write came to, if it failed.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        self.shared.failure()
+    }
+
+    /// What keeps the keeper from publishing, if anything does.
+    pub(crate) fn keeper_is_behind(&self) -> bool {
+        self.shared.keeper_failed()
+    }
+
+    /// Signs a checkpoint over everything that is durable now.
+    pub(crate) async fn checkpoint(&self) -> Result<Checkpoint> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.order_checkpoint(reply)?;
+        answer.await.map_err(|_| Failure::Closed.error())?.map_err(Failure::error)
+    }
+
+    /// The inclusion proof of record `seq` under the newest checkpoint. Blocks.
+    pub(crate) fn prove(&self, seq: u64) -> Result<(Vec<Hash>, Checkpoint)> {
+        let files = TileFiles::new(self.dir());
+        let mut last = Error::new(codes::NOT_YET_SIGNED);
+        // A newer checkpoint may take its predecessor's partial tiles away while they are read.
+        for _ in 0..4 {
+            let checkpoint = self.newest_checkpoint();
+            if seq >= checkpoint.size {
+                return Err(codes::NOT_YET_SIGNED.into());
+            }
+            let tiles = TilesAt { files: &files, size: checkpoint.size };
+            match inclusion_proof(&tiles, seq, checkpoint.size) {
+                Ok(proof) => return Ok((proof, checkpoint)),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Takes no more events; what is queued still gets written. Returns at once.
+    pub(crate) fn begin_close(&self) {
+        self.shared.begin_close();
+    }
+
+    /// Stops both threads: what was queued is durable and covered by a checkpoint. Blocks.
+    pub(crate) fn finish_close(&self) {
+        self.begin_close();
+        for thread in self.threads.lock().drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the audit log panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.finish_close();
+    }
+}

@@ -1,0 +1,234 @@
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use prov_core::Result;
+
+use super::history;
+use super::recovery::Recovered;
+use super::shared::{Failure, Kept, Order, Shared};
+use super::writer::{ahead, prepare_segment};
+use crate::files::write_whole;
+use crate::merkle::{Hash, TILE_WIDTH, Tile, TreeEdge};
+use crate::note::{Checkpoint, sign};
+use crate::tiles::{TileFiles, partial_places};
+
+/// Something full that must be published before the next checkpoint.
+#[derive(Debug)]
+pub(super) enum Publication {
+    Hashes(Tile),
+    Entries(u64, Vec<Vec<u8>>),
+}
+
+/// Entries that fill no bundle yet.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    index: u64,
+    entries: Vec<Vec<u8>>,
+}
+
+impl Shelf {
+    /// For a tree of this size: the entries of its last, partial bundle still have to be put.
+    pub(super) fn starting_at(size: u64) -> Self {
+        Self { index: size / TILE_WIDTH as u64, entries: Vec::new() }
+    }
+
+    /// The number of its first entry.
+    pub(super) fn first_seq(&self) -> u64 {
+        self.index * TILE_WIDTH as u64
+    }
+
+    /// Puts the next entry; gives the bundle that became full.
+    pub(super) fn put(&mut self, entry: Vec<u8>) -> Option<Publication> {
+        self.entries.push(entry);
+        if self.entries.len() < TILE_WIDTH {
+            return None;
+        }
+        let full = Publication::Entries(self.index, std::mem::take(&mut self.entries));
+        self.index += 1;
+        Some(full)
+    }
+}
+
+/// The one behind the writer: nobody waits for it but who asks for a checkpoint.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    shared: Arc<Shared>,
+    files: TileFiles,
+    edge: TreeEdge,
+    shelf: Shelf,
+    unpublished: VecDeque<Publication>,
+    history_entries: usize,
+    history_bytes: u64,
+    orders: Vec<Order>,
+    due: Instant,
+}
+
+/// How long the keeper rests after a disk refused it.
+const PAUSE: Duration = Duration::from_millis(200);
+
+impl Keeper {
+    pub(super) fn new(shared: Arc<Shared>, recovered: Recovered) -> Self {
+        let files = TileFiles::new(&shared.options.dir);
+        files.sweep(recovered.size_before, recovered.edge.size(), recovered.checkpoint.size);
+        Self {
+            files,
+            due: Instant::now() + shared.options.checkpoint_every,
+            edge: recovered.edge,
+            shelf: recovered.shelf,
+            unpublished: recovered.unpublished.into(),
+            history_entries: recovered.history_entries,
+            history_bytes: recovered.history_bytes,
+            orders: Vec::new(),
+            shared,
+        }
+    }
+
+    /// Works until the writer is done and everything is published and signed.
+    pub(super) fn run(mut self) {
+        loop {
+            let rest = self.due.saturating_duration_since(Instant::now());
+            let kept = self.shared.take_kept(rest);
+            let done = kept.writer_done;
+            self.work(kept);
+            if done {
+                if let Err(error) = self.checkpoint_if_grown() {
+                    tracing::error!(?error, "the last checkpoint could not be signed");
+                }
+                // Written ahead and never used.
+                let _ = std::fs::remove_file(ahead(&self.shared.options.dir));
+                return;
+            }
+        }
+    }
+
+    fn work(&mut self, kept: Kept) {
+        for (hash, leaf) in kept.leaves {
+            self.integrate(hash, leaf);
+        }
+        if let Err(error) = self.publish() {
+            tracing::warn!(%error, "tiles of the audit log could not be written yet");
+            self.shared.set_keeper_failed(true);
+            std::thread::sleep(PAUSE);
+        }
+        self.write_ahead();
+        self.orders.extend(kept.orders);
+        let size = self.edge.size();
+        let ordered: Vec<Order> =
+            self.orders.extract_if(.., |order| order.covering <= size).collect();
+        if !ordered.is_empty() || Instant::now() >= self.due {
+            self.due = Instant::now() + self.shared.options.checkpoint_every;
+            let signed = self.sign_if_grown();
+            for order in ordered {
+                // Whoever no longer waits needs no answer.
+                let _ = order.reply.send(signed.clone());
+            }
+        }
+    }
+
+    fn integrate(&mut self, hash: Hash, leaf: Vec<u8>) {
+        let mut full = Vec::new();
+        self.edge.push(hash, &mut full);
+        self.unpublished.extend(full.into_iter().map(Publication::Hashes));
+        self.unpublished.extend(self.shelf.put(leaf));
+    }
+
+    /// Writes what became full. What can't be written now stays for the next time.
+    fn publish(&mut self) -> io::Result<()> {
+        while let Some(next) = self.unpublished.front() {
+            match next {
+                Publication::Hashes(tile) => self.files.write_hashes(tile)?,
+                Publication::Entries(index, entries) => {
+                    self.files.write_entries(*index, entries)?;
+                }
+            }
+            self.unpublished.pop_front();
+        }
+        Ok(())
+    }
+
+    fn write_ahead(&self) {
+        let wanted = self.shared.next_segment_wanted.load(Ordering::Acquire);
+        if !wanted || self.shared.next_segment_ready.load(Ordering::Acquire) {
+            return;
+        }
+        self.shared.next_segment_wanted.store(false, Ordering::Release);
+        match prepare_segment(&self.shared.options.dir, self.shared.options.segment_bytes) {
+            Ok(()) => self.shared.next_segment_ready.store(true, Ordering::Release),
+            Err(error) => tracing::warn!(%error, "no room to write a segment ahead"),
+        }
+    }
+
+    /// As [`Keeper::sign_if_grown`], for the thread that opens the log.
+    pub(super) fn checkpoint_if_grown(&mut self) -> Result<()> {
+        self.sign_if_grown().map(drop).map_err(Failure::error)
+    }
+
+    fn sign_if_grown(&mut self) -> Result<Checkpoint, Failure> {
+        let newest = self.shared.checkpoint.lock().clone();
+        let published = self.publish().and_then(|()| {
+            let known = self.history_entries > 0;
+            if known && newest.size == self.edge.size() {
+                return self.publish_checkpoint_file(&newest).map(|()| newest);
+            }
+            self.sign(&newest)
+        });
+        self.shared.set_keeper_failed(published.is_err());
+        published.map_err(|error| {
+            tracing::error!(%error, "a checkpoint could not be written");
+            Failure::of(&error)
+        })
+    }
+
+    fn sign(&mut self, before: &Checkpoint) -> io::Result<Checkpoint> {
+        let signed = self.publish_and_sign();
+        match &signed {
+            Ok(next) => {
+                *self.shared.checkpoint.lock() = next.clone();
+                self.remove_partial_of(before.size, next.size);
+            }
+            // What no checkpoint speaks of does not stay.
+            Err(_) => self.remove_partial_of(self.edge.size(), before.size),
+        }
+        signed
+    }
+
+    /// Partial tiles first, then the history, then the checkpoint: whoever reads a checkpoint finds
+    /// everything it speaks of.
+    fn publish_and_sign(&mut self) -> io::Result<Checkpoint> {
+        for tile in self.edge.partial_tiles() {
+            self.files.write_hashes(&tile)?;
+        }
+        if !self.shelf.entries.is_empty() {
+            self.files.write_entries(self.shelf.index, &self.shelf.entries)?;
+        }
+        let options = &self.shared.options;
+        let next = sign(&options.key, self.edge.size(), self.edge.root());
+        self.history_bytes =
+            history::append(&options.dir, self.history_bytes, self.history_entries, &next)?;
+        self.history_entries += 1;
+        write_whole(&options.dir.join("checkpoint"), next.note.as_bytes(), true)?;
+        Ok(next)
+    }
+
+    /// After a crash between history and checkpoint the file may be one behind.
+    fn publish_checkpoint_file(&self, newest: &Checkpoint) -> io::Result<()> {
+        let path = self.shared.options.dir.join("checkpoint");
+        let there = crate::files::read_if_there(&path)?;
+        if there.as_deref() == Some(newest.note.as_bytes()) {
+            return Ok(());
+        }
+        write_whole(&path, newest.note.as_bytes(), true)
+    }
+
+    fn remove_partial_of(&self, before: u64, now: u64) {
+        let still = partial_places(now);
+        for place in partial_places(before) {
+            if !still.contains(&place) {
+                self.files.remove(place);
+            }
+        }
+    }
+}

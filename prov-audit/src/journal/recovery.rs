@@ -1,0 +1,185 @@
+//! What a log on disk holds: from the newest checkpoint and its tiles, and the segments behind it.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use prov_core::{Error, Result};
+
+use super::JournalOptions;
+use super::history::{self, History};
+use crate::codes;
+use crate::files::{io_error, read_if_there, sync_parent};
+use crate::merkle::{Hash, TreeEdge, leaf_hash};
+use crate::note::{Checkpoint, SigningKey, open, sign};
+use crate::segment::{self, Segment, Tail, scan_segment};
+use crate::tiles::TileFiles;
+
+use super::keeper::{Publication, Shelf};
+
+/// A log as it was found.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    pub(super) edge: TreeEdge,
+    /// The entries that fill no bundle yet, and what remains to be published.
+    pub(super) shelf: Shelf,
+    pub(super) unpublished: Vec<Publication>,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) history_entries: usize,
+    pub(super) history_bytes: u64,
+    /// How large the tree of the checkpoint before the newest was.
+    pub(super) size_before: u64,
+    /// The segment that is written next, and where it ends; `None` in a fresh log.
+    pub(super) segment: Option<(u64, u64)>,
+    root_differs: bool,
+}
+
+/// The hash of a log's name, which every segment carries.
+pub(crate) fn origin_hash(key: &SigningKey) -> Hash {
+    origin_hash_of(key.verifier().name())
+}
+
+/// As [`origin_hash`], from the name.
+pub(crate) fn origin_hash_of(name: &str) -> Hash {
+    digest(&SHA256, name.as_bytes()).as_ref().first_chunk().copied().unwrap_or_default()
+}
+
+fn damaged(seq: u64, what: &'static str) -> Error {
+    Error::new(codes::DAMAGED)
+        .detail(format!("record {seq} of the audit log is damaged; verify the log to see more"))
+        .context(what)
+}
+
+/// Reads the log, cuts a torn tail, and rebuilds the tree's edge.
+pub(super) fn recover(options: &JournalOptions) -> Result<Recovered> {
+    let dir = &options.dir;
+    let history_file = read_if_there(&dir.join(history::FILE))
+        .map_err(|e| io_error(e, "reading the checkpoints"))?
+        .unwrap_or_default();
+    let history = history::parse(&history_file, options.key.verifier());
+    check_history(dir, options, &history)?;
+    let checkpoint = match history.checkpoints.last() {
+        Some(last) => last.clone(),
+        None => sign(&options.key, 0, TreeEdge::default().root()),
+    };
+    let files = TileFiles::new(dir);
+    let edge = files
+        .edge_at(checkpoint.size)
+        .map_err(|e| io_error(e, "reading tiles"))?
+        .filter(|edge| edge.root() == checkpoint.root)
+        // Tiles are written without a sync; what did not survive is made again from the segments.
+        .unwrap_or_default();
+    let mut recovered = Recovered {
+        shelf: Shelf::starting_at(edge.size()),
+        edge,
+        unpublished: Vec::new(),
+        history_entries: history.checkpoints.len(),
+        history_bytes: history.whole_bytes as u64,
+        size_before: history.checkpoints.iter().rev().nth(1).map_or(0, |before| before.size),
+        checkpoint,
+        segment: None,
+        root_differs: false,
+    };
+    read_segments(options, &mut recovered)?;
+    if recovered.edge.size() < recovered.checkpoint.size {
+        return Err(damaged(recovered.edge.size(), "a checkpoint covers more than there is"));
+    }
+    Ok(recovered)
+}
+
+/// A torn last entry is cut; anything else that is wrong with the checkpoints is damage. The
+/// checkpoint file is written after its entry, so it can never know more than the list.
+fn check_history(dir: &Path, options: &JournalOptions, history: &History) -> Result<()> {
+    let key = options.key.verifier();
+    let refuse = || {
+        Error::new(codes::DAMAGED).detail(
+            "the signed checkpoints of the audit log are damaged; verify the log to see more",
+        )
+    };
+    let published = read_if_there(&dir.join("checkpoint"))
+        .map_err(|e| io_error(e, "reading the checkpoint"))?
+        .map(|bytes| String::from_utf8(bytes).ok().and_then(|note| open(&note, key)));
+    let known = match published {
+        None => true,
+        Some(None) => false,
+        Some(Some(checkpoint)) => history.checkpoints.contains(&checkpoint),
+    };
+    if history.more_follow || !known { Err(refuse()) } else { Ok(()) }
+}
+
+/// Grows the edge by every record behind it.
+fn read_segments(options: &JournalOptions, recovered: &mut Recovered) -> Result<()> {
+    let dir = &options.dir;
+    let origin = origin_hash(&options.key);
+    let segments = segment::list(dir).map_err(|e| io_error(e, "listing segments"))?;
+    let needed = recovered.shelf.first_seq();
+    let start = segments.iter().rposition(|first| *first <= needed).unwrap_or_default();
+    let mut expected = segments.get(start).copied().unwrap_or(0);
+    if expected > needed {
+        return Err(damaged(needed, "its segment is missing"));
+    }
+    let last = segments.last().copied();
+    for first in segments.into_iter().skip(start) {
+        if first != expected {
+            return Err(damaged(expected, "its segment is missing"));
+        }
+        let found =
+            scan_segment(dir, first, &origin, &mut |seq, _, leaf| recovered.take(seq, leaf))
+                .map_err(|e| io_error(e, "reading a segment"))?
+                .ok_or_else(|| damaged(first, "its segment's header"))?;
+        let ends_torn = found.tail == Tail::Torn && Some(first) == last;
+        if found.tail != Tail::Clean && !ends_torn {
+            return Err(damaged(found.next_seq, "its frame"));
+        }
+        if ends_torn && found.next_seq < recovered.checkpoint.size {
+            return Err(damaged(found.next_seq, "a checkpoint covers it"));
+        }
+        if Some(first) == last {
+            cut(dir, first, &found).map_err(|e| io_error(e, "cutting a torn tail"))?;
+            recovered.segment = Some((first, found.end as u64));
+        }
+        expected = found.next_seq;
+    }
+    if recovered.root_differs {
+        return Err(damaged(0, "the segments do not have the root that was signed"));
+    }
+    if recovered.edge.size() == expected {
+        Ok(())
+    } else {
+        Err(damaged(expected, "a checkpoint covers more than there is"))
+    }
+}
+
+impl Recovered {
+    fn take(&mut self, seq: u64, leaf: &[u8]) {
+        if seq < self.shelf.first_seq() {
+            return;
+        }
+        if seq >= self.edge.size() {
+            let mut full = Vec::new();
+            self.edge.push(leaf_hash(leaf), &mut full);
+            self.unpublished.extend(full.into_iter().map(Publication::Hashes));
+            if self.edge.size() == self.checkpoint.size {
+                self.root_differs = self.edge.root() != self.checkpoint.root;
+            }
+        }
+        self.unpublished.extend(self.shelf.put(leaf.to_vec()));
+    }
+}
+
+/// Takes away what stands behind the last whole record, zeros or a torn group.
+fn cut(dir: &Path, first: u64, found: &Segment) -> io::Result<()> {
+    if found.length == found.end {
+        return Ok(());
+    }
+    if found.tail == Tail::Torn {
+        let bytes = found.length - found.end;
+        tracing::warn!(seq = found.next_seq, bytes, "cut a torn tail off the audit log");
+    }
+    let path = segment::file(dir, first);
+    let file: File = OpenOptions::new().write(true).open(&path)?;
+    file.set_len(found.end as u64)?;
+    file.sync_all()?;
+    sync_parent(&path)
+}

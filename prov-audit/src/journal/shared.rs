@@ -1,0 +1,270 @@
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use prov_core::{Error, Result, codes as core_codes};
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use super::JournalOptions;
+use super::recovery::Recovered;
+use crate::codes;
+use crate::files::{io_error, is_full};
+use crate::merkle::Hash;
+use crate::note::Checkpoint;
+
+/// Why something was not made durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// No room; the log goes on when there is some.
+    Full,
+    /// The disk failed; what it holds is known again only after the log is opened anew.
+    Broken,
+    /// The log is closed.
+    Closed,
+}
+
+impl Failure {
+    pub(crate) fn of(error: &std::io::Error) -> Self {
+        if is_full(error) { Self::Full } else { Self::Broken }
+    }
+
+    pub(crate) fn error(self) -> Error {
+        match self {
+            Self::Full => core_codes::STORAGE_FULL.into(),
+            Self::Broken => Error::new(codes::UNAVAILABLE)
+                .context("the disk failed under the log; open it again when the disk is well"),
+            Self::Closed => codes::CLOSED.into(),
+        }
+    }
+}
+
+/// A leaf on its way to the disk.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) leaf: Vec<u8>,
+    pub(super) hash: Hash,
+    pub(super) reply: oneshot::Sender<Result<u64, Failure>>,
+}
+
+/// How far records are durable; threads and tasks can wait for more.
+#[derive(Debug)]
+pub(crate) struct Watermark {
+    size: Mutex<u64>,
+    changed: Condvar,
+    told: watch::Sender<u64>,
+}
+
+impl Watermark {
+    pub(crate) fn new(size: u64) -> Self {
+        Self { size: Mutex::new(size), changed: Condvar::new(), told: watch::Sender::new(size) }
+    }
+
+    /// How many records.
+    pub(crate) fn size(&self) -> u64 {
+        *self.size.lock()
+    }
+
+    pub(crate) fn advance(&self, size: u64) {
+        *self.size.lock() = size;
+        self.changed.notify_all();
+        self.told.send_replace(size);
+    }
+
+    /// Wakes whoever waits, without news.
+    pub(crate) fn nudge(&self) {
+        self.changed.notify_all();
+    }
+
+    /// Waits, for at most this long, until there are more than `known`.
+    #[cfg(feature = "sqlite-index")]
+    pub(crate) fn wait_beyond(&self, known: u64, longest: Duration) -> u64 {
+        let mut size = self.size.lock();
+        if *size <= known {
+            self.changed.wait_for(&mut size, longest);
+        }
+        *size
+    }
+
+    /// For tasks: the size and its changes.
+    #[cfg(feature = "sqlite-index")]
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.told.subscribe()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    pending: Vec<Pending>,
+    closed: bool,
+}
+
+/// A checkpoint that somebody waits for.
+#[derive(Debug)]
+pub(super) struct Order {
+    /// How many records it must cover: those that were durable when it was ordered. The keeper may
+    /// not have got them yet.
+    pub(super) covering: u64,
+    pub(super) reply: oneshot::Sender<Result<Checkpoint, Failure>>,
+}
+
+/// What waits for the keeper.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub(super) leaves: Vec<(Hash, Vec<u8>)>,
+    pub(super) orders: Vec<Order>,
+    pub(super) writer_done: bool,
+}
+
+/// Above so many leaves the keeper is too far behind, and the writer waits for it.
+const MOST_KEPT: usize = 262_144;
+
+/// What producers, writer and keeper share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) options: JournalOptions,
+    pub(super) origin: Hash,
+    pub(super) room: Semaphore,
+    pub(super) durable: std::sync::Arc<Watermark>,
+    pub(super) checkpoint: Mutex<Checkpoint>,
+    pub(super) next_segment_wanted: AtomicBool,
+    pub(super) next_segment_ready: AtomicBool,
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    kept: Mutex<Kept>,
+    handed: Condvar,
+    taken: Condvar,
+    failure: Mutex<Option<Failure>>,
+    keeper_failed: AtomicBool,
+    _lock: File,
+}
+
+impl Shared {
+    pub(super) fn new(options: JournalOptions, recovered: &Recovered, lock: File) -> Self {
+        Self {
+            origin: super::recovery::origin_hash(&options.key),
+            room: Semaphore::new(options.queue_events),
+            durable: std::sync::Arc::new(Watermark::new(recovered.edge.size())),
+            checkpoint: Mutex::new(recovered.checkpoint.clone()),
+            next_segment_wanted: AtomicBool::new(false),
+            next_segment_ready: AtomicBool::new(false),
+            queue: Mutex::default(),
+            arrived: Condvar::new(),
+            kept: Mutex::default(),
+            handed: Condvar::new(),
+            taken: Condvar::new(),
+            failure: Mutex::new(None),
+            keeper_failed: AtomicBool::new(false),
+            options,
+            _lock: lock,
+        }
+    }
+
+    pub(super) fn enqueue(&self, pending: Pending) -> Result<()> {
+        let mut queue = self.queue.lock();
+        if queue.closed {
+            return Err(Failure::Closed.error());
+        }
+        queue.pending.push(pending);
+        let first = queue.pending.len() == 1;
+        drop(queue);
+        if first {
+            self.arrived.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Swaps everything that is queued into `batch`, which is empty; waits while there is nothing.
+    /// `false` when the log is closed and nothing is left.
+    pub(super) fn take_batch(&self, batch: &mut Vec<Pending>) -> bool {
+        let mut queue = self.queue.lock();
+        while queue.pending.is_empty() {
+            if queue.closed {
+                return false;
+            }
+            self.arrived.wait(&mut queue);
+        }
+        std::mem::swap(&mut queue.pending, batch);
+        true
+    }
+
+    pub(super) fn begin_close(&self) {
+        self.queue.lock().closed = true;
+        self.room.close();
+        self.arrived.notify_one();
+    }
+
+    /// Gives durable leaves to the keeper; waits when it is far behind.
+    pub(super) fn hand_over(&self, leaves: impl Iterator<Item = (Hash, Vec<u8>)>) {
+        let mut kept = self.kept.lock();
+        while kept.leaves.len() > MOST_KEPT {
+            self.taken.wait(&mut kept);
+        }
+        kept.leaves.extend(leaves);
+        drop(kept);
+        self.handed.notify_one();
+    }
+
+    pub(super) fn writer_is_done(&self) {
+        self.kept.lock().writer_done = true;
+        self.handed.notify_one();
+    }
+
+    pub(super) fn order_checkpoint(
+        &self,
+        reply: oneshot::Sender<Result<Checkpoint, Failure>>,
+    ) -> Result<()> {
+        let covering = self.durable.size();
+        let mut kept = self.kept.lock();
+        if kept.writer_done {
+            return Err(Failure::Closed.error());
+        }
+        kept.orders.push(Order { covering, reply });
+        drop(kept);
+        self.handed.notify_one();
+        Ok(())
+    }
+
+    /// What came for the keeper; waits at most this long when nothing has.
+    pub(super) fn take_kept(&self, longest: Duration) -> Kept {
+        let mut kept = self.kept.lock();
+        if kept.leaves.is_empty() && kept.orders.is_empty() && !kept.writer_done {
+            self.handed.wait_for(&mut kept, longest);
+        }
+        let writer_done = kept.writer_done;
+        let taken = std::mem::take(&mut *kept);
+        kept.writer_done = writer_done;
+        drop(kept);
+        self.taken.notify_one();
+        taken
+    }
+
+    pub(super) fn failure(&self) -> Option<Failure> {
+        *self.failure.lock()
+    }
+
+    pub(super) fn set_failure(&self, failure: Option<Failure>) {
+        *self.failure.lock() = failure;
+    }
+
+    pub(super) fn keeper_failed(&self) -> bool {
+        self.keeper_failed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_keeper_failed(&self, failed: bool) {
+        self.keeper_failed.store(failed, Ordering::Release);
+    }
+}
+
+/// Sees to it that one process has the log.
+pub(super) fn lock(dir: &Path) -> Result<File> {
+    std::fs::create_dir_all(crate::segment::folder(dir))
+        .map_err(|e| io_error(e, "making the log's directory"))?;
+    let file = File::create(dir.join("lock")).map_err(|e| io_error(e, "making the lock file"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(codes::IN_USE.into()),
+        Err(TryLockError::Error(error)) => Err(io_error(error, "locking the log")),
+    }
+}

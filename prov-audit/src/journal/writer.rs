@@ -1,0 +1,193 @@
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use prov_core::Result;
+
+use super::recovery::Recovered;
+use super::shared::{Failure, Pending, Shared};
+use crate::files::{io_error, sync_parent};
+use crate::segment::{self, HEADER_BYTES, write_frame};
+
+/// A group is closed when it has so many bytes.
+const GROUP_BYTES: usize = 1 << 20;
+
+/// The one that writes.
+#[derive(Debug)]
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    file: File,
+    end: u64,
+    next_seq: u64,
+    group: Vec<u8>,
+    broken: bool,
+}
+
+impl Writer {
+    /// Opens the segment that was found, or makes the first one.
+    pub(super) fn new(shared: Arc<Shared>, recovered: &Recovered) -> Result<Self> {
+        let next_seq = recovered.edge.size();
+        let failed = |e| io_error(e, "opening a segment");
+        let (file, end) = match recovered.segment {
+            Some((first, end)) => {
+                let path = segment::file(&shared.options.dir, first);
+                (OpenOptions::new().write(true).open(path).map_err(failed)?, end)
+            }
+            None => (create_segment(&shared, next_seq).map_err(failed)?, HEADER_BYTES as u64),
+        };
+        if let Err(error) = preallocate(&file, end, shared.options.segment_bytes) {
+            // Writing goes on without; a full disk shows itself at the first event.
+            tracing::warn!(%error, "no room to write a segment ahead");
+            file.set_len(end).map_err(failed)?;
+        }
+        Ok(Self { shared, file, end, next_seq, group: Vec::new(), broken: false })
+    }
+
+    /// Writes until the log is closed.
+    pub(super) fn run(mut self) {
+        let mut batch = Vec::new();
+        while self.shared.take_batch(&mut batch) {
+            self.write(&mut batch);
+        }
+        // The rest of the segment was never used; a closed log ends with its last record.
+        let cut = self.file.set_len(self.end).and_then(|()| self.file.sync_all());
+        if let Err(error) = cut {
+            tracing::warn!(%error, "could not cut the unused rest of a segment");
+        }
+        self.shared.writer_is_done();
+    }
+
+    fn write(&mut self, batch: &mut Vec<Pending>) {
+        let mut group = Vec::with_capacity(batch.len());
+        let mut seq = self.next_seq;
+        for pending in batch.drain(..) {
+            write_frame(&mut self.group, seq, &pending.leaf);
+            seq += 1;
+            group.push(pending);
+            if self.group.len() >= GROUP_BYTES {
+                self.commit(std::mem::take(&mut group));
+                seq = self.next_seq;
+            }
+        }
+        if !group.is_empty() {
+            self.commit(group);
+        }
+    }
+
+    fn commit(&mut self, group: Vec<Pending>) {
+        let written = if self.broken { Err(Failure::Broken) } else { self.make_durable() };
+        self.group.clear();
+        self.shared.set_failure(written.err());
+        let count = group.len();
+        if let Err(failure) = written {
+            for pending in group {
+                // Whoever no longer waits needs no answer.
+                let _ = pending.reply.send(Err(failure));
+            }
+            self.shared.room.add_permits(count);
+            return;
+        }
+        let first = self.next_seq;
+        self.next_seq += count as u64;
+        self.shared.durable.advance(self.next_seq);
+        let mut leaves = Vec::with_capacity(count);
+        for (seq, pending) in (first..).zip(group) {
+            let _ = pending.reply.send(Ok(seq));
+            leaves.push((pending.hash, pending.leaf));
+        }
+        self.shared.room.add_permits(count);
+        if self.end > self.shared.options.segment_bytes / 2 {
+            self.shared.next_segment_wanted.store(true, Ordering::Release);
+        }
+        self.shared.hand_over(leaves.into_iter());
+    }
+
+    fn make_durable(&mut self) -> Result<(), Failure> {
+        let length = self.group.len() as u64;
+        let fits = self.end + length <= self.shared.options.segment_bytes;
+        if !fits && self.end > HEADER_BYTES as u64 {
+            self.roll()?;
+        }
+        let written =
+            self.file.write_all_at(&self.group, self.end).and_then(|()| self.file.sync_data());
+        match written {
+            Ok(()) => {
+                self.end += length;
+                Ok(())
+            }
+            Err(error) => Err(self.undo(&error)),
+        }
+    }
+
+    /// Takes back what may have been written of a group, so that what was refused is not found
+    /// after a crash. A disk that failed for any reason but room is not trusted again: after a
+    /// failed sync nobody knows what it holds.
+    fn undo(&mut self, error: &io::Error) -> Failure {
+        let failure = Failure::of(error);
+        let undone = self.file.set_len(self.end).and_then(|()| self.file.sync_all());
+        self.broken = failure == Failure::Broken || undone.is_err();
+        tracing::error!(%error, broken = self.broken, "an audit group could not be written");
+        if self.broken { Failure::Broken } else { failure }
+    }
+
+    fn roll(&mut self) -> Result<(), Failure> {
+        let next = create_segment(&self.shared, self.next_seq).map_err(|error| {
+            tracing::error!(%error, "a new audit segment could not be made");
+            Failure::of(&error)
+        })?;
+        if let Err(error) = self.file.set_len(self.end) {
+            tracing::warn!(%error, "could not cut the unused rest of a segment");
+        }
+        self.file = next;
+        self.end = HEADER_BYTES as u64;
+        Ok(())
+    }
+}
+
+/// Makes a segment, out of the one the keeper wrote ahead if there is one. Its name is durable when
+/// this returns.
+fn create_segment(shared: &Shared, first_seq: u64) -> io::Result<File> {
+    let dir = &shared.options.dir;
+    shared.next_segment_wanted.store(false, Ordering::Release);
+    let scratch = if shared.next_segment_ready.swap(false, Ordering::AcqRel) {
+        ahead(dir)
+    } else {
+        // Not the keeper's file, which it may be filling with zeros at this moment.
+        let own = segment::folder(dir).join("new.tmp");
+        File::create(&own)?;
+        own
+    };
+    let file = OpenOptions::new().write(true).open(&scratch)?;
+    file.write_all_at(&segment::header(first_seq, &shared.origin), 0)?;
+    file.sync_all()?;
+    let path = segment::file(dir, first_seq);
+    fs::rename(&scratch, &path)?;
+    sync_parent(&path)?;
+    Ok(file)
+}
+
+/// The segment that is written ahead.
+pub(super) fn ahead(dir: &Path) -> std::path::PathBuf {
+    segment::folder(dir).join("ahead.tmp")
+}
+
+/// Writes the next segment ahead, so that a group costs no allocation.
+pub(super) fn prepare_segment(dir: &Path, bytes: u64) -> io::Result<()> {
+    let file = File::create(ahead(dir))?;
+    preallocate(&file, 0, bytes)
+}
+
+/// Fills a file with zeros from `from` to `to`: blocks that were written once need no journal.
+fn preallocate(file: &File, from: u64, to: u64) -> io::Result<()> {
+    let zeros = vec![0; 1 << 18];
+    let mut at = from;
+    while at < to {
+        let length = usize::try_from(to - at).unwrap_or(usize::MAX).min(zeros.len());
+        file.write_all_at(zeros.get(..length).unwrap_or_default(), at)?;
+        at += length as u64;
+    }
+    file.sync_all()
+}

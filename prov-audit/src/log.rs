@@ -1,0 +1,184 @@
+//! The audit log as the rest of the program sees it.
+
+mod close;
+mod export;
+mod people;
+#[cfg(feature = "sqlite-index")]
+mod read;
+mod verification;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+pub use export::{ExportedLeaf, LeafReader};
+use prov_core::audit::{Event, Receipt, Recorder, RetentionClass};
+use prov_core::{Error, Result, codes as core_codes};
+#[cfg(feature = "sqlite-index")]
+pub use read::Proof;
+use tokio::task::spawn_blocking;
+
+use crate::journal::{Journal, JournalOptions};
+use crate::leaf::Leaf;
+use crate::note::{Checkpoint, SigningKey, VerifierKey};
+use crate::options::LogOptions;
+use crate::people::{PersonalData, Vault, secret};
+
+/// The tamper-evident audit log: two logs on disk, one for each retention class, because a log can
+/// only be pruned from its start.
+///
+/// Recording: the event's personal part is sealed, the rest is serialised; the bytes are durable
+/// before [`Recorder::record`] returns, together with whatever else was recorded meanwhile. If the
+/// caller stops waiting after its event was queued, the event is recorded all the same.
+///
+/// [`Log::close`] signs the last checkpoint; so does dropping it, on the dropping thread.
+#[derive(Debug)]
+pub struct Log {
+    options: LogOptions,
+    vault: Arc<Vault>,
+    // Before the journals: fields are dropped in order, and an index reads its journal.
+    #[cfg(feature = "sqlite-index")]
+    indexes: Both<crate::index::Index>,
+    journals: Both<Arc<Journal>>,
+}
+
+/// One of each retention class.
+#[derive(Debug)]
+struct Both<T> {
+    standard: T,
+    break_glass: T,
+}
+
+impl<T> Both<T> {
+    fn of(&self, class: RetentionClass) -> &T {
+        match class {
+            RetentionClass::BreakGlass => &self.break_glass,
+            _ => &self.standard,
+        }
+    }
+
+    fn each(&self) -> [(RetentionClass, &T); 2] {
+        CLASSES.map(|class| (class, self.of(class)))
+    }
+}
+
+/// Every retention class.
+const CLASSES: [RetentionClass; 2] = [RetentionClass::Standard, RetentionClass::BreakGlass];
+
+/// The directory of a class below the log's.
+pub(crate) fn class_dir(dir: &Path, class: RetentionClass) -> PathBuf {
+    dir.join(class_name(class))
+}
+
+/// The name of a class in directories and origins.
+pub(crate) fn class_name(class: RetentionClass) -> &'static str {
+    match class {
+        RetentionClass::BreakGlass => "break-glass",
+        _ => "standard",
+    }
+}
+
+impl Log {
+    /// Opens the log, or creates it: reads what a crash left behind, cuts a torn tail, loads or
+    /// makes the signing keys in the store, and starts the threads that own the files.
+    ///
+    /// # Errors
+    /// [`codes::DAMAGED`](crate::codes::DAMAGED) naming the record, when what was durable is not
+    /// what was written: the log does not go on over damage.
+    /// [`codes::ROLLED_BACK`](crate::codes::ROLLED_BACK) when the store remembers a checkpoint of
+    /// more events. [`codes::IN_USE`](crate::codes::IN_USE) when another process has it.
+    pub async fn open(options: LogOptions) -> Result<Self> {
+        options.check()?;
+        let vault = Arc::new(
+            Vault::open(
+                Arc::clone(&options.store),
+                Arc::clone(&options.clock),
+                &options.origin,
+                options.unattributed_for,
+            )
+            .await?,
+        );
+        let journals = Both {
+            standard: open_journal(&options, RetentionClass::Standard).await?,
+            break_glass: open_journal(&options, RetentionClass::BreakGlass).await?,
+        };
+        for (class, journal) in journals.each() {
+            close::check_head(&*options.store, class, journal).await?;
+        }
+        #[cfg(feature = "sqlite-index")]
+        let indexes = read::open_indexes(&options, &journals, &vault).await?;
+        Ok(Self {
+            options,
+            vault,
+            #[cfg(feature = "sqlite-index")]
+            indexes,
+            journals,
+        })
+    }
+
+    /// The key that verifies the checkpoints of a class. Keep a copy away from the log.
+    #[must_use]
+    pub fn verifier_key(&self, class: RetentionClass) -> &VerifierKey {
+        self.journals.of(class).key().verifier()
+    }
+
+    /// The newest checkpoint of a class.
+    #[must_use]
+    pub fn newest_checkpoint(&self, class: RetentionClass) -> Checkpoint {
+        self.journals.of(class).newest_checkpoint()
+    }
+
+    /// How many events of a class are durable.
+    #[must_use]
+    pub fn size(&self, class: RetentionClass) -> u64 {
+        self.journals.of(class).durable().size()
+    }
+
+    /// Signs a checkpoint over everything durable now, and remembers it in the store, so that a log
+    /// that is put back to an earlier state is found out when it is opened.
+    ///
+    /// # Errors
+    /// When tiles or checkpoint can't be written.
+    pub async fn checkpoint(&self, class: RetentionClass) -> Result<Checkpoint> {
+        let checkpoint = self.journals.of(class).checkpoint().await?;
+        close::remember_head(&*self.options.store, class, &checkpoint).await?;
+        Ok(checkpoint)
+    }
+}
+
+#[async_trait]
+impl Recorder for Log {
+    async fn record(&self, event: Event) -> Result<Receipt> {
+        let id = event.id;
+        let personal = PersonalData::of(&event);
+        let sealed = self.vault.seal(&event.actor, id, event.time, &personal).await?;
+        let class = event.retention_class();
+        let leaf = Leaf::new(event, sealed).to_bytes()?;
+        let seq = self.journals.of(class).append(leaf).await?;
+        Ok(Receipt::new(id, seq))
+    }
+}
+
+async fn open_journal(options: &LogOptions, class: RetentionClass) -> Result<Arc<Journal>> {
+    let seed = secret(&*options.store, &format!("checkpoint-key-{}", class_name(class))).await?;
+    let key = SigningKey::from_seed(&format!("{}/{}", options.origin, class_name(class)), &seed)?;
+    let journal = JournalOptions {
+        dir: class_dir(&options.dir, class),
+        key,
+        segment_bytes: options.segment_bytes,
+        queue_events: options.queue_events,
+        checkpoint_every: options.checkpoint_every,
+    };
+    blocking(move || Journal::open(journal)).await.map(Arc::new)
+}
+
+/// Runs what blocks away from the tasks.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    spawn_blocking(work).await.unwrap_or_else(|error| {
+        Err(Error::new(core_codes::INTERNAL)
+            .context("blocking work of the audit log")
+            .source(error))
+    })
+}

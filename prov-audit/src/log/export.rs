@@ -1,0 +1,67 @@
+//! Reading the raw leaves, in order.
+
+use prov_core::Result;
+use prov_core::audit::RetentionClass;
+
+use super::{Log, blocking};
+use crate::files::io_error;
+use crate::merkle::{Hash, leaf_hash};
+use crate::segment::SegmentCursor;
+
+/// One leaf: the exact bytes that are in the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExportedLeaf {
+    /// Its place in its log.
+    pub seq: u64,
+    /// Its hash (RFC 6962, section 2.1).
+    pub hash: Hash,
+    /// The bytes: JSON, with the personal part sealed.
+    pub leaf: Vec<u8>,
+}
+
+/// Reads leaves in order, up to what was durable when it was made.
+#[derive(Debug)]
+pub struct LeafReader {
+    cursor: Option<SegmentCursor>,
+    until: u64,
+}
+
+impl Log {
+    /// A reader of the leaves of a class from number `from` on.
+    ///
+    /// # Errors
+    /// When the segments can't be read.
+    pub async fn leaves(&self, class: RetentionClass, from: u64) -> Result<LeafReader> {
+        let journal = self.journals.of(class);
+        let (dir, until) = (journal.dir().to_owned(), journal.durable().size());
+        let cursor = blocking(move || {
+            SegmentCursor::at(&dir, from).map_err(|e| io_error(e, "opening a segment"))
+        })
+        .await?;
+        Ok(LeafReader { cursor: Some(cursor), until })
+    }
+}
+
+impl LeafReader {
+    /// The next leaves, a few hundred at most; none at the end.
+    ///
+    /// # Errors
+    /// When a record is not what was written.
+    pub async fn next(&mut self) -> Result<Vec<ExportedLeaf>> {
+        // Absent only when an earlier call failed or was dropped: nothing more can be read.
+        let Some(mut cursor) = self.cursor.take() else { return Ok(Vec::new()) };
+        let until = self.until;
+        let (cursor, leaves) = blocking(move || {
+            let records = cursor.read(until, 512).map_err(|e| io_error(e, "reading a segment"))?;
+            let leaves = records
+                .into_iter()
+                .map(|r| ExportedLeaf { seq: r.seq, hash: leaf_hash(&r.leaf), leaf: r.leaf })
+                .collect();
+            Ok((cursor, leaves))
+        })
+        .await?;
+        self.cursor = Some(cursor);
+        Ok(leaves)
+    }
+}

@@ -1,0 +1,58 @@
+//! Erasing a person from the log.
+
+use prov_core::audit::{Action, Event, Outcome, Recorder};
+use prov_core::{PrincipalKind, Result, SecurityContext};
+#[cfg(feature = "sqlite-index")]
+use prov_core::{SubjectData, SubjectRecord, UserId};
+
+use super::Log;
+
+impl Log {
+    /// Destroys the key under which the personal data of an account is sealed in the log, and what
+    /// the index knows of it. Every proof still holds; the personal parts read as erased, also in
+    /// copies of the log made earlier. Later events of the account get a new key and pseudonym.
+    ///
+    /// Returns whether the log knew the account. The erasure is itself recorded.
+    ///
+    /// # Errors
+    /// When the store can't be written, or the erasure can't be recorded; it may be called again.
+    pub async fn erase_subject(
+        &self,
+        context: &SecurityContext,
+        kind: PrincipalKind,
+        actor: &str,
+    ) -> Result<bool> {
+        let pid = self.vault.erase(kind, actor).await?;
+        if let Some(pid) = &pid {
+            #[cfg(feature = "sqlite-index")]
+            for (_, index) in self.indexes.each() {
+                index.forget(self.vault.term("pid", pid)).await?;
+            }
+            let event =
+                Event::new(&*self.options.clock, Action::AUDIT_SUBJECT_ERASE, Outcome::Success)
+                    .in_context(context)
+                    .on("audit_subject", pid);
+            self.record(event).await?;
+            context.request().mark_recorded();
+        }
+        Ok(pid.is_some())
+    }
+}
+
+#[cfg(feature = "sqlite-index")]
+#[async_trait::async_trait]
+impl SubjectData for Log {
+    fn holder(&self) -> &'static str {
+        "prov-audit"
+    }
+
+    /// The events of the account as far as their personal part can be read, newest first.
+    async fn export(&self, subject: &UserId) -> Result<Vec<SubjectRecord>> {
+        self.events_of(subject.as_str()).await
+    }
+
+    async fn erase(&self, context: &SecurityContext, subject: &UserId) -> Result<u64> {
+        let known = self.erase_subject(context, PrincipalKind::User, subject.as_str()).await?;
+        Ok(u64::from(known))
+    }
+}

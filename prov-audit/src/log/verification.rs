@@ -1,0 +1,50 @@
+//! Verifying and proving, while the log is open.
+
+use std::sync::Arc;
+
+use prov_core::audit::RetentionClass;
+use prov_core::{HealthCheck, Result};
+
+use super::{Log, blocking};
+use crate::journal::Failure;
+use crate::verify::{Report, verify_open};
+
+impl Log {
+    /// Signs a checkpoint and verifies everything it covers, from the files: see
+    /// [`verify`](crate::verify()).
+    ///
+    /// # Errors
+    /// When the files can't be read at all; what is wrong with them is in the report.
+    pub async fn verify(&self, class: RetentionClass) -> Result<Report> {
+        self.checkpoint(class).await?;
+        let journal = Arc::clone(self.journals.of(class));
+        blocking(move || {
+            let durable = journal.durable().size();
+            verify_open(journal.dir(), journal.key().verifier(), durable)
+        })
+        .await
+    }
+}
+
+#[async_trait::async_trait]
+impl HealthCheck for Log {
+    fn component(&self) -> &'static str {
+        "audit"
+    }
+
+    async fn health(&self) -> prov_core::Health {
+        let failures = self.journals.each().map(|(_, journal)| journal.failure());
+        if failures.contains(&Some(Failure::Full)) {
+            return prov_core::Health::down("the disk is full: make room, the log then goes on");
+        }
+        if failures.iter().any(Option::is_some) {
+            return prov_core::Health::down(
+                "the disk failed under the log: restart when it is well",
+            );
+        }
+        if self.journals.each().iter().any(|(_, journal)| journal.keeper_is_behind()) {
+            return prov_core::Health::degraded("tiles and checkpoints can't be written");
+        }
+        prov_core::Health::up()
+    }
+}

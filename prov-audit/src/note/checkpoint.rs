@@ -1,0 +1,75 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{SigningKey, VerifierKey};
+use crate::merkle::Hash;
+
+/// What the log vouches for at one moment: so many events, with this root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Checkpoint {
+    /// The name of the log.
+    pub origin: String,
+    /// How many events.
+    pub size: u64,
+    /// The root of the Merkle tree over them (RFC 6962, section 2.1).
+    pub root: Hash,
+    /// The signed note (C2SP tlog-checkpoint): the three lines above and the signature.
+    pub note: String,
+}
+
+/// Signs that the log has `size` events with this root.
+pub(crate) fn sign(key: &SigningKey, size: u64, root: Hash) -> Checkpoint {
+    let origin = key.verifier().name().to_owned();
+    let text = format!("{origin}\n{size}\n{}\n", STANDARD.encode(root));
+    let mut signature = key.verifier().id().to_vec();
+    signature.extend(key.sign(text.as_bytes()));
+    let note = format!("{text}\n\u{2014} {origin} {}\n", STANDARD.encode(signature));
+    Checkpoint { origin, size, root, note }
+}
+
+/// Reads a signed note and checks the signature by `key`; other signatures (witnesses) may stand
+/// beside it. `None` when anything is not exactly as it must be.
+pub(crate) fn open(note: &str, key: &VerifierKey) -> Option<Checkpoint> {
+    let (text, signatures) = note.split_once("\n\n")?;
+    let text = format!("{text}\n");
+    let mut lines = text.lines();
+    let origin = lines.next().filter(|origin| *origin == key.name())?;
+    let size_text = lines.next()?;
+    let size: u64 = size_text.parse().ok().filter(|n: &u64| n.to_string() == size_text)?;
+    let root_text = lines.next()?;
+    let root: Hash = STANDARD.decode(root_text).ok()?.try_into().ok()?;
+    let signed = signatures.strip_suffix('\n')?.split('\n').try_fold(false, |found, line| {
+        let (name, signature) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
+        let bytes = STANDARD.decode(signature).ok()?;
+        let (id, signature) = bytes.split_first_chunk::<4>()?;
+        let ours = name == key.name() && *id == key.id();
+        if ours && !key.verifies(text.as_bytes(), signature) {
+            return None;
+        }
+        Some(found || ours)
+    })?;
+    signed.then(|| Checkpoint { origin: origin.to_owned(), size, root, note: note.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use prov_core::SecretBytes;
+
+    use super::*;
+
+    #[test]
+    fn a_note_opens_with_its_key_and_no_changed_byte_does() {
+        let key = SigningKey::from_seed("a.example/log", &SecretBytes::new(vec![1; 32])).unwrap();
+        let other = SigningKey::from_seed("a.example/log", &SecretBytes::new(vec![2; 32])).unwrap();
+        let checkpoint = sign(&key, 42, [9; 32]);
+        assert_eq!(open(&checkpoint.note, key.verifier()).unwrap(), checkpoint);
+        assert!(open(&checkpoint.note, other.verifier()).is_none());
+        for at in 0..checkpoint.note.len() {
+            let mut bytes = checkpoint.note.clone().into_bytes();
+            bytes[at] ^= 1;
+            let Ok(text) = String::from_utf8(bytes) else { continue };
+            assert!(open(&text, key.verifier()).is_none(), "byte {at}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Personal data in the log: sealed under a key of its subject, so that destroying the key erases
+//! the person and every proof still holds.
+//!
+//! * A subject is an account (kind and id). Its data key and a random pseudonym (`pid`) are one
+//!   entity in the store, under an id that is a keyed hash of the account.
+//! * What is personal (name, address, user agent) is AES-256-GCM under that key, with the log's
+//!   origin and the event's id as associated data.
+//! * Events of nobody known (a failed login under an unknown name) are sealed under a key that is
+//!   shared by all such events of one day (UTC) and ends by itself. A key for each claimed name would
+//!   let a stranger fill the store.
+//! * prov's own background work is no person: nothing is sealed.
+
+mod cipher;
+mod subject;
+mod vault;
+
+pub(crate) use cipher::{PersonalData, Sealed};
+pub(crate) use vault::{Opened, Vault, folded, secret};

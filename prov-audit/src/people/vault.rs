@@ -1,0 +1,291 @@
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use parking_lot::RwLock;
+use prov_core::audit::Actor;
+use prov_core::store::{Batch, Entity, Expect, Scan, Store, StoreExt, Term};
+use prov_core::{Clock, Error, PrincipalKind, Result, SecretBytes, codes as core_codes, random};
+use uuid::Uuid;
+
+use super::cipher::SubjectKey;
+use super::subject::{Erasure, LogSecret, MOST_NAMES, Subject};
+use super::{PersonalData, Sealed};
+
+/// What became of the sealed part of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Opened {
+    /// It was read.
+    Clear(PersonalData),
+    /// Its key is destroyed.
+    Erased,
+}
+
+/// A subject whose key is at hand.
+#[derive(Debug)]
+struct Known {
+    id: String,
+    pid: String,
+    names: Vec<String>,
+    key: SubjectKey,
+    expires_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Default)]
+struct Cache {
+    by_id: HashMap<String, Arc<Known>>,
+    by_pid: HashMap<String, Arc<Known>>,
+    gone: HashSet<String>,
+}
+
+/// Seals and opens personal data. Keys of subjects seen since the start stay in memory (about one
+/// kilobyte each), so that recording asks the store for nothing.
+pub(crate) struct Vault {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    origin: String,
+    hashing: hmac::Key,
+    unattributed_for: Duration,
+    cache: RwLock<Cache>,
+}
+
+/// At most so many pseudonyms are remembered as gone.
+const MOST_GONE: usize = 65_536;
+
+impl Vault {
+    /// Loads the hashing key of the log, or makes it.
+    pub(crate) async fn open(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        origin: &str,
+        unattributed_for: Duration,
+    ) -> Result<Self> {
+        let secret = secret(&*store, "hashing").await?;
+        let hashing = hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
+        let origin = origin.to_owned();
+        Ok(Self { store, clock, origin, hashing, unattributed_for, cache: RwLock::default() })
+    }
+
+    /// Seals what is personal; `None` when nothing is.
+    pub(crate) async fn seal(
+        &self,
+        actor: &Actor,
+        event: Uuid,
+        time: Timestamp,
+        data: &PersonalData,
+    ) -> Result<Option<Sealed>> {
+        if data.is_empty() || actor.kind == PrincipalKind::System {
+            return Ok(None);
+        }
+        let known = self.subject_of(actor, time).await?;
+        let ct = known.key.seal(&self.origin, event, data)?;
+        Ok(Some(Sealed { pid: known.pid.clone(), ct }))
+    }
+
+    /// Opens a sealed part, asking the store for a key that is not at hand.
+    pub(crate) async fn open_sealed(&self, event: Uuid, sealed: &Sealed) -> Result<Opened> {
+        if let Some(opened) = self.open_at_hand(event, sealed) {
+            return Ok(opened);
+        }
+        let term = Term::new(Subject::PID, &sealed.pid);
+        match self.store.find::<Subject>(term).await? {
+            Some(found) => {
+                self.remember(&found.entity)?;
+            }
+            None => self.forget(None, &sealed.pid),
+        }
+        Ok(self.open_at_hand(event, sealed).unwrap_or(Opened::Erased))
+    }
+
+    /// Opens a sealed part with what is in memory; `None` when its key is not.
+    pub(crate) fn open_at_hand(&self, event: Uuid, sealed: &Sealed) -> Option<Opened> {
+        let cache = self.cache.read();
+        if cache.gone.contains(&sealed.pid) {
+            return Some(Opened::Erased);
+        }
+        let known = Arc::clone(cache.by_pid.get(&sealed.pid)?);
+        drop(cache);
+        if known.expires_at.is_some_and(|end| end <= self.clock.now()) {
+            return Some(Opened::Erased);
+        }
+        Some(known.key.open(&self.origin, event, &sealed.ct).map_or(Opened::Erased, Opened::Clear))
+    }
+
+    /// Takes every key into memory, for rebuilding the index.
+    #[cfg(feature = "sqlite-index")]
+    pub(crate) async fn preload(&self) -> Result<()> {
+        for stored in self.store.load_all::<Subject>().await? {
+            self.remember(&stored.entity)?;
+        }
+        Ok(())
+    }
+
+    /// The pseudonyms of the accounts that are or were known by this name.
+    pub(crate) async fn pids_of_name(&self, name: &str) -> Result<Vec<String>> {
+        let scan = Scan::kind(Subject::KIND).with_term(Term::new(Subject::NAME, folded(name)));
+        let page = self.store.list::<Subject>(&scan).await?;
+        Ok(page.items.into_iter().map(|stored| stored.entity.pid).collect())
+    }
+
+    /// Destroys the key of an account and returns its pseudonym; `None` when the log knows no such
+    /// account.
+    pub(crate) async fn erase(&self, kind: PrincipalKind, actor: &str) -> Result<Option<String>> {
+        let id = self.subject_id(kind, actor);
+        let Some(stored) = self.store.load::<Subject>(&id).await? else { return Ok(None) };
+        let pid = stored.entity.pid;
+        let erasure = Erasure { pid: pid.clone(), erased_at: self.clock.now() };
+        let batch =
+            Batch::new().delete(Subject::key(&id), Expect::Any).with(erasure.put(Expect::Any)?);
+        self.store.commit(batch).await?;
+        self.forget(Some(&id), &pid);
+        Ok(Some(pid))
+    }
+
+    /// A keyed hash of something that is looked up, as a number for the index.
+    #[cfg(feature = "sqlite-index")]
+    pub(crate) fn term(&self, kind: &str, value: &str) -> i64 {
+        let hash = self.hash(kind, value);
+        i64::from_be_bytes(hash.first_chunk().copied().unwrap_or_default())
+    }
+
+    async fn subject_of(&self, actor: &Actor, time: Timestamp) -> Result<Arc<Known>> {
+        let (id, name) = match &actor.id {
+            Some(account) => {
+                let name = actor.name.as_ref().map(|name| folded(name.expose()));
+                (self.subject_id(actor.kind, account), name)
+            }
+            None => (hex::encode(self.hash("unattributed", &day_of(time))), None),
+        };
+        let at_hand = self.cache.read().by_id.get(&id).cloned();
+        match at_hand {
+            Some(known) if name.as_ref().is_none_or(|name| known.has(name)) => Ok(known),
+            _ => self.load_or_create(id, actor, name).await,
+        }
+    }
+
+    /// Another task may create the same subject: whoever comes second takes what the first made.
+    async fn load_or_create(
+        &self,
+        id: String,
+        actor: &Actor,
+        name: Option<String>,
+    ) -> Result<Arc<Known>> {
+        for _ in 0..8 {
+            let written = if let Some(mut stored) = self.store.load::<Subject>(&id).await? {
+                let known = name.as_ref().is_none_or(|name| stored.names.contains(name));
+                if known || stored.names.len() >= MOST_NAMES {
+                    return self.remember(&stored.entity);
+                }
+                stored.entity.names.extend(name.clone());
+                self.store.replace(stored.version, &stored.entity).await.map(|_| stored.entity)
+            } else {
+                let subject = self.fresh(&id, actor, name.clone())?;
+                self.store.create(&subject).await.map(|_| subject)
+            };
+            match written {
+                Ok(subject) => return self.remember(&subject),
+                Err(error) if error.is(core_codes::CONFLICT) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::new(core_codes::CONFLICT).context("creating the key of a subject"))
+    }
+
+    fn fresh(&self, id: &str, actor: &Actor, name: Option<String>) -> Result<Subject> {
+        let now = self.clock.now();
+        let ends = actor.id.is_none().then(|| now.checked_add(self.unattributed_for).ok());
+        Ok(Subject {
+            id: id.to_owned(),
+            pid: hex::encode(random::bytes::<16>()?),
+            actor: actor.id.clone(),
+            names: name.into_iter().collect(),
+            key: SecretBytes::taken_from(&mut random::bytes::<32>()?),
+            created_at: now,
+            expires_at: ends.flatten(),
+        })
+    }
+
+    fn remember(&self, subject: &Subject) -> Result<Arc<Known>> {
+        let known = Arc::new(Known {
+            id: subject.id.clone(),
+            pid: subject.pid.clone(),
+            names: subject.names.clone(),
+            key: SubjectKey::new(&subject.key)?,
+            expires_at: subject.expires_at,
+        });
+        let mut cache = self.cache.write();
+        cache.by_id.insert(known.id.clone(), Arc::clone(&known));
+        cache.by_pid.insert(known.pid.clone(), Arc::clone(&known));
+        Ok(known)
+    }
+
+    fn forget(&self, id: Option<&str>, pid: &str) {
+        let mut cache = self.cache.write();
+        cache.by_pid.remove(pid);
+        if let Some(id) = id {
+            cache.by_id.remove(id);
+        }
+        if cache.gone.len() >= MOST_GONE {
+            cache.gone.clear();
+        }
+        cache.gone.insert(pid.to_owned());
+    }
+
+    fn subject_id(&self, kind: PrincipalKind, account: &str) -> String {
+        let kind = match kind {
+            PrincipalKind::User => "user",
+            PrincipalKind::Workload => "workload",
+            _ => "other",
+        };
+        hex::encode(self.hash(kind, account))
+    }
+
+    fn hash(&self, kind: &str, value: &str) -> Vec<u8> {
+        let mut context = hmac::Context::with_key(&self.hashing);
+        context.update(kind.as_bytes());
+        context.update(&[0]);
+        context.update(value.as_bytes());
+        context.sign().as_ref().to_vec()
+    }
+}
+
+impl Known {
+    fn has(&self, name: &String) -> bool {
+        self.names.len() >= MOST_NAMES || self.names.contains(name)
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+/// A 32-byte secret of the log, made when there is none.
+pub(crate) async fn secret(store: &dyn Store, id: &str) -> Result<SecretBytes> {
+    for _ in 0..2 {
+        if let Some(found) = store.load::<LogSecret>(id).await? {
+            return Ok(found.entity.bytes);
+        }
+        let bytes = SecretBytes::taken_from(&mut random::bytes::<32>()?);
+        match store.create(&LogSecret { id: id.to_owned(), bytes: bytes.clone() }).await {
+            Ok(_) => return Ok(bytes),
+            Err(error) if error.is(core_codes::CONFLICT) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::new(core_codes::CONFLICT).context("creating a secret of the audit log"))
+}
+
+/// Names are compared without regard to case.
+pub(crate) fn folded(name: &str) -> String {
+    name.to_lowercase()
+}
+
+fn day_of(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::UTC).date().to_string()
+}

@@ -1,0 +1,157 @@
+//! Asking the log.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
+use jiff::Timestamp;
+use prov_core::audit::{Action, Outcome};
+use prov_core::{Error, RequestId, Result, codes as core_codes};
+
+use crate::record::AuditRecord;
+
+/// Which events: all conditions must hold. Nothing set means everything.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Query {
+    /// Who: the id of an account, or a name it is or was known by, or the name that a failed login
+    /// claimed. Names are compared without regard to case.
+    pub user: Option<String>,
+    /// What was done: an action (`auth.login`), or all below one (`auth.*`).
+    pub action: Option<String>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// To what: an id, or `type:id`.
+    pub resource: Option<String>,
+    /// From which address.
+    pub ip: Option<IpAddr>,
+    /// At or after this moment.
+    pub from: Option<Timestamp>,
+    /// At or before this moment.
+    pub to: Option<Timestamp>,
+    /// In which request.
+    pub request_id: Option<RequestId>,
+    /// At most so many, up to 1000; 100 unless set.
+    pub limit: Option<NonZeroU32>,
+    /// Continues where an earlier [`Page::next_cursor`] says.
+    pub cursor: Option<String>,
+}
+
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => {
+        $($(#[$doc])* #[must_use]
+        pub fn $name(mut self, $name: impl Into<$type>) -> Self {
+            self.$name = Some($name.into());
+            self
+        })*
+    };
+}
+
+impl Query {
+    /// Everything, newest first.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        /// By this account or name.
+        user: String;
+        /// This action, or all below `prefix.*`.
+        action: String;
+        /// With this outcome.
+        outcome: Outcome;
+        /// On this resource, an id or `type:id`.
+        resource: String;
+        /// From this address.
+        ip: IpAddr;
+        /// At or after this moment.
+        from: Timestamp;
+        /// At or before this moment.
+        to: Timestamp;
+        /// In this request.
+        request_id: RequestId;
+        /// At most so many.
+        limit: NonZeroU32;
+        /// Continues here.
+        cursor: String;
+    }
+
+    /// Checks what can be checked without the log.
+    pub(crate) fn check(&self) -> Result<()> {
+        let refuse =
+            |field, what: &str| Err(Error::new(core_codes::INVALID_REQUEST).field(field, what));
+        if self.limit.is_some_and(|limit| limit.get() > 1000) {
+            return refuse("limit", "at most 1000");
+        }
+        if let Some(action) = &self.action {
+            let fixed = action.strip_suffix(".*").unwrap_or(action);
+            let whole = Action::custom(fixed).is_ok();
+            let one_word = fixed != action && Action::custom(format!("{fixed}.x")).is_ok();
+            if !whole && !one_word {
+                return refuse("action", "an action such as `auth.login`, or `auth.*`");
+            }
+        }
+        let texts = [("user", &self.user), ("resource", &self.resource)];
+        for (field, text) in texts {
+            if text.as_ref().is_some_and(|text| text.is_empty() || text.len() > 512) {
+                return refuse(field, "1 to 512 bytes");
+            }
+        }
+        match (self.from, self.to) {
+            (Some(from), Some(to)) if from > to => refuse("from", "`from` is after `to`"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A part of an answer, newest first.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Page<T = AuditRecord> {
+    /// The events.
+    pub items: Vec<T>,
+    /// Where the next page starts; absent at the end. Opaque.
+    pub next_cursor: Option<String>,
+}
+
+/// Counts over the whole log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// How many events of the standard class.
+    pub standard: u64,
+    /// How many events of the break-glass class.
+    pub break_glass: u64,
+    /// How many of them the index has read.
+    pub indexed: u64,
+    /// How many by action and outcome, most frequent first.
+    pub by_action: Vec<ActionCount>,
+}
+
+/// How often an action ended in one way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ActionCount {
+    /// The action.
+    pub action: String,
+    /// How it ended: `success`, `failure`, `denied`.
+    pub outcome: String,
+    /// How often.
+    pub count: u64,
+}
+
+impl ActionCount {
+    pub(crate) fn new(action: String, outcome: String, count: u64) -> Self {
+        Self { action, outcome, count }
+    }
+}
+
+impl Stats {
+    pub(crate) fn new(
+        (standard, break_glass): (u64, u64),
+        indexed: u64,
+        by_action: Vec<ActionCount>,
+    ) -> Self {
+        Self { standard, break_glass, indexed, by_action }
+    }
+}

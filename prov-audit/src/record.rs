@@ -1,0 +1,136 @@
+//! An event as it is read back.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use prov_core::audit::{DecisionRecord, Outcome, Resource, RetentionClass};
+use prov_core::{PrincipalKind, RequestId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::leaf::Leaf;
+use crate::people::Opened;
+
+/// One event of the log, with its personal part if that can still be read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "axum", derive(utoipa::ToSchema), schema(as = AuditEvent))]
+#[non_exhaustive]
+pub struct AuditRecord {
+    /// A UUIDv7.
+    #[cfg_attr(feature = "axum", schema(value_type = String, format = "uuid"))]
+    pub id: Uuid,
+    /// Its place in its log, from 0.
+    pub seq: u64,
+    /// Which log: the retention class.
+    #[cfg_attr(feature = "axum", schema(value_type = String, example = "standard"))]
+    pub log: RetentionClass,
+    /// When it happened.
+    #[cfg_attr(feature = "axum", schema(value_type = String, format = "date-time"))]
+    pub time: Timestamp,
+    /// What was done.
+    pub action: String,
+    /// How it ended.
+    #[cfg_attr(feature = "axum", schema(value_type = String, example = "success"))]
+    pub outcome: Outcome,
+    /// Who did it.
+    pub actor: RecordedActor,
+    /// To what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "axum", schema(value_type = Option<Object>))]
+    pub resource: Option<Resource>,
+    /// In which request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RecordedRequest>,
+    /// Further facts.
+    #[serde(default)]
+    #[cfg_attr(feature = "axum", schema(value_type = Object))]
+    pub context: Map<String, Value>,
+    /// The decision behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "axum", schema(value_type = Option<Object>))]
+    pub decision: Option<DecisionRecord>,
+    /// The hash of its leaf (RFC 6962, section 2.1), hexadecimal.
+    pub hash: String,
+    /// Whether the personal part is gone: its key was destroyed, or has ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
+}
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "axum", derive(utoipa::ToSchema), schema(as = AuditActor))]
+#[non_exhaustive]
+pub struct RecordedActor {
+    /// What kind of actor.
+    #[cfg_attr(feature = "axum", schema(value_type = String, example = "user"))]
+    pub kind: PrincipalKind,
+    /// The stable id; absent when nobody was authenticated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The name, or the name the request claimed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// In which request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "axum", derive(utoipa::ToSchema), schema(as = AuditRequest))]
+#[non_exhaustive]
+pub struct RecordedRequest {
+    /// The request's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "axum", schema(value_type = Option<String>))]
+    pub id: Option<RequestId>,
+    /// The client's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "axum", schema(value_type = Option<String>))]
+    pub ip: Option<IpAddr>,
+    /// The HTTP method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The path, without the query.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What the client calls itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+}
+
+impl AuditRecord {
+    pub(crate) fn new(
+        log: RetentionClass,
+        seq: u64,
+        hash: String,
+        leaf: Leaf,
+        opened: Option<Opened>,
+    ) -> Self {
+        let (personal, erased) = match opened {
+            Some(Opened::Clear(personal)) => (personal, false),
+            Some(Opened::Erased) => (crate::people::PersonalData::default(), true),
+            None => (crate::people::PersonalData::default(), false),
+        };
+        let request = RecordedRequest {
+            id: leaf.request.id,
+            ip: personal.ip,
+            method: leaf.request.method,
+            path: leaf.request.path,
+            user_agent: personal.user_agent,
+        };
+        Self {
+            id: leaf.id,
+            seq,
+            log,
+            time: leaf.time,
+            action: leaf.action,
+            outcome: leaf.outcome,
+            actor: RecordedActor { kind: leaf.actor.kind, id: leaf.actor.id, name: personal.name },
+            resource: leaf.resource,
+            request: (request != RecordedRequest::default()).then_some(request),
+            context: leaf.context,
+            decision: leaf.decision,
+            hash,
+            erased,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Verifying a log from its files alone: no store, no secret, only the public key.
+//!
+//! Checked are, of every record: frame, CRC-32 and number; its hash against the hash tile and its
+//! bytes against the entry bundle; of every tile above: that it follows from the records; of every
+//! checkpoint that was ever signed: signature, order and root; of the directory: that nothing is
+//! missing and nothing is foreign. What stands behind the newest checkpoint is covered by CRC-32
+//! only, which no signature protects: the report says how many records that are.
+
+mod findings;
+mod report;
+mod walk;
+
+use std::path::Path;
+
+use prov_core::{Error, Result, codes as core_codes};
+pub use report::{Finding, FindingKind, Report};
+
+use crate::files::{io_error, read_if_there};
+use crate::journal::{HISTORY_FILE, parse_history};
+use crate::note::{VerifierKey, open};
+use findings::Findings;
+use walk::Walk;
+
+/// Verifies the log in `dir` (the directory of one class: `…/standard`) with this key.
+///
+/// Take the key from somewhere else than the directory: whoever can rewrite the log can rewrite the
+/// `log.vkey` that lies beside it. [`key_beside`] reads that one for want of a better.
+///
+/// What a rollback of the whole directory took away can't be seen in the directory; keep the newest
+/// checkpoint elsewhere, and compare [`Report::signed_size`].
+///
+/// # Errors
+/// When `dir` can't be read at all. Everything that is wrong with the log is in the report.
+pub fn verify(dir: &Path, key: &VerifierKey) -> Result<Report> {
+    run(dir, key, None)
+}
+
+/// The key that lies beside a log: it proves that the log is whole in itself, not whose it is.
+///
+/// # Errors
+/// When there is none, or it is no key.
+pub fn key_beside(dir: &Path) -> Result<VerifierKey> {
+    let text = std::fs::read_to_string(dir.join("log.vkey"))
+        .map_err(|e| Error::new(core_codes::NOT_FOUND).detail("there is no log here").source(e))?;
+    text.parse()
+}
+
+/// As [`verify`], of a log that is written meanwhile: records up to `durable` are looked at.
+pub(crate) fn verify_open(dir: &Path, key: &VerifierKey, durable: u64) -> Result<Report> {
+    run(dir, key, Some(durable))
+}
+
+fn run(dir: &Path, key: &VerifierKey, durable: Option<u64>) -> Result<Report> {
+    let unreadable = |e| io_error(e, "reading the log");
+    let mut findings = Findings::new(dir);
+    let published = read_if_there(&dir.join("checkpoint")).map_err(unreadable)?;
+    let history_file = read_if_there(&dir.join(HISTORY_FILE)).map_err(unreadable)?;
+    let history_file = history_file.unwrap_or_default();
+    let history = parse_history(&history_file, key);
+    let newest = history.checkpoints.last().cloned();
+    if history.whole_bytes != history_file.len() {
+        let number = history.checkpoints.len();
+        findings.add(
+            FindingKind::Checkpoint,
+            None,
+            format!("signed checkpoint number {number} is damaged"),
+        );
+    }
+    let published = published.and_then(|bytes| String::from_utf8(bytes).ok());
+    match published.as_deref().and_then(|note| open(note, key)) {
+        None => findings.add(
+            FindingKind::Checkpoint,
+            None,
+            "the checkpoint is missing, damaged or signed with another key".to_owned(),
+        ),
+        Some(checkpoint) => {
+            let known = match durable {
+                Some(_) => history.checkpoints.contains(&checkpoint),
+                // A crash between the list and the file leaves the file one behind; the list has
+                // the newest all the same.
+                None => history.checkpoints.iter().rev().take(2).any(|known| *known == checkpoint),
+            };
+            if !known {
+                let what = "the checkpoint is not the newest of those that were signed";
+                findings.add(FindingKind::Checkpoint, None, what.to_owned());
+            }
+        }
+    }
+    let beside = read_if_there(&dir.join("log.vkey")).map_err(unreadable)?;
+    if beside != Some(format!("{key}\n").into_bytes()) {
+        let what = "the key beside the log is not the one it is verified with";
+        findings.add(FindingKind::Key, None, what.to_owned());
+    }
+    let checkpoints = history.checkpoints.len();
+    let mut walk = Walk::new(dir, key.name(), history.checkpoints, durable, findings);
+    walk.segments().map_err(unreadable)?;
+    walk.finish().map_err(unreadable)?;
+    Ok(walk.into_report(key.name(), newest, checkpoints))
+}

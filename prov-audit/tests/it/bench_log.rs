@@ -1,0 +1,80 @@
+//! A log to test with.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prov_audit::{Log, LogOptions};
+use prov_core::audit::{Action, Actor, Event, Outcome};
+use prov_core::store::{MemoryStore, Store};
+use prov_core::{Clock, PrincipalKind, RequestFacts, RequestId, SystemClock};
+
+pub(crate) const ORIGIN: &str = "prov.example/audit";
+
+/// A log and everything around it that outlives it.
+pub(crate) struct Bench {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) clock: Arc<SystemClock>,
+    pub(crate) store: Arc<dyn Store>,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let clock = Arc::new(SystemClock::new());
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::<SystemClock>::clone(&clock)));
+        Self { dir: tempfile::tempdir().unwrap(), clock, store }
+    }
+
+    pub(crate) fn options(&self) -> LogOptions {
+        let clock = Arc::<SystemClock>::clone(&self.clock);
+        LogOptions::new(self.dir.path(), ORIGIN, Arc::clone(&self.store), clock)
+            .segment_bytes(64 << 10)
+            .checkpoint_every(Duration::from_hours(1))
+            .index_patience(Duration::from_secs(20))
+    }
+
+    pub(crate) async fn open(&self) -> Log {
+        Log::open(self.options()).await.unwrap()
+    }
+
+    /// Where the standard log lies.
+    pub(crate) fn standard(&self) -> std::path::PathBuf {
+        self.dir.path().join("standard")
+    }
+
+    /// An event by a user, from an address, with a user agent.
+    pub(crate) fn event(&self, action: Action, user: &str, name: &str) -> Event {
+        let request =
+            RequestFacts::new(RequestId::generate(&*self.clock).unwrap(), self.clock.now())
+                .from_client(Some("203.0.113.77".parse().unwrap()))
+                .for_target("POST", "/api/v1/things")
+                .by_agent(Some("CanaryAgent/1.0"));
+        Event::new(&*self.clock, action, Outcome::Success)
+            .by(Actor::account(PrincipalKind::User, user, name))
+            .in_request(&request)
+            .on("thing", "thing_1")
+            .with("count", 1)
+    }
+}
+
+/// Every file below a directory.
+pub(crate) fn files_below(dir: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_below(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Prints that a test was skipped; with `CI=true` a missing part is a failure.
+#[expect(clippy::disallowed_methods, reason = "tests have no configuration to read it once")]
+pub(crate) fn skip(why: &str) {
+    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{why}");
+    println!("SKIPPED: {why}");
+}

@@ -1,0 +1,75 @@
+//! A full disk: refused clearly, nothing corrupt, and on again when there is room.
+
+use std::path::Path;
+use std::process::Command;
+
+use prov_audit::{Log, verify};
+use prov_core::audit::{Action, Recorder, RetentionClass};
+use prov_core::{HealthCheck, HealthState, codes};
+
+use crate::bench_log::{Bench, skip};
+
+/// A small file system in memory, unmounted when dropped.
+struct Mount(tempfile::TempDir);
+
+impl Mount {
+    fn new(size: &str) -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(dir.path())
+            .output();
+        mounted.is_ok_and(|output| output.status.success()).then_some(Self(dir))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_refuses_when_the_disk_is_full_and_goes_on_when_there_is_room() {
+    let Some(mount) = Mount::new("6m") else {
+        return skip("mounting a tmpfs needs root");
+    };
+    let bench = Bench::new();
+    let mut options = bench.options();
+    options.dir = mount.path().to_owned();
+    let log = Log::open(options.clone()).await.unwrap();
+    let event = || bench.event(Action::KMS_ENCRYPT, "user_1", "a").with("blob", "x".repeat(4000));
+    let ballast = mount.path().join("ballast");
+    std::fs::write(&ballast, vec![0; 3 << 20]).unwrap();
+    let mut confirmed = Vec::new();
+    let refused = loop {
+        match log.record(event()).await {
+            Ok(receipt) => confirmed.push(receipt),
+            Err(error) => break error,
+        }
+        assert!(confirmed.len() < 1000, "the disk never became full");
+    };
+    assert!(refused.is(codes::STORAGE_FULL), "{refused:?}");
+    assert!(refused.to_string().contains("make room"));
+    let health = log.health().await;
+    assert_eq!(health.state, HealthState::Down);
+    assert!(!health.detail.unwrap().contains('/'), "no path is told");
+    assert!(log.record(event()).await.is_err(), "it stays closed while there is no room");
+
+    std::fs::remove_file(&ballast).unwrap();
+    let receipt = log.record(event()).await.unwrap();
+    assert_eq!(receipt.seq, confirmed.len() as u64, "what was refused left no trace");
+    confirmed.push(receipt);
+    assert_eq!(log.health().await.state, HealthState::Up);
+    log.close().await.unwrap();
+    let key = log.verifier_key(RetentionClass::Standard).clone();
+    drop(log);
+    let report = verify(&mount.path().join("standard"), &key).unwrap();
+    assert!(report.intact && report.records == confirmed.len() as u64, "{report:#?}");
+    let log = Log::open(options).await.unwrap();
+    assert_eq!(log.size(RetentionClass::Standard), confirmed.len() as u64);
+}

@@ -1,0 +1,23 @@
+//! Integration tests of the audit log: one binary.
+
+#[cfg(test)]
+#[cfg(feature = "axum")]
+mod api;
+#[cfg(test)]
+mod bench_log;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod disk_full;
+#[cfg(test)]
+mod foreign;
+#[cfg(test)]
+mod layer;
+#[cfg(test)]
+mod people;
+#[cfg(test)]
+mod query;
+#[cfg(test)]
+mod recording;
+#[cfg(test)]
+mod tamper;
