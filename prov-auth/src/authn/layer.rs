@@ -1,4 +1,3 @@
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use http::header::HeaderValue;
@@ -74,14 +73,14 @@ impl AuthnLayer {
 
 impl Challenges {
     fn of(authenticators: &[Arc<dyn Authenticator>]) -> Self {
-        let mut schemes: Vec<_> = authenticators.iter().map(|a| a.scheme()).collect();
-        schemes.dedup();
-        let mut sign_in = String::new();
-        for scheme in schemes {
-            let comma = if sign_in.is_empty() { "" } else { ", " };
-            // Writing to a string never fails.
-            let _ = write!(sign_in, "{comma}{scheme} realm=\"prov\"");
+        let mut schemes: Vec<String> = Vec::new();
+        for authenticator in authenticators {
+            let challenge = format!("{} realm=\"prov\"", authenticator.scheme());
+            if !schemes.contains(&challenge) {
+                schemes.push(challenge);
+            }
         }
+        let sign_in = schemes.join(", ");
         Self {
             sign_in: HeaderValue::try_from(sign_in)
                 .unwrap_or_else(|_| HeaderValue::from_static("Bearer realm=\"prov\"")),

@@ -10,8 +10,11 @@ use prov_core::{Error, Result};
 
 use crate::codes;
 
+/// The largest count that is kept apart from no limit.
+const MOST: NonZeroU32 = NonZeroU32::new(1_000_000).unwrap();
+
 /// How many requests one address may send in a second, minute or hour: `100/min`. All of them may come
-/// at once; they are given back evenly.
+/// at once; they are given back evenly. A count above a million counts as a million.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
     count: NonZeroU32,
@@ -46,10 +49,12 @@ impl RateLimit {
 
     /// As the generic cell rate algorithm knows it.
     pub(super) fn quota(self) -> Quota {
+        // One must take some nanoseconds to come back.
+        let count = self.count.min(MOST);
         match self.per {
-            Unit::Second => Quota::per_second(self.count),
-            Unit::Minute => Quota::per_minute(self.count),
-            Unit::Hour => Quota::per_hour(self.count),
+            Unit::Second => Quota::per_second(count),
+            Unit::Minute => Quota::per_minute(count),
+            Unit::Hour => Quota::per_hour(count),
         }
     }
 

@@ -20,6 +20,9 @@ pub(super) const CAPACITY: usize = 65_536;
 /// How often full buckets, which say nothing, are thrown away at most.
 const PRUNE_EVERY: Duration = Duration::from_secs(1);
 
+/// The limiter counts nanoseconds in 64 bits and panics beyond; no process runs for a century.
+const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
+
 /// The second hand of a [`Clock`] for the limiter.
 #[derive(Debug, Clone)]
 struct SecondHand(Arc<dyn Clock>);
@@ -28,7 +31,7 @@ impl GovernorClock for SecondHand {
     type Instant = Duration;
 
     fn now(&self) -> Duration {
-        self.0.monotonic()
+        self.0.monotonic().min(LONGEST)
     }
 }
 
@@ -151,6 +154,16 @@ mod tests {
         clock.advance(Duration::from_mins(2));
         assert!(limiter.count(network(0)).is_ok());
         assert_eq!(limiter.len(), 1, "what has ended is forgotten");
+    }
+
+    #[test]
+    fn absurd_limits_do_not_panic() {
+        for limit in ["4294967295/s", "4294967295/h", "1/h"] {
+            let (clock, limiter) = limiter(limit);
+            assert!(limiter.count(Bucket::Unknown).is_ok());
+            clock.advance(Duration::MAX);
+            assert!(limiter.count(Bucket::Unknown).is_ok());
+        }
     }
 
     #[test]

@@ -144,6 +144,31 @@ async fn another_node_hears_of_it() {
 }
 
 #[tokio::test]
+async fn news_that_was_missed_is_read_again() {
+    let (node, stop) = (Node::start().await, tokio::sync::Notify::new());
+    let other = node.again().await;
+    let first = node.issue(&node.claims());
+    let following = Arc::clone(&other.revocations).follow(stop.notified());
+    let test = async {
+        tokio::task::yield_now().await;
+        node.revocations.revoke_token(&first.token_id, first.expires_at).await.unwrap();
+        // More than the store remembers for a slow reader; nothing in between lets the other node run.
+        for n in 0..2000 {
+            node.revocations.revoke_token(&format!("{n}"), first.expires_at).await.unwrap();
+        }
+        assert_eq!(other.refusal(first.token.expose()), None, "not heard yet");
+        let heard = async {
+            while other.refusal(first.token.expose()).is_none() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), heard).await.unwrap();
+        stop.notify_one();
+    };
+    tokio::join!(following, test);
+}
+
+#[tokio::test]
 async fn sessions_that_never_lived_can_be_revoked_without_harm() {
     let node = Node::start().await;
     let session = prov_core::SessionId::generate(&node.clock).unwrap();
