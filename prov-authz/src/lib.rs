@@ -1,1 +1,68 @@
-//! prov-authz
+//! May this principal do this, to that, now and from here? Decided by Cedar policies, in memory,
+//! without waiting, and failing closed.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use prov_authz::{AccessRequest, CedarEngine, CedarOptions, Circumstances, PolicyEngine, ResourceEntity};
+//! use prov_core::{Clock, Principal, PrincipalKind, SystemClock};
+//!
+//! let clock = Arc::new(SystemClock::new());
+//! let engine = CedarEngine::shipped(clock.clone(), CedarOptions::default())?;
+//!
+//! let dana = Principal::new(PrincipalKind::User, "user_dana", "dana")
+//!     .with_teams(["developers".parse()?]);
+//! let from_office = Circumstances::new(false, Some([10, 0, 0, 1].into()), clock.now());
+//! let server = ResourceEntity::new("Server", "web-1")
+//!     .with("hostname", "web-1.example.org")
+//!     .with("workspace", "shop")
+//!     .with("environment", "production");
+//!
+//! assert!(engine.decide(&AccessRequest::by(&dana, from_office, "read", &server)).allowed);
+//! assert!(!engine.decide(&AccessRequest::by(&dana, from_office, "deploy", &server)).allowed);
+//! # Ok::<(), prov_core::Error>(())
+//! ```
+//!
+//! * [`PolicyEngine`] is the contract, [`CedarEngine`] the engine over Cedar policies; the set this
+//!   crate ships ([`PolicyFiles::shipped`]) governs the five teams' infrastructure and prov's own API.
+//! * A policy set is replaced as a whole and only by a valid one: [`CedarEngine::reload_from`],
+//!   [`PolicyReloader`] (with its audit event), and with the feature `watch` a watcher of the
+//!   directory.
+//! * [`AuthzLayer`] decides every request of a tower service; [`DecisionService`] answers questions;
+//!   with the feature `axum`, [`api`] is its HTTP API.
+//!
+//! # What fails closed
+//! No policy that permits; an unknown action, type or attribute; a missing one; an address that is
+//! not known; **an error inside any policy** (Cedar by itself passes an erring policy over); a route
+//! without a rule. What a request says about itself ([`Claims`]) can't change who asks, by how many
+//! factors, from where and when ([`Circumstances`]). Attributes of a resource are the asker's claim;
+//! see [`ResourceEntity`].
+
+#[cfg(feature = "axum")]
+pub mod api;
+mod authorize;
+mod cedar;
+pub mod codes;
+mod decision;
+mod engine;
+mod load;
+mod reload;
+mod request;
+mod resource;
+mod service;
+#[cfg(feature = "watch")]
+mod watch;
+
+pub use authorize::{Authz, AuthzFuture, AuthzLayer, Protection};
+pub use cedar::{
+    Candidate, CedarEngine, EngineStats, Explanation, Lever, LoadFailure, PolicyNote, PolicySource,
+    PolicyStatus,
+};
+pub use decision::{Decision, DecisionId, DecisionIds, Revision};
+pub use engine::{DenyAll, PolicyEngine};
+pub use load::{
+    CedarOptions, Finding, PolicyFiles, PolicyInfo, Report, Severity, SourceFile, validate_dir,
+};
+pub use reload::PolicyReloader;
+pub use request::{AccessRequest, Circumstances, Claims};
+pub use resource::{EntityRef, ResourceEntity};
+pub use service::{DecisionService, Permitted, PrincipalSource, Question, StatedContext};

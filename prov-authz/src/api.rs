@@ -1,0 +1,59 @@
+//! The HTTP API; feature `axum`.
+
+mod decisions;
+mod documents;
+mod policies;
+
+use std::sync::Arc;
+
+use http::Method;
+use prov_http::Route;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::DecisionService;
+
+/// What the handlers share.
+pub(crate) type State = axum::extract::State<Arc<DecisionService>>;
+
+/// The routes under `/api/v1/authz`, with their OpenAPI descriptions. Mount them behind the layers
+/// together with [`routes`].
+pub fn router(service: Arc<DecisionService>) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(decisions::authorize))
+        .routes(routes!(decisions::authorize_batch))
+        .routes(routes!(decisions::explain))
+        .routes(routes!(decisions::permissions))
+        .routes(routes!(policies::list))
+        .routes(routes!(policies::show))
+        .routes(routes!(policies::validate))
+        .routes(routes!(policies::reload))
+        .routes(routes!(policies::schema))
+        .routes(routes!(policies::stats))
+        .with_state(service)
+}
+
+/// Who may use each route. Questions about oneself are for everybody; the service itself asks the
+/// engine whether the caller may ask more.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    let own = |path: &'static str| Route::self_service(Method::POST, path);
+    let guarded = |method, path: &'static str, action: &'static str, part: &'static str| {
+        Route::guarded(method, path, action, part)
+    };
+    vec![
+        own("/api/v1/authz/authorize"),
+        own("/api/v1/authz/authorize/batch"),
+        own("/api/v1/authz/explain"),
+        own("/api/v1/authz/permissions"),
+        guarded(Method::GET, "/api/v1/authz/policies", "list", "policies"),
+        guarded(Method::GET, "/api/v1/authz/policies/{id}", "read", "policies"),
+        guarded(Method::POST, "/api/v1/authz/policies/validate", "read", "policies"),
+        guarded(Method::POST, "/api/v1/authz/policies/reload", "admin", "policies"),
+        guarded(Method::GET, "/api/v1/authz/schema", "read", "policies"),
+        guarded(Method::GET, "/api/v1/authz/stats", "read", "status"),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

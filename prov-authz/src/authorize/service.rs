@@ -1,0 +1,115 @@
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Extensions, Request, Response};
+use prov_core::audit::DecisionRecord;
+use prov_core::{Error, SecurityContext, codes as core_codes};
+use prov_http::{facts, refuse};
+use tower_service::Service;
+
+use super::{AuthzFuture, AuthzLayer, Protection};
+use crate::{AccessRequest, Claims, Decision, ResourceEntity, codes};
+
+/// The service of [`AuthzLayer`].
+#[derive(Debug, Clone)]
+pub struct Authz<S> {
+    pub(super) inner: S,
+    pub(super) layer: AuthzLayer,
+}
+
+impl<S, ReqB, ResB> Service<Request<ReqB>> for Authz<S>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+    ResB: From<Bytes>,
+{
+    type Response = Response<ResB>;
+    type Error = S::Error;
+    type Future = AuthzFuture<S::Future, ResB>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
+        let (protection, request) = self.layer.protection_of(request);
+        match self.layer.judge(&protection, request.extensions()) {
+            Verdict::Pass(decision) => AuthzFuture::passed(self.inner.call(request), decision),
+            Verdict::Refuse(error, decision) => {
+                let response = refuse(error, facts(request.extensions()).map(AsRef::as_ref));
+                AuthzFuture::refused(response, decision)
+            }
+        }
+    }
+}
+
+/// What becomes of a request, with the decision if one was made.
+enum Verdict {
+    Pass(Option<DecisionRecord>),
+    Refuse(Error, Option<DecisionRecord>),
+}
+
+impl AuthzLayer {
+    fn protection_of<B>(&self, request: Request<B>) -> (Protection, Request<B>) {
+        let Some(mapper) = &self.mapper else {
+            let protection = Protection::of_route(request.extensions().get());
+            return (protection, request);
+        };
+        let (parts, body) = request.into_parts();
+        (mapper(&parts), Request::from_parts(parts, body))
+    }
+
+    fn judge(&self, protection: &Protection, extensions: &Extensions) -> Verdict {
+        let context = extensions.get::<SecurityContext>();
+        match (protection, context) {
+            (Protection::Public, _) | (Protection::SignedIn, Some(_)) => Verdict::Pass(None),
+            (Protection::Unknown, _) => {
+                tracing::error!("a request without an authorization rule was refused");
+                Verdict::Refuse(codes::ROUTE_UNGUARDED.into(), None)
+            }
+            (Protection::SignedIn | Protection::Permitted { .. }, None) => {
+                let error = Error::new(core_codes::UNAUTHENTICATED).context("no security context");
+                Verdict::Refuse(error, None)
+            }
+            (Protection::Permitted { action, resource, claims }, Some(context)) => {
+                self.decide(context, action, resource, claims)
+            }
+        }
+    }
+
+    fn decide(
+        &self,
+        context: &SecurityContext,
+        action: &str,
+        resource: &ResourceEntity,
+        claims: &Claims,
+    ) -> Verdict {
+        let request =
+            AccessRequest::new(context, &*self.clock, action, resource).with_claims(claims);
+        let decision = self.engine.decide(&request);
+        let record = Some(decision.record());
+        if decision.allowed {
+            Verdict::Pass(record)
+        } else {
+            Verdict::Refuse(denial(&decision, action, resource), record)
+        }
+    }
+}
+
+/// Why it was denied, as the client may know it.
+pub(crate) fn denial(decision: &Decision, action: &str, resource: &ResourceEntity) -> Error {
+    let of_what = format!("`{action}` on `{}` `{}`", resource.entity.kind, resource.entity.id);
+    let names = decision.determining_policies.join("`, `");
+    let detail = match (decision.errors.is_empty(), names.is_empty()) {
+        (true, true) => format!("no policy permits {of_what}"),
+        (true, false) => format!("{of_what} is denied by `{names}`"),
+        (false, true) => format!("{of_what} could not be decided and is denied"),
+        (false, false) => format!("{of_what} could not be decided because of `{names}`"),
+    };
+    let error = Error::new(codes::ACCESS_DENIED).detail(detail);
+    if decision.errors.is_empty() {
+        return error;
+    }
+    let why = decision.errors.join("; ");
+    tracing::error!(decision = %decision.decision_id, errors = %why, "denied because of an error");
+    error.context(why)
+}

@@ -1,0 +1,53 @@
+//! The error codes of this crate.
+
+use prov_core::{Code, Kind};
+
+/// The policies do not permit it; the detail names the policies that determined that.
+pub const ACCESS_DENIED: Code =
+    Code::new("authz.access_denied", Kind::Denied, "the policies do not permit this");
+/// A request reached the layer without a route that says what it is: a mistake in the wiring.
+pub const ROUTE_UNGUARDED: Code = Code::new(
+    "authz.route_unguarded",
+    Kind::Denied,
+    "this path has no authorization rule and is refused",
+);
+/// A policy set was refused; the one in force stays.
+pub const POLICIES_INVALID: Code = Code::new(
+    "authz.policies_invalid",
+    Kind::InvalidRequest,
+    "the policy set is not valid and was not put in force",
+);
+/// The policies are built in, so there is nothing to read again.
+pub const POLICIES_BUILT_IN: Code = Code::new(
+    "authz.policies_built_in",
+    Kind::Conflict,
+    "the policies are built in; configure a policy directory to be able to reload",
+);
+/// Decisions about other principals need a source of principals, and none is configured.
+pub const PRINCIPALS_UNKNOWN: Code = Code::new(
+    "authz.principals_unknown",
+    Kind::InvalidRequest,
+    "only the caller can be asked about here; leave `principal` out",
+);
+
+/// Every code of this crate.
+pub const ALL: &[Code] =
+    &[ACCESS_DENIED, ROUTE_UNGUARDED, POLICIES_INVALID, POLICIES_BUILT_IN, PRINCIPALS_UNKNOWN];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_no_slug_is_one_of_the_core() {
+        let names: BTreeSet<_> = ALL.iter().map(Code::name).collect();
+        assert_eq!(names.len(), ALL.len());
+        let core: BTreeSet<_> = prov_core::codes::ALL.iter().map(Code::slug).collect();
+        for code in ALL {
+            assert!(code.name().starts_with("authz."), "{code}");
+            assert!(!core.contains(&code.slug()), "{code} has a slug of the core");
+        }
+    }
+}

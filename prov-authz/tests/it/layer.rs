@@ -1,0 +1,128 @@
+//! The layer in front of a service.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use prov_authz::{AuthzLayer, CedarEngine, CedarOptions, Protection, ResourceEntity, codes};
+use prov_core::audit::DecisionRecord;
+use prov_core::{Principal, Role, codes as core_codes};
+use prov_http::{MatchedRoute, Refusal, Route};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+use crate::world::{clock, context_of, holder, member};
+
+type Answer = Response<Bytes>;
+
+/// Sends a request through the layer to a handler that answers 200.
+async fn send(
+    layer: &AuthzLayer,
+    path: &str,
+    route: Option<Route>,
+    who: Option<&Principal>,
+) -> Answer {
+    let handler = service_fn(|_: Request<()>| async {
+        Ok::<_, Infallible>(Response::new(Bytes::from_static(b"done")))
+    });
+    let mut request = Request::builder().uri(path).body(()).unwrap();
+    if let Some(route) = route {
+        request.extensions_mut().insert(MatchedRoute(Arc::new(route)));
+    }
+    if let Some(who) = who {
+        let context = context_of(who, false, &*clock());
+        request.extensions_mut().insert(Arc::clone(context.request()));
+        request.extensions_mut().insert(context);
+    }
+    layer.layer(handler).ready().await.unwrap().call(request).await.unwrap()
+}
+
+fn engine() -> Arc<CedarEngine> {
+    Arc::new(CedarEngine::shipped(clock(), CedarOptions::default()).unwrap())
+}
+
+fn layer() -> AuthzLayer {
+    AuthzLayer::new(engine(), clock())
+}
+
+fn users(action: &'static str) -> Route {
+    Route::guarded(Method::POST, "/users", action, "users")
+}
+
+fn code(answer: &Answer) -> prov_core::Code {
+    answer.extensions().get::<Refusal>().unwrap().error().code()
+}
+
+#[tokio::test]
+async fn public_routes_pass_and_self_service_needs_somebody() {
+    let public = || Some(Route::public(Method::GET, "/livez"));
+    let own = || Some(Route::self_service(Method::GET, "/me"));
+    let viewer = holder(Role::Viewer);
+    assert_eq!(send(&layer(), "/livez", public(), None).await.status(), StatusCode::OK);
+    assert_eq!(send(&layer(), "/me", own(), Some(&viewer)).await.status(), StatusCode::OK);
+    let anonymous = send(&layer(), "/me", own(), None).await;
+    assert_eq!(anonymous.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(code(&anonymous), core_codes::UNAUTHENTICATED);
+}
+
+#[tokio::test]
+async fn a_guarded_route_is_decided_and_the_decision_travels_outwards() {
+    let allowed = send(&layer(), "/users", Some(users("create")), Some(&holder(Role::Admin))).await;
+    assert_eq!(allowed.status(), StatusCode::OK);
+    let record = allowed.extensions().get::<DecisionRecord>().unwrap();
+    assert_eq!((record.allowed, record.policies.as_slice()), (true, &["api-admin".to_owned()][..]));
+
+    let denied = send(&layer(), "/users", Some(users("create")), Some(&holder(Role::Viewer))).await;
+    assert_eq!(denied.status(), StatusCode::FORBIDDEN);
+    assert_eq!(code(&denied), codes::ACCESS_DENIED);
+    let record = denied.extensions().get::<DecisionRecord>().unwrap();
+    assert_eq!((record.allowed, record.policies.len()), (false, 0));
+    let body = String::from_utf8(denied.body().to_vec()).unwrap();
+    assert!(body.contains("no policy permits `create` on `Api` `users`"), "{body}");
+
+    let audit = member(&["audit"]).with_roles([Role::Admin]);
+    let forbidden = send(&layer(), "/users", Some(users("create")), Some(&audit)).await;
+    let body = String::from_utf8(forbidden.body().to_vec()).unwrap();
+    assert!(body.contains("denied by `audit-modifies-nothing`"), "{body}");
+}
+
+#[tokio::test]
+async fn a_guarded_route_without_anybody_is_refused() {
+    let answer = send(&layer(), "/users", Some(users("create")), None).await;
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    assert!(answer.extensions().get::<DecisionRecord>().is_none());
+}
+
+#[tokio::test]
+async fn a_request_without_a_route_is_refused_even_for_an_administrator() {
+    let answer = send(&layer(), "/users", None, Some(&holder(Role::Admin))).await;
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    assert_eq!(code(&answer), codes::ROUTE_UNGUARDED);
+}
+
+#[tokio::test]
+async fn an_action_the_schema_does_not_know_is_denied_for_everybody() {
+    let answer = send(&layer(), "/users", Some(users("explode")), Some(&holder(Role::Admin))).await;
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    let error = answer.extensions().get::<Refusal>().unwrap().error().to_string();
+    assert!(error.contains("could not be decided"), "{error}");
+}
+
+#[tokio::test]
+async fn an_application_maps_requests_to_its_own_resources() {
+    let layer = AuthzLayer::with_mapper(engine(), clock(), |request| match request.uri.path() {
+        "/health" => Protection::Public,
+        "/profile" => Protection::SignedIn,
+        "/lockdown" => {
+            Protection::permitted("lockdown", ResourceEntity::new("Environment", "production"))
+        }
+        _ => Protection::Unknown,
+    });
+    let (security, sre) = (member(&["security"]), member(&["sre"]));
+    let status = async |path, who| send(&layer, path, None, who).await.status();
+    assert_eq!(status("/health", None).await, StatusCode::OK);
+    assert_eq!(status("/profile", None).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status("/lockdown", Some(&security)).await, StatusCode::OK);
+    assert_eq!(status("/lockdown", Some(&sre)).await, StatusCode::FORBIDDEN);
+    assert_eq!(status("/other", Some(&security)).await, StatusCode::FORBIDDEN);
+}

@@ -1,0 +1,16 @@
+//! The shipped policies, loading, reloading, the layer and the API, from outside.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[cfg(feature = "axum")]
+mod api;
+mod explaining;
+mod fail_closed;
+mod layer;
+mod loading;
+mod matrix;
+mod questions;
+mod reload;
+mod teams;
+#[cfg(feature = "watch")]
+mod watching;
+mod world;
