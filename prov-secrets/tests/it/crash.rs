@@ -87,7 +87,8 @@ async fn call(directory: &Path, leases: &Leases, n: usize) {
     let mut notes = std::fs::OpenOptions::new().create(true).append(true).open(handed).unwrap();
     for turn in 0_u64.. {
         let grant = leases.issue(&ctx, "directory", Order::by_role("default")).await.unwrap();
-        writeln!(notes, "{}", grant.lease.id).unwrap();
+        // One call: lines of several callers must not mix.
+        notes.write_all(format!("{}\n", grant.lease.id).as_bytes()).unwrap();
         if turn % 3 == 2 {
             leases.revoke(&ctx, &grant.lease.id).await.unwrap();
         }
