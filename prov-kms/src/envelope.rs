@@ -12,11 +12,10 @@ use std::sync::Arc;
 pub use cache::CacheLimits;
 use cache::KeyCache;
 use cached_key::{OpeningKey, SealingKey};
-use prov_core::{Clock, Error, Result};
+use prov_core::Clock;
 pub use stream::StreamHeader;
 
 use crate::backend::{KeyName, KmsBackend};
-use crate::codes;
 
 /// Encrypts and decrypts data of any kind under keys of a [`KmsBackend`].
 ///
@@ -30,7 +29,8 @@ use crate::codes;
 /// it.
 #[derive(Debug)]
 pub struct Envelope {
-    backends: Vec<Arc<dyn KmsBackend>>,
+    active: Arc<dyn KmsBackend>,
+    others: Vec<Arc<dyn KmsBackend>>,
     clock: Arc<dyn Clock>,
     limits: CacheLimits,
     sealing: KeyCache<(KeyName, [u8; 32]), SealingKey>,
@@ -47,7 +47,8 @@ impl Envelope {
     pub fn new(backend: Arc<dyn KmsBackend>, clock: Arc<dyn Clock>) -> Self {
         let limits = CacheLimits::default();
         Self {
-            backends: vec![backend],
+            active: backend,
+            others: Vec::new(),
             clock,
             limits,
             sealing: KeyCache::new(&limits),
@@ -65,21 +66,19 @@ impl Envelope {
     /// Also decrypts by this backend, as after a move from it to another.
     #[must_use]
     pub fn also_decrypting(mut self, backend: Arc<dyn KmsBackend>) -> Self {
-        self.backends.push(backend);
+        self.others.push(backend);
         self
     }
 
     /// The backend that encrypts.
-    ///
-    /// # Errors
-    /// Never in practice: there is always one.
-    pub fn backend(&self) -> Result<&Arc<dyn KmsBackend>> {
-        self.backends.first().ok_or_else(|| Error::new(codes::KEY_UNKNOWN).context("no backend"))
+    #[must_use]
+    pub fn backend(&self) -> &Arc<dyn KmsBackend> {
+        &self.active
     }
 
     /// All backends, the one that encrypts first.
     pub fn backends(&self) -> impl Iterator<Item = &Arc<dyn KmsBackend>> {
-        self.backends.iter()
+        std::iter::once(&self.active).chain(&self.others)
     }
 
     /// Forgets the data keys of a key: for when it was disabled or rotated.

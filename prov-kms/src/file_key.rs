@@ -21,7 +21,7 @@ use crate::key_file::{KeyFile, KeyFileKind, about};
 #[derive(Debug)]
 pub struct FileKey {
     input: InputKey,
-    id: String,
+    name: KeyName,
 }
 
 impl FileKey {
@@ -30,7 +30,7 @@ impl FileKey {
     /// # Errors
     /// [`codes::KEY_FILE_EXISTS`]; [`codes::FILE_FAILED`] when it can't be written.
     pub fn create(path: &Path) -> Result<Self> {
-        KeyFile::create(KeyFileKind::File, path).map(Self::of)
+        KeyFile::create(KeyFileKind::File, path).and_then(|file| Self::of(&file))
     }
 
     /// Reads a key file.
@@ -40,19 +40,18 @@ impl FileKey {
     /// [`codes::KEY_FILE_DAMAGED`].
     pub fn load(path: &Path) -> Result<Self> {
         let missing = || about(Error::new(codes::KEY_FILE_UNREADABLE).source("no such file"), path);
-        KeyFile::read(KeyFileKind::File, path)?.map(Self::of).ok_or_else(missing)
+        KeyFile::read(KeyFileKind::File, path)?.ok_or_else(missing).and_then(|file| Self::of(&file))
     }
 
     /// The name of this key: `file-` and its id.
-    ///
-    /// # Errors
-    /// Never in practice: an id is always a part of a name.
-    pub fn key_name(&self) -> Result<KeyName> {
-        format!("file-{}", self.id).parse()
+    #[must_use]
+    pub const fn key_name(&self) -> &KeyName {
+        &self.name
     }
 
-    fn of(file: KeyFile) -> Self {
-        Self { input: InputKey::new(file.key.expose()), id: file.id }
+    fn of(file: &KeyFile) -> Result<Self> {
+        let name = format!("file-{}", file.id).parse()?;
+        Ok(Self { input: InputKey::new(file.key.expose()), name })
     }
 }
 

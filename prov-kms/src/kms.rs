@@ -112,10 +112,7 @@ impl HealthCheck for Kms {
     }
 
     async fn health(&self) -> Health {
-        let asked = match self.envelope.backend() {
-            Ok(backend) => backend.health().await,
-            Err(error) => Err(error),
-        };
+        let asked = self.envelope.backend().health().await;
         asked.unwrap_or_else(|error| Health::down(error.public_detail().to_owned()))
     }
 }

@@ -10,7 +10,7 @@
 //! # let folder = tempfile::tempdir().unwrap();
 //! # let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
 //! let key = FileKey::create(&folder.path().join("data.key"))?;
-//! let name = key.key_name()?;
+//! let name = key.key_name().clone();
 //! let envelope = Envelope::new(Arc::new(key), clock);
 //!
 //! let context: EncryptionContext = "env=prod,service=api".parse()?;
@@ -74,3 +74,8 @@ pub use kms::{DataKeySpec, GeneratedKey, KeyInfo, KeyState, Kms};
 pub use local::LocalKeyring;
 pub use root_key::RootKey;
 pub use sealed::SealedStore;
+
+/// The example in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -14,9 +14,9 @@ use prov_core::{Clock, Error, Result, codes as core_codes};
 
 use crate::backend::{DataKey, KeyName, KeyVersion};
 use crate::cobblestone::InputKey;
+use crate::codes;
 use crate::encoding::framed;
 use crate::root_key::RootKey;
-use crate::{codes, failure};
 
 /// A keyring of its own, for one machine or a cluster on one database: each version of each key is
 /// a record of the store, sealed under the root key with its name and version bound to it. A record
@@ -53,24 +53,21 @@ impl LocalKeyring {
         self.root.id()
     }
 
-    /// A version of a key, opened.
-    async fn version(&self, name: &KeyName, version: KeyVersion) -> Result<Arc<InputKey>> {
+    /// A version of a key, opened; `None` when there is no such version.
+    async fn version(&self, name: &KeyName, version: KeyVersion) -> Result<Option<Arc<InputKey>>> {
         let wanted = (name.clone(), version);
         if let Some(key) = self.opened.read().get(&wanted) {
-            return Ok(Arc::clone(key));
+            return Ok(Some(Arc::clone(key)));
         }
         let record = self.store.load::<LocalKeyVersion>(&entity::version_id(name, version)).await?;
-        let record = record.ok_or_else(failure::undecryptable)?;
-        let corrupt = || {
-            Error::new(core_codes::STORE_CORRUPT)
-                .context(format!("version {version} of key `{name}` does not open"))
-        };
+        let Some(record) = record else { return Ok(None) };
+        let corrupt = || corrupt(name, version);
         let material = self.root.open(&version_context(name, version), &record.sealed);
         let material =
             DataKey::from_slice(&material.map_err(|_| corrupt())?).ok_or_else(corrupt)?;
         let key = Arc::new(InputKey::new(material.expose()));
         self.opened.write().insert(wanted, Arc::clone(&key));
-        Ok(key)
+        Ok(Some(key))
     }
 
     /// Writes a fresh version of a key together with the key's own record.
@@ -103,4 +100,10 @@ fn version_context(name: &KeyName, version: KeyVersion) -> Vec<u8> {
 
 fn unknown(name: &KeyName) -> Error {
     Error::new(codes::KEY_UNKNOWN).detail(format!("there is no key `{name}`"))
+}
+
+/// A version that must be there and open, and is not or does not.
+fn corrupt(name: &KeyName, version: KeyVersion) -> Error {
+    Error::new(core_codes::STORE_CORRUPT)
+        .context(format!("version {version} of key `{name}` is gone or does not open"))
 }

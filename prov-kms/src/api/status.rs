@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use http::StatusCode;
-use prov_core::{Health, HealthCheck, HealthState, Result};
+use prov_core::{Health, HealthCheck, HealthState};
 use prov_http::axum::{ApiResult, CommonErrors, Json, Listed};
 
 use super::shapes::{BackendShape, StatusShape};
 use crate::Kms;
 
-async fn state_of(kms: &Kms) -> Result<StatusShape> {
+async fn state_of(kms: &Kms) -> StatusShape {
     let Health { state, detail, .. } = kms.health().await;
-    Ok(StatusShape {
+    StatusShape {
         state,
         detail,
-        backend: kms.envelope().backend()?.info().name.to_owned(),
+        backend: kms.envelope().backend().info().name.to_owned(),
         default_key_id: Kms::DEFAULT_KEY.to_owned(),
         cached_data_keys: kms.envelope().cached_keys(),
-    })
+    }
 }
 
 /// Shows the state of the service
@@ -29,7 +29,7 @@ async fn state_of(kms: &Kms) -> Result<StatusShape> {
     responses((status = 200, description = "The state", body = StatusShape), CommonErrors),
 )]
 pub(super) async fn status(State(kms): State<Arc<Kms>>) -> ApiResult<Json<StatusShape>> {
-    Ok(Json(state_of(&kms).await?))
+    Ok(Json(state_of(&kms).await))
 }
 
 /// Asks whether the service can work
@@ -45,7 +45,7 @@ pub(super) async fn status(State(kms): State<Arc<Kms>>) -> ApiResult<Json<Status
 pub(super) async fn health(
     State(kms): State<Arc<Kms>>,
 ) -> ApiResult<(StatusCode, Json<StatusShape>)> {
-    let state = state_of(&kms).await?;
+    let state = state_of(&kms).await;
     let status = match state.state {
         HealthState::Down => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::OK,

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use prov_core::{Result, random};
+use prov_core::{Error, Result, random};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -23,14 +23,15 @@ pub(crate) fn seal_stream(
         write(output, &keys.commitment)?;
         keys
     };
-    let mut chunk = Zeroizing::new(vec![0; CHUNK]);
+    let mut chunk = Zeroizing::new(vec![0; CHUNK + TAG]);
     let mut total: u64 = 0;
     loop {
-        let filled = fill(input, &mut chunk)?;
-        let plain = chunk.get_mut(..filled).ok_or_else(|| refused_by_library("reading a chunk"))?;
+        let filled = fill(input, chunk.get_mut(..CHUNK).ok_or_else(misplaced)?)?;
+        let (plain, rest) = chunk.split_at_mut_checked(filled).ok_or_else(misplaced)?;
         let tag = keys.cipher.seal(plain)?;
-        write(output, plain)?;
-        write(output, &tag)?;
+        *rest.first_chunk_mut().ok_or_else(misplaced)? = tag;
+        // Chunk and tag in one piece: each write may be a system call.
+        write(output, chunk.get(..filled + TAG).ok_or_else(misplaced)?)?;
         total = total.saturating_add(filled as u64);
         if filled < CHUNK {
             output.flush().map_err(|e| file_failed("writing the ciphertext", e))?;
@@ -84,6 +85,10 @@ fn fill(input: &mut impl Read, mut buffer: &mut [u8]) -> Result<usize> {
         }
     }
     Ok(filled)
+}
+
+fn misplaced() -> Error {
+    refused_by_library("placing a chunk")
 }
 
 fn write(output: &mut impl Write, bytes: &[u8]) -> Result<()> {

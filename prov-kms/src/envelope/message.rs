@@ -51,7 +51,7 @@ impl Envelope {
         let mut payload = Vec::with_capacity(sealing.prefix.len() + sealed_len);
         payload.extend_from_slice(&sealing.prefix);
         cobblestone::seal(&sealing.input, &sealing.data_context, plaintext, &mut payload)?;
-        let backend = Cow::Borrowed(self.backend()?.info().name);
+        let backend = Cow::Borrowed(self.backend().info().name);
         Ok(Ciphertext { backend, key: key.clone(), version: sealing.version, payload })
     }
 
@@ -73,7 +73,7 @@ impl Envelope {
 
     /// The backend of this name.
     pub(super) fn backend_named(&self, name: &str) -> Result<&Arc<dyn KmsBackend>> {
-        self.backends.iter().find(|b| b.info().name == name).ok_or_else(undecryptable)
+        self.backends().find(|b| b.info().name == name).ok_or_else(undecryptable)
     }
 
     /// A data key that may encrypt one more message: from the cache, or a fresh one.
@@ -92,7 +92,7 @@ impl Envelope {
         if let Some(cached) = cached.filter(usable) {
             return Ok(cached);
         }
-        let backend = self.backend()?;
+        let backend = self.backend();
         let data_key = DataKey::generate()?;
         let aad = Purpose::Message.wrap_aad(backend.info().name, context);
         let wrapped = backend.wrap_key(key, &data_key, Aad(&aad)).await?;

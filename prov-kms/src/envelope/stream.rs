@@ -85,7 +85,7 @@ impl Envelope {
         mut input: impl Read + Send,
         mut output: impl Write + Send,
     ) -> Result<u64> {
-        let backend = self.backend()?;
+        let backend = self.backend();
         let name = backend.info().name;
         let data_key = DataKey::generate()?;
         let aad = Purpose::File.wrap_aad(name, context);

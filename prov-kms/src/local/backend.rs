@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use prov_core::{Health, Result, codes as core_codes};
 
-use super::{LocalKey, LocalKeyring, unknown};
+use super::{LocalKey, LocalKeyring, corrupt, unknown};
 use crate::backend::{
     Aad, BackendInfo, Capabilities, DataKey, KeyName, KeyVersion, KmsBackend, WrappedKey,
 };
@@ -32,7 +32,7 @@ impl KmsBackend for LocalKeyring {
 
     async fn wrap_key(&self, name: &KeyName, key: &DataKey, aad: Aad<'_>) -> Result<WrappedKey> {
         let current = self.key(name).await?.ok_or_else(|| unknown(name))?.current;
-        let wrapping = self.version(name, current).await?;
+        let wrapping = self.version(name, current).await?.ok_or_else(|| corrupt(name, current))?;
         let mut blob = Vec::new();
         cobblestone::seal(&wrapping, &wrap_context(name, current, aad), key.expose(), &mut blob)?;
         Ok(WrappedKey { name: name.clone(), version: current, blob: Bytes::from(blob) })
@@ -40,7 +40,7 @@ impl KmsBackend for LocalKeyring {
 
     async fn unwrap_key(&self, wrapped: &WrappedKey, aad: Aad<'_>) -> Result<DataKey> {
         let WrappedKey { name, version, blob } = wrapped;
-        let wrapping = self.version(name, *version).await?;
+        let wrapping = self.version(name, *version).await?.ok_or_else(undecryptable)?;
         let key = cobblestone::open(&wrapping, &wrap_context(name, *version, aad), blob)?;
         DataKey::from_slice(&key).ok_or_else(undecryptable)
     }

@@ -8,7 +8,7 @@ use crate::house::{House, context, key};
 
 fn offline(house: &House) -> (Envelope, prov_kms::KeyName) {
     let file_key = FileKey::create(&house.path("file.key")).unwrap();
-    let name = file_key.key_name().unwrap();
+    let name = file_key.key_name().clone();
     (Envelope::new(Arc::new(file_key), house.clock()), name)
 }
 

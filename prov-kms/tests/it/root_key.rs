@@ -78,3 +78,16 @@ async fn moved_key_material_does_not_open() {
     let error = house.keyring().await.wrap_key(&key("b"), &data_key, Aad(b"")).await.unwrap_err();
     assert!(error.is(prov_core::codes::STORE_CORRUPT), "{error:?}");
 }
+
+/// A version's record that is gone is damage of the store, not a fault of the caller.
+#[tokio::test]
+async fn a_lost_version_is_told_as_damage_when_encrypting() {
+    use prov_core::store::{Batch, Expect};
+    let house = House::new();
+    house.keyring().await.ensure_key(&key("a")).await.unwrap();
+    let row = Key::new("kms.local_key_version", "a/0000000001");
+    house.store.commit(Batch::new().delete(row, Expect::Any)).await.unwrap();
+    let data_key = DataKey::generate().unwrap();
+    let error = house.keyring().await.wrap_key(&key("a"), &data_key, Aad(b"")).await.unwrap_err();
+    assert!(error.is(prov_core::codes::STORE_CORRUPT), "{error:?}");
+}
