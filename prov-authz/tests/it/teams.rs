@@ -147,6 +147,7 @@ fn roles_govern_the_api_with_their_inheritance() {
         ("execute", "secrets", &[Role::Admin, Role::Operator, Role::Developer]),
         ("read", "secrets", &[Role::Admin, Role::Operator]),
         ("read", "policies", &[Role::Admin, Role::Operator, Role::Developer, Role::Auditor]),
+        ("list", "secret-engines", &[Role::Admin, Role::Operator, Role::Developer, Role::Auditor]),
         ("read", "status", &Role::ALL),
         ("read", "metrics", &Role::ALL),
         ("update", "status", &[Role::Admin]),
