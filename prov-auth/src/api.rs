@@ -1,0 +1,106 @@
+//! The HTTP API: thin handlers over [`AuthService`]; access is decided by the route table before
+//! them.
+
+mod account;
+mod answers;
+mod keys;
+mod login;
+mod oauth;
+mod requests;
+mod teams;
+mod users;
+
+use std::sync::Arc;
+
+pub use answers::{
+    CreatedUserBody, KeyBody, LoginAnswer, MeBody, MfaRequiredBody, RotatedKeysBody, SessionBody,
+    TeamBody, TemporaryPasswordBody, TokenBody, UserBody,
+};
+use http::Method;
+pub use oauth::IntrospectionBody;
+use prov_http::Route;
+pub use requests::{
+    BootstrapRequest, ExpiredPasswordRequest, LoginMfaRequest, LoginRequest, NewTeamRequest,
+    NewUserRequest, PasswordRequest, RefreshRequest, RolesRequest, RotateRequest, StepUpRequest,
+    TeamsRequest, TokenForm, UserPatch,
+};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes as endpoints;
+
+use crate::AuthService;
+
+/// All endpoints, with their descriptions. Mount it at the root: the paths are whole.
+pub fn router(service: Arc<AuthService>) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(endpoints!(login::login))
+        .routes(endpoints!(login::login_mfa))
+        .routes(endpoints!(login::step_up))
+        .routes(endpoints!(login::refresh))
+        .routes(endpoints!(login::logout))
+        .routes(endpoints!(login::bootstrap))
+        .routes(endpoints!(oauth::revoke))
+        .routes(endpoints!(oauth::introspect))
+        .routes(endpoints!(account::me))
+        .routes(endpoints!(account::change_password))
+        .routes(endpoints!(account::renew_password))
+        .routes(endpoints!(account::sessions, account::end_all_sessions))
+        .routes(endpoints!(account::end_session))
+        .routes(endpoints!(keys::keys))
+        .routes(endpoints!(keys::rotate))
+        .routes(endpoints!(keys::jwks))
+        .routes(endpoints!(users::list, users::create))
+        .routes(endpoints!(users::show, users::update, users::delete))
+        .routes(endpoints!(users::reset_password))
+        .routes(endpoints!(users::set_roles))
+        .routes(endpoints!(users::set_teams))
+        .routes(endpoints!(users::lock))
+        .routes(endpoints!(users::unlock))
+        .routes(endpoints!(teams::list, teams::create))
+        .routes(endpoints!(teams::delete))
+        .with_state(service)
+}
+
+/// Who may use each endpoint.
+///
+/// The public ones, and why: whoever signs in, refreshes, makes the first administrator or replaces
+/// an expired password is not signed in yet and brings a credential of its own; whoever holds a
+/// token may revoke it (RFC 7009), also when nothing else of theirs holds any more; the JWKS is for
+/// every verifier. Introspection is for whoever is signed in (RFC 7662, section 2.1).
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    const USERS: &str = "users";
+    const TEAMS: &str = "teams";
+    const KEYS: &str = "signing-keys";
+    vec![
+        Route::public(Method::POST, "/api/v1/auth/login"),
+        Route::public(Method::POST, "/api/v1/auth/login/mfa"),
+        Route::public(Method::POST, "/api/v1/auth/refresh"),
+        Route::public(Method::POST, "/api/v1/auth/revoke"),
+        Route::public(Method::POST, "/api/v1/auth/bootstrap"),
+        Route::public(Method::POST, "/api/v1/auth/password/expired"),
+        Route::public(Method::GET, "/.well-known/jwks.json"),
+        Route::self_service(Method::POST, "/api/v1/auth/step-up"),
+        Route::self_service(Method::POST, "/api/v1/auth/logout"),
+        Route::self_service(Method::POST, "/api/v1/auth/introspect"),
+        Route::self_service(Method::GET, "/api/v1/auth/me"),
+        Route::self_service(Method::POST, "/api/v1/auth/password"),
+        Route::self_service(Method::GET, "/api/v1/auth/sessions"),
+        Route::self_service(Method::DELETE, "/api/v1/auth/sessions"),
+        Route::self_service(Method::DELETE, "/api/v1/auth/sessions/{id}"),
+        Route::guarded(Method::GET, "/api/v1/auth/keys", "list", KEYS),
+        Route::guarded(Method::POST, "/api/v1/auth/keys/rotate", "admin", KEYS),
+        Route::guarded(Method::GET, "/api/v1/users", "list", USERS),
+        Route::guarded(Method::POST, "/api/v1/users", "create", USERS),
+        Route::guarded(Method::GET, "/api/v1/users/{id}", "read", USERS),
+        Route::guarded(Method::PATCH, "/api/v1/users/{id}", "update", USERS),
+        Route::guarded(Method::DELETE, "/api/v1/users/{id}", "delete", USERS),
+        Route::guarded(Method::POST, "/api/v1/users/{id}/password-reset", "admin", USERS),
+        Route::guarded(Method::PUT, "/api/v1/users/{id}/roles", "admin", USERS),
+        Route::guarded(Method::PUT, "/api/v1/users/{id}/teams", "admin", USERS),
+        Route::guarded(Method::POST, "/api/v1/users/{id}/lock", "update", USERS),
+        Route::guarded(Method::POST, "/api/v1/users/{id}/unlock", "update", USERS),
+        Route::guarded(Method::GET, "/api/v1/teams", "list", TEAMS),
+        Route::guarded(Method::POST, "/api/v1/teams", "create", TEAMS),
+        Route::guarded(Method::DELETE, "/api/v1/teams/{id}", "delete", TEAMS),
+    ]
+}

@@ -1,0 +1,122 @@
+//! Revocation (RFC 7009) and introspection (RFC 7662).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use http::StatusCode;
+use prov_http::axum::{ApiResult, CommonErrors, Context, Facts, Form, Json};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::TokenForm;
+use crate::{ActiveToken, AuthService, Introspection};
+
+/// What is told of a token (RFC 7662, section 2.2).
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[non_exhaustive]
+pub struct IntrospectionBody {
+    /// Whether it holds; if not, nothing else is told.
+    pub active: bool,
+    /// `Bearer` for an access token, `refresh_token` for the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_type: Option<String>,
+    /// Whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub: Option<String>,
+    /// The name people know the subject by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// When it ends, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exp: Option<i64>,
+    /// Its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+    /// Its session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
+    /// When the subject last proved who they are, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
+    /// By which factors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amr: Option<Vec<String>>,
+    /// Roles held directly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<String>>,
+    /// Teams.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teams: Option<Vec<String>>,
+}
+
+impl From<Introspection> for IntrospectionBody {
+    fn from(introspection: Introspection) -> Self {
+        match introspection {
+            Introspection::Inactive => Self::default(),
+            Introspection::Active(ActiveToken::Access(identity)) => {
+                let (principal, how) = (&identity.principal, &identity.authentication);
+                Self {
+                    active: true,
+                    token_type: Some("Bearer".to_owned()),
+                    sub: Some(principal.id.clone()),
+                    username: Some(principal.name.clone()),
+                    exp: how.expires_at.map(prov_core::Timestamp::as_second),
+                    jti: how.token_id.clone(),
+                    sid: how.session.as_ref().map(|id| id.as_str().to_owned()),
+                    auth_time: Some(how.authenticated_at.as_second()),
+                    amr: Some(how.amr.iter().map(|amr| amr.as_str().to_owned()).collect()),
+                    roles: Some(principal.roles.iter().map(ToString::to_string).collect()),
+                    teams: Some(principal.teams.iter().map(ToString::to_string).collect()),
+                }
+            }
+            Introspection::Active(ActiveToken::Refresh { user, session, expires_at }) => Self {
+                active: true,
+                token_type: Some("refresh_token".to_owned()),
+                sub: Some(user.id.as_str().to_owned()),
+                username: Some(user.username.into()),
+                exp: Some(expires_at.as_second()),
+                sid: Some(session.as_str().to_owned()),
+                ..Self::default()
+            },
+        }
+    }
+}
+
+/// Revokes a token (RFC 7009).
+///
+/// An access token is revoked alone, a refresh token with its session. A token that does not hold
+/// is answered with 200 as well.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/revoke",
+    tag = "auth",
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The token holds no more."), CommonErrors)
+)]
+pub(super) async fn revoke(
+    State(service): State<Arc<AuthService>>,
+    Facts(facts): Facts,
+    Form(form): Form<TokenForm>,
+) -> ApiResult<StatusCode> {
+    service.revoke(&form.token, &facts).await?;
+    Ok(StatusCode::OK)
+}
+
+/// Says what a token is worth (RFC 7662).
+///
+/// Access tokens of this audience, and the caller's own refresh tokens; of any other the answer is
+/// `{"active": false}` and nothing else.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/introspect",
+    tag = "auth",
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "What it is worth.", body = IntrospectionBody), CommonErrors)
+)]
+pub(super) async fn introspect(
+    State(service): State<Arc<AuthService>>,
+    Context(context): Context,
+    Form(form): Form<TokenForm>,
+) -> ApiResult<Json<IntrospectionBody>> {
+    Ok(Json(service.introspect(&context, &form.token).await?.into()))
+}

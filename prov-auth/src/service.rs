@@ -1,0 +1,110 @@
+//! The facade: everything that is done with identities, with its audit event.
+
+mod accounts;
+mod bootstrap;
+mod events;
+mod evidence;
+mod installation;
+mod login;
+mod oauth;
+mod options;
+mod own_account;
+mod prove;
+mod second_step;
+mod sessions;
+mod signing_keys;
+mod subject_data;
+mod teams;
+mod user_changes;
+mod users;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use installation::InstallationKeys;
+pub use oauth::{ActiveToken, Introspection};
+pub use options::AuthOptions;
+pub use own_account::Me;
+use prov_core::audit::Recorder;
+use prov_core::store::Store;
+use prov_core::{Clock, Result, SecondFactor};
+pub use teams::TeamPage;
+pub use users::UserPage;
+
+use crate::login::Throttle;
+use crate::{PasswordHasher, Revocations, SigningKeys, TokenIssuer, TokenSet, TokenVerifier};
+
+/// The parts an [`AuthService`] is made of.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "whoever wires a service names every part")]
+pub struct AuthParts {
+    /// Where users, sessions and teams are remembered; sealed, because password hashes are among it.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where every change leaves its event, before it is acknowledged.
+    pub recorder: Arc<dyn Recorder>,
+    /// The keys tokens are signed with.
+    pub keys: Arc<SigningKeys>,
+    /// Makes access tokens.
+    pub issuer: Arc<TokenIssuer>,
+    /// Reads them.
+    pub verifier: Arc<TokenVerifier>,
+    /// What was revoked.
+    pub revocations: Arc<Revocations>,
+    /// Hashes passwords.
+    pub passwords: Arc<PasswordHasher>,
+    /// Asks for second factors; without it, a password is all there is.
+    pub second_factor: Option<Arc<dyn SecondFactor>>,
+}
+
+/// Users, sign-in, sessions, refresh and teams.
+///
+/// Every call that changes something records an audit event, which is durable before the call
+/// returns; so do refused ones. Who may call what is not decided here but by the layers before it.
+/// Two rules hold whoever calls: the last administrator who can sign in stays one, and nobody gives
+/// a role or team, or acts on a user, beyond what they hold themselves.
+pub struct AuthService {
+    parts: AuthParts,
+    options: AuthOptions,
+    installation: InstallationKeys,
+    throttle: Throttle,
+}
+
+impl fmt::Debug for AuthService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthService").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl AuthService {
+    /// A service of these parts. The first start makes the installation's keys and the teams of the
+    /// shipped policies.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
+    pub async fn open(parts: AuthParts, options: AuthOptions) -> Result<Arc<Self>> {
+        options.check()?;
+        let installation = InstallationKeys::load_or_create(&*parts.store).await?;
+        let throttle = Throttle::new(Arc::clone(&parts.clock), options.throttle);
+        let service = Self { parts, options, installation, throttle };
+        service.ensure_shipped_teams().await?;
+        Ok(Arc::new(service))
+    }
+
+    /// For how long an access token that was just handed out is good.
+    #[must_use]
+    pub fn expires_in(&self, tokens: &TokenSet) -> Duration {
+        let left = tokens.access_expires_at.duration_since(self.clock().now());
+        Duration::try_from(left).unwrap_or_default()
+    }
+
+    fn store(&self) -> &dyn Store {
+        &*self.parts.store
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.parts.clock
+    }
+}

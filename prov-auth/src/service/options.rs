@@ -1,0 +1,93 @@
+use std::time::Duration;
+
+use prov_core::{Error, Result, codes};
+
+use crate::{PasswordPolicy, ThrottleOptions};
+
+/// How long things last and what is asked of people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AuthOptions {
+    /// How long a refresh token is good, from when it was made.
+    pub refresh_lifetime: Duration,
+    /// How long a spent refresh token still gets the answer it got; 1 minute at most.
+    pub refresh_grace: Duration,
+    /// How long a session lasts however much it is used.
+    pub session_lifetime: Duration,
+    /// How long a sign-in may wait for its second factor.
+    pub challenge_lifetime: Duration,
+    /// How long a temporary password is good.
+    pub temporary_password_lifetime: Duration,
+    /// How long a bootstrap link is good.
+    pub bootstrap_lifetime: Duration,
+    /// What access tokens name as their client.
+    pub client_id: String,
+    /// Which passwords people may choose.
+    pub passwords: PasswordPolicy,
+    /// How often somebody may try to sign in.
+    pub throttle: ThrottleOptions,
+}
+
+impl Default for AuthOptions {
+    fn default() -> Self {
+        Self {
+            refresh_lifetime: Duration::from_hours(7 * 24),
+            refresh_grace: Duration::from_secs(10),
+            session_lifetime: Duration::from_hours(30 * 24),
+            challenge_lifetime: Duration::from_mins(5),
+            temporary_password_lifetime: Duration::from_hours(24),
+            bootstrap_lifetime: Duration::from_hours(24),
+            client_id: "prov".to_owned(),
+            passwords: PasswordPolicy::default(),
+            throttle: ThrottleOptions::default(),
+        }
+    }
+}
+
+impl AuthOptions {
+    /// With another lifetime of refresh tokens.
+    #[must_use]
+    pub fn with_refresh_lifetime(mut self, lifetime: Duration) -> Self {
+        self.refresh_lifetime = lifetime;
+        self.session_lifetime = self.session_lifetime.max(lifetime);
+        self
+    }
+
+    /// With another policy for passwords.
+    #[must_use]
+    pub fn with_passwords(mut self, policy: PasswordPolicy) -> Self {
+        self.passwords = policy;
+        self
+    }
+
+    /// With other budgets for signing in.
+    #[must_use]
+    pub fn with_throttle(mut self, throttle: ThrottleOptions) -> Self {
+        self.throttle = throttle;
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let refuse = |field: &str, message: &str| {
+            Err(Error::new(codes::INVALID_REQUEST)
+                .detail("the authentication options are not valid")
+                .field(field, message))
+        };
+        if self.refresh_lifetime < Duration::from_mins(1) {
+            return refuse("refresh_token_ttl", "give at least 1 minute");
+        }
+        if self.refresh_grace > Duration::from_mins(1) {
+            return refuse("refresh_grace", "give 1 minute at most");
+        }
+        if self.session_lifetime < self.refresh_lifetime {
+            return refuse(
+                "session_lifetime",
+                "a session lasts at least as long as a refresh token",
+            );
+        }
+        if self.client_id.is_empty() {
+            return refuse("client_id", "name the client");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! Proving a password: one answer and one amount of work for every way to be wrong.
+
+use std::net::IpAddr;
+
+use prov_core::audit::{Action, Actor, Event};
+use prov_core::store::Stored;
+use prov_core::{Error, RequestFacts, Result, SecretText};
+
+use super::AuthService;
+use super::events::{account, claimant, failed};
+use crate::login::{Attempt, Wait, subscriber};
+use crate::password::Verdict;
+use crate::user::UserRecord;
+use crate::{Username, codes};
+
+/// A password that was not proved. The client learns the error, the audit trail also the reason.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) error: Error,
+    reason: &'static str,
+    actor: Actor,
+    user: Option<String>,
+}
+
+impl Refused {
+    fn new(
+        error: impl Into<Error>,
+        reason: &'static str,
+        name: &Username,
+        found: Option<&Stored<UserRecord>>,
+    ) -> Self {
+        Self {
+            error: error.into(),
+            reason,
+            actor: found.map_or_else(|| claimant(name), |stored| account(&stored.user)),
+            user: found.map(|stored| stored.user.id.as_str().to_owned()),
+        }
+    }
+}
+
+impl AuthService {
+    /// Checks a password. An unknown user, a wrong password, a locked user and an expired temporary
+    /// password cost one hash each and are one error.
+    ///
+    /// A hash cheaper than the policy is made anew when the password was right.
+    pub(super) async fn prove(
+        &self,
+        name: &Username,
+        password: &SecretText,
+        request: &RequestFacts,
+    ) -> Result<Stored<UserRecord>, Refused> {
+        let nobody = |error| Refused::new(error, "unavailable", name, None);
+        let found = self.find_by_name(name).await.map_err(nobody)?;
+        let attempt = self.begin_attempt(name, found.as_ref(), request).await?;
+        let refuse = |error, reason| Refused::new(error, reason, name, found.as_ref());
+        let kept = found.as_ref().and_then(|stored| stored.password.as_ref());
+        let verdict = match kept {
+            Some(kept) => self.parts.passwords.check(password, &kept.hash).await,
+            None => self.parts.passwords.check_nobody(password).await,
+        };
+        let verdict = verdict.map_err(|error| {
+            self.throttle.forgive(&attempt);
+            refuse(error, "unavailable")
+        })?;
+        let wrong = |reason| refuse(codes::INVALID_CREDENTIALS.into(), reason);
+        let (Some(stored), Some(kept)) = (found.as_ref(), kept) else {
+            return Err(wrong("unknown_user"));
+        };
+        if !verdict.is_right() {
+            return Err(wrong("wrong_password"));
+        }
+        if stored.user.locked {
+            return Err(wrong("locked"));
+        }
+        if kept.has_expired(self.clock().now()) {
+            return Err(wrong("temporary_password_expired"));
+        }
+        self.throttle.succeeded(&attempt);
+        if verdict == Verdict::RightButWeak {
+            return self.hash_again(stored, password).await.map_err(|e| refuse(e, "unavailable"));
+        }
+        Ok(stored.clone())
+    }
+
+    /// Counts an attempt before anything is computed for it.
+    async fn begin_attempt(
+        &self,
+        name: &Username,
+        found: Option<&Stored<UserRecord>>,
+        request: &RequestFacts,
+    ) -> Result<Attempt, Refused> {
+        let mut answer = self.throttle.begin(name, request.client, false);
+        if let (Err(Wait::Account(_)), Some(stored), Some(client)) = (answer, found, request.client)
+        {
+            let known = self.has_session_from(stored, client).await;
+            let known = known.map_err(|e| Refused::new(e, "unavailable", name, found))?;
+            answer = self.throttle.begin(name, request.client, known);
+        }
+        answer.map_err(|wait| {
+            let (Wait::Caller(after) | Wait::Account(after)) = wait;
+            let error = Error::new(codes::LOGIN_THROTTLED).retry_after(after);
+            Refused::new(error, "throttled", name, found)
+        })
+    }
+
+    async fn has_session_from(&self, user: &Stored<UserRecord>, client: IpAddr) -> Result<bool> {
+        let sessions = self.sessions_of(&user.user.id).await?;
+        Ok(sessions.iter().filter_map(|s| s.ip).any(|ip| subscriber(ip) == subscriber(client)))
+    }
+
+    /// Keeps a costlier hash of a password that was just proved.
+    async fn hash_again(
+        &self,
+        stored: &Stored<UserRecord>,
+        password: &SecretText,
+    ) -> Result<Stored<UserRecord>> {
+        let hash = self.parts.passwords.hash(password).await?;
+        let proved_at = stored.password.as_ref().map(|kept| kept.changed_at);
+        self.change_user(&stored.user.id, &|record: &mut UserRecord| {
+            match &mut record.password {
+                Some(kept) if Some(kept.changed_at) == proved_at => kept.hash = hash.clone(),
+                // Changed meanwhile: what was proved is no longer the password.
+                _ => return Err(codes::INVALID_CREDENTIALS.into()),
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Records a refusal and passes its error on.
+    pub(super) async fn refuse<T>(
+        &self,
+        action: Action,
+        request: &RequestFacts,
+        refused: Refused,
+    ) -> Result<T> {
+        let Refused { error, reason, actor, user } = refused;
+        let mut event: Event = failed(self.event(action), &error).by(actor).with("reason", reason);
+        if let Some(id) = user {
+            event = event.on("user", id);
+        }
+        self.record(request, event).await?;
+        Err(error)
+    }
+}

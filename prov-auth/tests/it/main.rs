@@ -1,0 +1,46 @@
+//! The integration tests of this crate, in one binary.
+
+#![expect(clippy::clone_on_ref_ptr, reason = "tests read better with short clones")]
+
+#[cfg(feature = "axum")]
+#[cfg(test)]
+mod api_http;
+#[cfg(feature = "axum")]
+#[cfg(test)]
+mod api_routes;
+#[cfg(test)]
+mod jose;
+#[cfg(test)]
+mod layers_authn;
+#[cfg(test)]
+mod layers_rate_limit;
+#[cfg(test)]
+mod login_mfa;
+#[cfg(test)]
+mod login_password;
+#[cfg(test)]
+mod refresh_interleavings;
+#[cfg(test)]
+mod refresh_tokens;
+#[cfg(test)]
+mod session_lifecycle;
+#[cfg(test)]
+mod token_allocation;
+#[cfg(test)]
+mod token_fixture;
+#[cfg(test)]
+mod token_oracle;
+#[cfg(test)]
+mod token_refusals;
+#[cfg(test)]
+mod token_revocation;
+#[cfg(test)]
+mod token_rotation;
+#[cfg(test)]
+mod user_accounts;
+#[cfg(test)]
+mod user_bootstrap;
+#[cfg(test)]
+mod user_evidence;
+#[cfg(test)]
+mod user_fixture;

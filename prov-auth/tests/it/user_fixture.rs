@@ -1,0 +1,202 @@
+//! A whole service over one store, and people who use it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use prov_auth::{
+    AuthOptions, AuthParts, AuthService, LoginOutcome, NewUser, PasswordHasher, Revocations,
+    SigningKeyOptions, SigningKeys, TokenIssuer, TokenOptions, TokenSet, TokenVerifier, User,
+};
+use prov_core::audit::{Event, MemoryRecorder};
+use prov_core::store::MemoryStore;
+use prov_core::{
+    Amr, Clock, Error, FactorMethod, FactorResponse, ManualClock, RequestFacts, RequestId, Result,
+    Role, SecondFactor, SecretText, SecurityContext, UserId, VerifiedFactor, codes,
+};
+
+pub(crate) const PASSWORD: &str = "purple teapot singing";
+
+/// One node.
+pub(crate) struct House {
+    pub(crate) service: Arc<AuthService>,
+    pub(crate) clock: ManualClock,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) recorder: MemoryRecorder,
+    pub(crate) verifier: Arc<TokenVerifier>,
+    pub(crate) hasher: Arc<PasswordHasher>,
+    pub(crate) factors: Arc<Factors>,
+}
+
+impl House {
+    pub(crate) async fn new() -> Self {
+        Self::with(PasswordHasher::insecure_for_tests().unwrap(), AuthOptions::default()).await
+    }
+
+    pub(crate) async fn with(hasher: PasswordHasher, options: AuthOptions) -> Self {
+        let clock = ManualClock::at("2026-03-02T09:00:00Z".parse().unwrap());
+        let store = Arc::new(MemoryStore::new(Arc::new(clock.clone())));
+        Self::over(store, clock, hasher, options).await
+    }
+
+    pub(crate) async fn over(
+        store: Arc<MemoryStore>,
+        clock: ManualClock,
+        hasher: PasswordHasher,
+        options: AuthOptions,
+    ) -> Self {
+        let time: Arc<dyn Clock> = Arc::new(clock.clone());
+        let tokens = TokenOptions::new("https://prov.example.com", ["cli"]);
+        let keys = SigningKeys::open(store.clone(), time.clone(), SigningKeyOptions::default());
+        let keys = Arc::new(keys.await.unwrap());
+        let revocations = Revocations::open(store.clone(), time.clone()).await.unwrap();
+        let issuer = TokenIssuer::new(keys.clone(), revocations.clone(), time.clone(), &tokens);
+        let verifier = TokenVerifier::new(keys.clone(), revocations.clone(), time.clone(), &tokens);
+        let (issuer, verifier) = (Arc::new(issuer.unwrap()), Arc::new(verifier.unwrap()));
+        let (recorder, hasher) = (MemoryRecorder::new(), Arc::new(hasher));
+        let factors = Arc::new(Factors::default());
+        let parts = AuthParts {
+            store: store.clone(),
+            clock: time,
+            recorder: Arc::new(recorder.clone()),
+            keys,
+            issuer,
+            verifier: verifier.clone(),
+            revocations,
+            passwords: hasher.clone(),
+            second_factor: Some(factors.clone()),
+        };
+        let service = AuthService::open(parts, options).await.unwrap();
+        Self { service, clock, store, recorder, verifier, hasher, factors }
+    }
+
+    pub(crate) fn facts_from(&self, ip: &str) -> RequestFacts {
+        let ip: IpAddr = ip.parse().unwrap();
+        RequestFacts::new(RequestId::generate(&self.clock).unwrap(), self.clock.now())
+            .from_client(Some(ip))
+            .by_agent(Some("laptop"))
+    }
+
+    pub(crate) fn facts(&self) -> RequestFacts {
+        self.facts_from("192.0.2.1")
+    }
+
+    pub(crate) fn system(&self) -> SecurityContext {
+        SecurityContext::system("test", &self.clock).unwrap()
+    }
+
+    /// A user who can sign in with [`PASSWORD`].
+    pub(crate) async fn user(&self, name: &str, roles: &[Role]) -> User {
+        let new = NewUser::new(name)
+            .with_password(secret(PASSWORD))
+            .keeping_its_password()
+            .with_roles(roles.iter().copied());
+        self.service.create_user(&self.system(), new).await.unwrap().user
+    }
+
+    pub(crate) async fn try_login(&self, name: &str, password: &str) -> Result<LoginOutcome> {
+        self.service.login(name, &secret(password), &self.facts()).await
+    }
+
+    pub(crate) async fn login(&self, name: &str) -> TokenSet {
+        match self.try_login(name, PASSWORD).await.unwrap() {
+            LoginOutcome::Tokens(tokens) => tokens,
+            LoginOutcome::MfaRequired { .. } => panic!("no second factor is enrolled"),
+        }
+    }
+
+    /// What a request with these tokens carries past the authentication layer.
+    pub(crate) fn context(&self, tokens: &TokenSet) -> SecurityContext {
+        self.try_context(tokens).unwrap()
+    }
+
+    pub(crate) fn try_context(&self, tokens: &TokenSet) -> Result<SecurityContext> {
+        let identity = self.verifier.verify(tokens.access_token.expose())?;
+        Ok(SecurityContext::new(identity, Arc::new(self.facts())))
+    }
+
+    pub(crate) async fn refresh(&self, tokens: &TokenSet) -> Result<TokenSet> {
+        let token = tokens.refresh_token.as_ref().unwrap();
+        self.service.refresh(token, &self.facts()).await
+    }
+
+    /// The events since `from`, as `action outcome`.
+    pub(crate) fn events(&self, from: usize) -> Vec<String> {
+        self.recorded(from).iter().map(|e| format!("{} {}", e.action, e.outcome.as_str())).collect()
+    }
+
+    pub(crate) fn recorded(&self, from: usize) -> Vec<Event> {
+        self.recorder.events().split_off(from)
+    }
+
+    pub(crate) fn mark(&self) -> usize {
+        self.recorder.events().len()
+    }
+
+    pub(crate) fn wait(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+}
+
+pub(crate) fn secret(text: &str) -> SecretText {
+    SecretText::new(text)
+}
+
+/// Second factors whose only right code is `right`, good once.
+#[derive(Debug, Default)]
+pub(crate) struct Factors {
+    enrolled: Mutex<Vec<UserId>>,
+    spent: Mutex<bool>,
+    broken: Mutex<bool>,
+}
+
+impl Factors {
+    pub(crate) fn enroll(&self, user: &UserId) {
+        self.enrolled.lock().push(user.clone());
+    }
+
+    pub(crate) fn next_code(&self) {
+        *self.spent.lock() = false;
+    }
+
+    pub(crate) fn break_down(&self) {
+        *self.broken.lock() = true;
+    }
+}
+
+#[async_trait]
+impl SecondFactor for Factors {
+    async fn methods(&self, user: &UserId) -> Result<Vec<FactorMethod>> {
+        if *self.broken.lock() {
+            return Err(codes::STORE_UNAVAILABLE.into());
+        }
+        let enrolled = self.enrolled.lock().contains(user);
+        Ok(if enrolled { vec![FactorMethod::Totp, FactorMethod::BackupCode] } else { Vec::new() })
+    }
+
+    async fn verify(
+        &self,
+        _: &UserId,
+        response: &FactorResponse,
+        _: &RequestFacts,
+    ) -> Result<VerifiedFactor> {
+        let fresh = !std::mem::replace(&mut *self.spent.lock(), response.code.expose() == "right");
+        if fresh && response.code.expose() == "right" {
+            Ok(VerifiedFactor::new(response.method, [Amr::Otp]))
+        } else {
+            Err(Error::new(codes::UNAUTHENTICATED).detail("the code does not hold"))
+        }
+    }
+}
+
+pub(crate) fn code(text: &str) -> FactorResponse {
+    FactorResponse::new(FactorMethod::Totp, secret(text))
+}
+
+/// The layer that stands before the handlers.
+#[cfg(feature = "axum")]
+pub(crate) fn authn_layer(house: &House) -> prov_auth::AuthnLayer {
+    prov_auth::AuthnLayer::new(vec![house.verifier.clone()], Arc::new(house.clock.clone()))
+}
