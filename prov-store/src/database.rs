@@ -1,11 +1,15 @@
 //! Choosing a database by its URL.
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use prov_core::HealthCheck;
 use prov_core::store::Store;
-use prov_core::{Clock, Error, HealthCheck, Result};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+use prov_core::{Clock, Error, Result};
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 use crate::codes;
 
 /// A [`Store`] on a database: it can be asked how it is, and closed.
@@ -28,12 +32,14 @@ pub trait Database: Store + HealthCheck {
 /// # Errors
 /// [`codes::URL_NOT_UNDERSTOOD`], without a word of the URL but its scheme, and whatever opening
 /// the database fails with.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub async fn connect(url: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Database>> {
-    let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
     match scheme {
         #[cfg(feature = "sqlite")]
         "sqlite" => {
-            let path = rest.strip_prefix("//").unwrap_or(rest);
+            let path = url.strip_prefix("sqlite:").unwrap_or_default();
+            let path = path.strip_prefix("//").unwrap_or(path);
             if path.is_empty() || path == ":memory:" {
                 let error = Error::new(codes::URL_NOT_UNDERSTOOD);
                 return Err(error.detail("name a file: `sqlite:path/to/file.db`"));
@@ -46,6 +52,7 @@ pub async fn connect(url: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Databas
     }
 }
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 fn unknown(scheme: &str) -> Error {
     let mut understood = Vec::new();
     if cfg!(feature = "sqlite") {

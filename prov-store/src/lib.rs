@@ -31,17 +31,22 @@
 //! the store to seal them. The end of a record is kept to the nanosecond until the year 2262, and
 //! as that year if later.
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod bounds;
 pub mod codes;
 mod database;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod ending;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod group;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-pub use database::{Database, connect};
+pub use database::Database;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use database::connect;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "sqlite")]

@@ -19,6 +19,7 @@ pub(crate) struct PeerPostgres {
 impl PeerPostgres {
     /// Starts a server that listens on 127.0.0.1 and on a socket in its folder, with these extra
     /// settings. `None`, said visibly, when PostgreSQL is not installed; a failure where `CI=true`.
+    #[expect(clippy::print_stdout, reason = "a skipped test says so")]
     pub(crate) fn start(settings: &[&str]) -> Option<Self> {
         let Some(bin) = bin_folder() else {
             let is_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
