@@ -27,7 +27,7 @@
 //!   each other's [`changes`](prov_core::store::Store::changes).
 //!
 //! Both commit in groups: batches that wait at the same time share one transaction and one sync of
-//! the disk. Both pass [`prov_core::store::conformance`]. Values are stored as they are given; wrap
+//! the disk. Both pass the suite `prov_core::store::conformance`. Values are stored as they are given; wrap
 //! the store to seal them. The end of a record is kept to the nanosecond until the year 2262, and
 //! as that year if later.
 
