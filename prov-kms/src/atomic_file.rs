@@ -19,6 +19,7 @@ pub(crate) struct AtomicFile {
 }
 
 impl AtomicFile {
+    /// Makes the temporary file; it must not exist, so that no link can lead the plaintext elsewhere.
     pub(crate) fn create(target: &Path) -> Result<Self> {
         let failed = |e| file_failed("creating the output file", e);
         let name = target.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
@@ -30,6 +31,7 @@ impl AtomicFile {
         Ok(Self { file, temporary, target: target.to_owned(), finished: false })
     }
 
+    /// The file to write to.
     pub(crate) const fn file(&mut self) -> &mut File {
         &mut self.file
     }
@@ -66,6 +68,7 @@ impl Drop for AtomicFile {
 }
 
 #[cfg(unix)]
+/// Access by the owner only, from the first moment.
 fn private_options() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = OpenOptions::new();

@@ -25,9 +25,12 @@ const PREFIX: &str = "prov:v1:";
 /// print as it was read is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ciphertext {
+    /// Which backend; part of the AAD of the wrapped key.
     pub(crate) backend: Cow<'static, str>,
+    /// Which key; bound by the backend and again by the data.
     pub(crate) key: KeyName,
     pub(crate) version: KeyVersion,
+    /// Everything behind the last colon, decoded.
     pub(crate) payload: Vec<u8>,
 }
 
@@ -57,6 +60,7 @@ impl Ciphertext {
     }
 }
 
+/// The text form: ASCII, no white space, safe in a URL, a JSON string and a shell word.
 impl fmt::Display for Ciphertext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { backend, key, version, payload } = self;

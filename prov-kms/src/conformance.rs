@@ -6,6 +6,10 @@
 //! # }
 //! ```
 //!
+//! What it is after: an attacker who can exchange, move, cut and combine wrapped keys at will, and
+//! who learns from every answer. So each case that must fail must also fail *alike*: the same code,
+//! the same text, no field named. And an operator who rotates, restarts and misspells.
+//!
 //! It makes two keys, `conformance-a` and `conformance-b`, and rotates the first where the backend
 //! can. What is run follows from the backend's [`Capabilities`](crate::Capabilities). A case that
 //! fails panics with what was expected.

@@ -20,11 +20,14 @@ const MAX_LEN: u64 = 64 * 1024;
 /// What a key file is for. A file of one kind is not taken for the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeyFileKind {
+    /// Opens the local keyring.
     Root,
+    /// Encrypts without a server.
     File,
 }
 
 impl KeyFileKind {
+    /// How its line starts.
     const fn label(self) -> &'static str {
         match self {
             Self::Root => "prov-root-key",
@@ -69,6 +72,7 @@ impl KeyFile {
         }
     }
 
+    /// One line that is a key of this kind, comments and empty lines aside; `None` for anything else.
     fn parse(kind: KeyFileKind, text: &str) -> Option<Self> {
         let mut lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         let rest = lines.next()?.strip_prefix(kind.label())?.strip_prefix(":v1:")?;
@@ -108,6 +112,7 @@ pub(crate) fn read_private(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
 }
 
 #[cfg(unix)]
+/// Whether group or others may read, write or execute it.
 fn is_exposed(metadata: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     metadata.mode() & 0o077 != 0

@@ -95,6 +95,7 @@ impl Kms {
     }
 }
 
+/// The event of a call that failed: with the code, which is public, and never the cause.
 fn failed(mut event: Event, error: &Error) -> Event {
     event.outcome = Outcome::Failure;
     event.with("code", error.code().name())

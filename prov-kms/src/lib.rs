@@ -33,8 +33,31 @@
 //!   feature `axum` gives it the endpoints of `api`.
 //! * [`SealedStore`]: a [`Store`](prov_core::store::Store) in which nothing can be read or moved.
 //!
-//! What is bound where, and every format, stands with [`Ciphertext`], [`StreamHeader`] and
-//! [`SealedStore`].
+//! # Formats
+//!
+//! Everything encrypted is a Cobblestone-256 message (<https://c2sp.org/chunked-encryption>); they
+//! differ in the key and in what they are bound to. A list in brackets is each part behind its length
+//! as four big-endian bytes, so that no two lists give the same bytes.
+//!
+//! | what | under which key | bound to |
+//! |---|---|---|
+//! | message, after its wrapped key | its data key | SHA-256 of `[prov-kms data v1, message, key name, context]` |
+//! | file, after its header line | its data key | the same with `file` |
+//! | wrapped data key, local | the key's version | `[prov-kms local wrap v1, name, version, aad]` |
+//! | wrapped data key, file key | the file key | `[prov-kms file key wrap v1, name, aad]` |
+//! | version of a local key | the root key | `[prov-kms local key v1, name, version]` |
+//! | sealed record | a store key | `[prov-kms sealed record v1, kind, id]` |
+//!
+//! The `aad` of a message's or file's data key is `[prov-kms wrap v1, message or file, backend,
+//! context]`, where a context counts as the SHA-256 of `[prov-kms context v1, name, value, …]` in
+//! order of names. age wraps carry an HMAC instead, see `AgeBackend`.
+//!
+//! # What it does not do
+//!
+//! * It hides no lengths: a ciphertext is as long as its plaintext and a constant.
+//! * It does not lock memory; keys are wiped when they are dropped, as far as the libraries
+//!   underneath wipe their copies.
+//! * It does not decide who may use a key: that is for the layers in front.
 
 #[cfg(feature = "age")]
 mod age;

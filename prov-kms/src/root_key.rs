@@ -16,6 +16,7 @@ use crate::local::LocalKey;
 /// Opens the local keyring. Lives in a file of mode 0600 and, wiped on drop, in memory; never in the
 /// store.
 pub struct RootKey {
+    /// What seals the versions of the keyring's keys.
     input: InputKey,
     id: String,
 }
@@ -73,6 +74,8 @@ impl RootKey {
         Ok(check.is_some_and(|check| self.verify(&check).is_ok()))
     }
 
+    /// Makes the key file, but only where nothing was ever sealed; a file that another process makes in
+    /// the same moment counts.
     async fn create_if_unused(
         path: &Path,
         store: &dyn Store,
@@ -102,6 +105,7 @@ impl RootKey {
         }
     }
 
+    /// Opens the check value: an intact key that is another one is told by its id.
     fn verify(&self, check: &RootKeyCheck) -> Result<()> {
         self.open(&check_context(&self.id), &check.sealed).map(drop).map_err(|_| {
             Error::new(codes::ROOT_KEY_MISMATCH).detail(format!(
@@ -138,7 +142,9 @@ impl fmt::Debug for RootKey {
 /// Something that only the right root key opens.
 #[derive(Debug, Serialize, Deserialize)]
 struct RootKeyCheck {
+    /// The id of the root key, to name it when it is missing.
     key_id: String,
+    /// A constant, sealed under it.
     #[serde(with = "base64_field")]
     sealed: Vec<u8>,
 }
@@ -155,10 +161,12 @@ impl Entity for RootKeyCheck {
     }
 }
 
+/// What the check value is bound to.
 fn check_context(key_id: &str) -> Vec<u8> {
     framed(&[b"prov-kms root key check v1", key_id.as_bytes()])
 }
 
+/// Whether the keyring has any key, whose loss a new root key would make final.
 async fn has_keys(store: &dyn Store) -> Result<bool> {
     let any = Scan::kind(LocalKey::KIND).limit(std::num::NonZeroU32::MIN);
     Ok(!store.scan(&any).await?.records.is_empty())

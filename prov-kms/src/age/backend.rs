@@ -85,10 +85,12 @@ impl KmsBackend for AgeBackend {
     }
 }
 
+/// HMAC under the data key itself: it commits to the key, and tells nothing to whoever lacks it.
 fn mac_key(key: &DataKey) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, key.expose())
 }
 
+/// What a wrapped key is bound to; the version is a constant, and bound for the day it is not.
 fn bound_to(name: &KeyName, aad: Aad<'_>) -> Vec<u8> {
     let version = KeyVersion::FIRST.number().to_be_bytes();
     framed(&[b"prov-kms age wrap v1", name.as_str().as_bytes(), &version, aad.0])

@@ -14,7 +14,9 @@ const MAX_RECIPIENTS: usize = 64 * 1024;
 /// Recipients (`age1…`, public) to encrypt to, and identities (`AGE-SECRET-KEY-1…`) to decrypt
 /// with, from the files that `age-keygen` makes: one key a line, `#` starts a comment.
 pub struct AgeKeys {
+    /// Never empty.
     recipients: Vec<Recipient>,
+    /// Empty where there is no private key.
     identities: Vec<Identity>,
 }
 
@@ -79,12 +81,14 @@ impl fmt::Debug for AgeKeys {
     }
 }
 
+/// Private keys: the file must be its owner's alone.
 fn load_identities(path: &Path) -> Result<Vec<Identity>> {
     let text =
         read_private(path)?.ok_or_else(|| unreadable(path, std::io::ErrorKind::NotFound.into()))?;
     parse(&text).ok_or_else(|| damaged(path, "an age private key is `AGE-SECRET-KEY-1…`"))
 }
 
+/// Public keys: anybody may read the file.
 fn load_recipients(path: &Path) -> Result<Vec<Recipient>> {
     let text = std::fs::read(path).map_err(|e| unreadable(path, e))?;
     let text = Some(text).filter(|text| text.len() <= MAX_RECIPIENTS);

@@ -12,6 +12,7 @@ use super::shapes::{
 };
 use crate::{KeyName, Kms};
 
+/// The key that was named, or the default one.
 fn or_default(key: Option<KeyName>) -> Result<KeyName> {
     key.map_or_else(|| Kms::DEFAULT_KEY.parse(), Ok)
 }

@@ -10,6 +10,7 @@ use prov_http::axum::{ApiResult, CommonErrors, Json, Listed};
 use super::shapes::{BackendShape, StatusShape};
 use crate::Kms;
 
+/// Asks the backend now; nothing is remembered.
 async fn state_of(kms: &Kms) -> StatusShape {
     let Health { state, detail, .. } = kms.health().await;
     StatusShape {

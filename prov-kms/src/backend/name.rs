@@ -19,6 +19,7 @@ impl KeyName {
     }
 }
 
+/// Reads the one spelling; anything else is refused and never repaired.
 impl FromStr for KeyName {
     type Err = Error;
 

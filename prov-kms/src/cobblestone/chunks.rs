@@ -10,12 +10,16 @@ const MAX_CHUNKS: u64 = 1 << 38;
 /// Seals or opens the chunks of one message, in order. The key is used for this message only, so a
 /// nonce made of the chunk's number never repeats under it.
 pub(super) struct ChunkCipher {
+    /// The message's single-use key.
     key: LessSafeKey,
+    /// Derived with the key, so that equal chunk numbers of two messages have unrelated nonces.
     base_nonce: [u8; 12],
+    /// The number of the next chunk, from 0.
     next: u64,
 }
 
 impl ChunkCipher {
+    /// A cipher that stands before its first chunk; `None` unless the key has 32 bytes.
     pub(super) fn new(key: &[u8], base_nonce: [u8; 12]) -> Option<Self> {
         let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).ok()?);
         Some(Self { key, base_nonce, next: 0 })

@@ -15,6 +15,8 @@ const LABEL: &[u8] = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0";
 pub(crate) struct InputKey(hkdf::Prk);
 
 impl InputKey {
+    /// Takes 32 uniformly random bytes. They are the HKDF key as they are: HKDF-Expand without Extract,
+    /// as the scheme says for keys that are uniform already.
     pub(crate) fn new(key: &[u8; 32]) -> Self {
         Self(hkdf::Prk::new_less_safe(HKDF_SHA512, key))
     }
@@ -38,7 +40,9 @@ impl fmt::Debug for InputKey {
 
 /// What is derived for one message.
 pub(super) struct MessageKeys {
+    /// Seals or opens the chunks, under a key that no other message has.
     pub(super) cipher: ChunkCipher,
+    /// What the message carries, and what is compared before anything is decrypted.
     pub(super) commitment: [u8; COMMITMENT],
 }
 

@@ -38,6 +38,8 @@ pub(crate) fn seal(
 }
 
 /// The plaintext of a ciphertext that was made with this key and context.
+/// The commitment is checked before anything is decrypted, and nothing is given out unless all of it
+/// is authentic.
 pub(crate) fn open(key: &InputKey, context: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     let (salt, rest) = sealed.split_first_chunk::<SALT>().ok_or_else(undecryptable)?;
     let (commitment, body) = rest.split_first_chunk::<COMMITMENT>().ok_or_else(undecryptable)?;

@@ -87,10 +87,12 @@ fn fill(input: &mut impl Read, mut buffer: &mut [u8]) -> Result<usize> {
     Ok(filled)
 }
 
+/// A part of the chunk buffer that must be there was not: our bug.
 fn misplaced() -> Error {
     refused_by_library("placing a chunk")
 }
 
+/// Writes all of `bytes`; a full disk is told as such.
 fn write(output: &mut impl Write, bytes: &[u8]) -> Result<()> {
     output.write_all(bytes).map_err(|e| file_failed("writing the output", e))
 }

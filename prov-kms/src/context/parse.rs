@@ -47,6 +47,7 @@ impl<'de> Deserialize<'de> for EncryptionContext {
     }
 }
 
+/// Takes a text or an object.
 struct Either;
 
 impl<'de> Visitor<'de> for Either {

@@ -81,11 +81,13 @@ pub(super) struct KeyCache<K, V> {
 
 #[derive(Debug)]
 struct Entry<V> {
+    /// When it was kept, by the monotonic clock: setting the wall clock ages nothing.
     born: Duration,
     value: Arc<V>,
 }
 
 impl<K: Hash + Eq + Clone, V> KeyCache<K, V> {
+    /// An empty cache of this age and size.
     pub(super) fn new(limits: &CacheLimits) -> Self {
         let CacheLimits { max_age, max_entries, .. } = *limits;
         Self { max_age, max_entries, entries: RwLock::default() }
@@ -119,6 +121,7 @@ impl<K: Hash + Eq + Clone, V> KeyCache<K, V> {
         self.entries.write().retain(|key, entry| keep(key, &entry.value));
     }
 
+    /// How many entries there are, those past their age included.
     pub(super) fn len(&self) -> usize {
         self.entries.read().len()
     }

@@ -9,16 +9,21 @@ use crate::cobblestone::InputKey;
 /// A data key that encrypts messages for one key name and context.
 #[derive(Debug)]
 pub(super) struct SealingKey {
+    /// The data key.
     pub(super) input: InputKey,
     pub(super) data_context: [u8; 32],
+    /// The version of the named key it is wrapped under.
     pub(super) version: KeyVersion,
     /// How every payload starts: the wrapped key behind its length.
     pub(super) prefix: Vec<u8>,
+    /// Messages so far.
     uses: AtomicU64,
+    /// Plaintext bytes so far.
     bytes: AtomicU64,
 }
 
 impl SealingKey {
+    /// A data key that has encrypted nothing yet.
     pub(super) fn new(
         input: InputKey,
         data_context: [u8; 32],
@@ -43,5 +48,6 @@ impl SealingKey {
 pub(super) struct OpeningKey {
     pub(super) input: InputKey,
     pub(super) data_context: [u8; 32],
+    /// Under which named key, so that it can be forgotten with it.
     pub(super) name: KeyName,
 }

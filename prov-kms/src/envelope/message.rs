@@ -137,6 +137,7 @@ impl Envelope {
 
 /// A hash of everything that unwrapping would authenticate: a cached key is found only by what
 /// would have unwrapped it.
+/// Two ciphertexts that differ in backend, key, version, wrapped key or context never share an entry.
 fn opening_cache_key(
     ciphertext: &Ciphertext,
     wrapped: &[u8],

@@ -109,6 +109,8 @@ impl Kms {
         self.envelope.encrypt_since(key, version, plaintext.expose(), context).await
     }
 
+    /// The plaintext, and the key it was under. That there is no such key is not told: the name in a
+    /// ciphertext is the sender's word.
     async fn open_sealed(
         &self,
         ciphertext: &Ciphertext,
@@ -151,6 +153,7 @@ impl Kms {
         self.seal(&key.name, &plaintext, context).await
     }
 
+    /// Records a use with the names of its context.
     async fn record_use<T>(
         &self,
         caller: &SecurityContext,

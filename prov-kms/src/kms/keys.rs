@@ -109,6 +109,7 @@ impl Kms {
         }
     }
 
+    /// At the backend and in the store; a conflict when there is one of this name.
     async fn make_key(&self, name: &KeyName) -> Result<KeyInfo> {
         let backend = self.envelope.backend();
         // First the key, then its entry: an entry always has a key behind it.
@@ -140,6 +141,7 @@ impl Kms {
         Ok(rotated)
     }
 
+    /// On the record that every node reads before each use.
     async fn set_state(&self, name: &KeyName, state: KeyState) -> Result<KeyInfo> {
         let change = |key: &mut KeyInfo| {
             key.state = state;

@@ -10,6 +10,9 @@ use crate::cobblestone;
 use crate::encoding::framed;
 use crate::failure::{refused_by_library, undecryptable};
 
+/// How a data key is wrapped: as a Cobblestone-256 message of 104 bytes under the version's key, with
+/// key name, version and AAD as its context. Wrapping commits to the key and has no nonce to run out of:
+/// the bound is 2⁵⁵ wraps for each version.
 #[async_trait]
 impl KmsBackend for LocalKeyring {
     fn info(&self) -> BackendInfo {

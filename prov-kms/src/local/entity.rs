@@ -9,6 +9,7 @@ use crate::encoding::base64_field;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LocalKey {
     pub(crate) name: KeyName,
+    /// The version that wraps.
     pub(crate) current: KeyVersion,
     pub(crate) created_at: Timestamp,
 }
@@ -26,7 +27,9 @@ impl Entity for LocalKey {
 pub(crate) struct LocalKeyVersion {
     pub(crate) name: KeyName,
     pub(crate) version: KeyVersion,
+    /// Under which root key it is sealed, so that a change of root key can go version by version.
     pub(crate) root_key_id: String,
+    /// The key itself as a Cobblestone-256 message, bound to name and version.
     #[serde(with = "base64_field")]
     pub(crate) sealed: Vec<u8>,
     pub(crate) created_at: Timestamp,

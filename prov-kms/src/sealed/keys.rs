@@ -20,8 +20,12 @@ const KMS_KEY: &str = "store";
 
 /// Open store keys.
 pub(super) struct StoreKeys {
+    /// Older keys, by number: they open what was sealed under them.
     sealing: BTreeMap<u32, InputKey>,
+    /// The newest key and its number.
     active: (u32, InputKey),
+    /// Hashes terms. It stays the same when a new sealing key is added: what is found by a term must be
+    /// found under every sealing key.
     terms: hmac::Key,
 }
 
@@ -65,6 +69,7 @@ impl StoreKeys {
         Term { name: term.name, value }
     }
 
+    /// Opens every key, or fails: a store of which a part can't be read is not opened.
     async fn unwrap_all(records: &[Stored<StoreKey>], backend: &dyn KmsBackend) -> Result<Self> {
         let mut sealing = BTreeMap::new();
         let mut terms = None;
@@ -95,16 +100,22 @@ impl fmt::Debug for StoreKeys {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Use {
+    /// To seal values.
     Seal,
+    /// To hash index terms.
     Terms,
 }
 
 /// One store key, wrapped by a backend.
 #[derive(Debug, Serialize, Deserialize)]
 struct StoreKey {
+    /// What it is for; bound in its wrap.
     used_for: Use,
+    /// Its number within its use, from 1; stands in every value sealed under it.
     number: u32,
+    /// The backend that wrapped it.
     backend: String,
+    /// Under which of the backend's keys.
     name: KeyName,
     version: KeyVersion,
     #[serde(with = "base64_field")]
@@ -121,6 +132,7 @@ impl Entity for StoreKey {
 }
 
 impl Use {
+    /// The word in ids and in what is bound.
     const fn word(self) -> &'static str {
         match self {
             Self::Seal => "seal",
@@ -152,6 +164,8 @@ impl StoreKey {
         })
     }
 
+    /// Opens the key. What does not unwrap is told as locked, with the backend it was made under in the
+    /// log; a backend that is away keeps its own error.
     async fn unwrap(&self, backend: &dyn KmsBackend) -> Result<DataKey> {
         let locked = |error: Error| {
             Error::new(codes::STORE_KEY_LOCKED)

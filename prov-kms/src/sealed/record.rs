@@ -11,6 +11,7 @@ use super::keys::StoreKeys;
 use crate::cobblestone;
 use crate::encoding::framed;
 
+/// The form described above; another form would be another number.
 const FORMAT: u8 = 1;
 /// How far the end that the store gives may be from the sealed one: stores round.
 const END_TOLERANCE_MS: u64 = 1000;
