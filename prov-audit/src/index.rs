@@ -11,7 +11,7 @@ mod search;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -43,6 +43,24 @@ struct IndexShared {
     position: Watermark,
     orders: Mutex<Vec<Order>>,
     stopping: AtomicBool,
+    /// How many queries wait for the index.
+    waiting: AtomicUsize,
+}
+
+/// One query that waits; also when it is dropped meanwhile.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn on(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Index {
@@ -53,6 +71,7 @@ impl Index {
             position: Watermark::new(0),
             orders: Mutex::default(),
             stopping: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
         });
         let indexer = Indexer::new(file.clone(), Arc::clone(&journal), vault, Arc::clone(&shared));
         let thread = thread::Builder::new()
@@ -78,6 +97,7 @@ impl Index {
         if self.position() >= head {
             return Ok(());
         }
+        let _hurry = Waiting::on(&self.shared.waiting);
         let mut position = self.shared.position.watch();
         let reached = timeout(patience, position.wait_for(|size| *size >= head)).await;
         if let Ok(Ok(_)) = reached {

@@ -45,6 +45,11 @@
 //!   there is no setting that leaves it in the clear.
 //! * The index is never waited for by whoever records.
 
+#![cfg_attr(
+    not(feature = "sqlite-index"),
+    expect(dead_code, reason = "without the index nobody reads single events back")
+)]
+
 #[cfg(feature = "axum")]
 pub mod api;
 mod audit_layer;

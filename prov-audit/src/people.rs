@@ -15,4 +15,6 @@ mod subject;
 mod vault;
 
 pub(crate) use cipher::{PersonalData, Sealed};
-pub(crate) use vault::{Opened, Vault, folded, secret};
+#[cfg(feature = "sqlite-index")]
+pub(crate) use vault::{Opened, folded};
+pub(crate) use vault::{Vault, secret};

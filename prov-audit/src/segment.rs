@@ -13,7 +13,9 @@ mod open;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use cursor::{Record, SegmentCursor, read_record};
+pub(crate) use cursor::SegmentCursor;
+#[cfg(feature = "sqlite-index")]
+pub(crate) use cursor::{Record, read_record};
 pub(crate) use frame::{Frame, MAX_LEAF, read_frame, write_frame};
 pub(crate) use open::{Segment, Tail, scan_segment};
 

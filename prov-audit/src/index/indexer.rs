@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prov_core::{Error, Result, codes as core_codes};
 use rusqlite::{Connection, Transaction};
@@ -24,6 +24,9 @@ pub(super) enum Order {
 
 /// Records in one transaction, at most.
 const BATCH: usize = 4096;
+
+/// Batches up to this size are no load.
+const SMALL: u64 = 64;
 
 /// How long the thread sleeps when there is no news, and after a failure.
 const REST: Duration = Duration::from_millis(250);
@@ -51,11 +54,29 @@ impl Indexer {
     /// Works until it is told to stop.
     pub(super) fn run(mut self) {
         while !self.shared.stopping.load(Ordering::Acquire) {
+            let known = self.shared.position.size();
+            let started = Instant::now();
             if let Err(error) = self.step() {
                 tracing::warn!(?error, "the audit index failed; it is made anew from the log");
                 self.discard();
                 std::thread::sleep(REST);
+            } else if self.shared.position.size() > known + SMALL {
+                self.give_way(started.elapsed());
             }
+        }
+    }
+
+    /// After a large batch, rests for twice as long as it took: the processor belongs to whoever
+    /// records. Unless a query waits, or there is something to do.
+    fn give_way(&self, worked: Duration) {
+        let until = Instant::now() + (2 * worked).min(REST);
+        let wanted = || {
+            self.shared.waiting.load(Ordering::Acquire) > 0
+                || self.shared.stopping.load(Ordering::Acquire)
+                || !self.shared.orders.lock().is_empty()
+        };
+        while Instant::now() < until && !wanted() {
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 
