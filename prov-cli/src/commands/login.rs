@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 use ureq::http::Method;
+use zeroize::Zeroizing;
 
 use super::Session;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::prompt;
 
 /// Sign in, for example `prov login --user alice`
@@ -19,6 +20,9 @@ pub(crate) struct Login {
     /// A file with the password (`-`: stdin) instead of asking
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// A file with the password to have from now on, when the one until now was given by somebody else
+    #[arg(long, value_name = "FILE")]
+    new_password_file: Option<PathBuf>,
     /// The code of the authenticator app instead of asking
     #[arg(long, value_name = "CODE", conflicts_with = "backup_code")]
     totp: Option<String>,
@@ -34,15 +38,34 @@ impl Login {
             None => prompt::line("user")?,
         };
         let password = prompt::secret("password", self.password_file.as_deref())?;
-        let body = json!({ "username": user, "password": password.as_str() });
-        let mut answer =
-            session.client.anonymous(&Method::POST, "/api/v1/auth/login", Some(&body))?;
+        let mut answer = match first_step(session, &user, &password) {
+            Err(Failure::Problem(problem)) if problem.code == "auth.password_change_required" => {
+                let own = self.choose_password(session, &user, &password)?;
+                first_step(session, &user, &own)?
+            }
+            answer => answer?,
+        };
         if answer.get("mfa_required").and_then(Value::as_bool) == Some(true) {
             answer = self.second_step(session, &answer)?;
         }
         session.client.keep_tokens(&answer)?;
         session.done(&format!("signed in as {user}"));
         Ok(())
+    }
+
+    /// A password that somebody else gave is good for one thing: choosing one's own.
+    fn choose_password(
+        &self,
+        session: &Session,
+        user: &str,
+        given: &str,
+    ) -> Outcome<Zeroizing<String>> {
+        session.done("this password was given to you: choose one of your own");
+        let own = prompt::secret("new password", self.new_password_file.as_deref())?;
+        let body =
+            json!({ "username": user, "current_password": given, "new_password": own.as_str() });
+        session.client.anonymous(&Method::POST, "/api/v1/auth/password/expired", Some(&body))?;
+        Ok(own)
     }
 
     fn second_step(&self, session: &Session, first: &Value) -> Outcome<Value> {
@@ -55,6 +78,11 @@ impl Login {
         let body = json!({ "challenge": challenge, "method": method, "code": code });
         session.client.anonymous(&Method::POST, "/api/v1/auth/login/mfa", Some(&body))
     }
+}
+
+fn first_step(session: &Session, user: &str, password: &str) -> Outcome<Value> {
+    let body = json!({ "username": user, "password": password });
+    session.client.anonymous(&Method::POST, "/api/v1/auth/login", Some(&body))
 }
 
 /// Signs out. The tokens are forgotten also when the server can't be told.
@@ -87,7 +115,7 @@ impl Passwd {
     pub(crate) fn run(self, session: &Session) -> Outcome {
         let old = prompt::secret("old password", self.old_password_file.as_deref())?;
         let new = prompt::secret("new password", self.new_password_file.as_deref())?;
-        let body = json!({ "old_password": old.as_str(), "new_password": new.as_str() });
+        let body = json!({ "current_password": old.as_str(), "new_password": new.as_str() });
         session.client.post("/api/v1/auth/password", &body)?;
         session.done("password changed");
         Ok(())

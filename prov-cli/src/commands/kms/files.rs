@@ -72,7 +72,7 @@ struct Keys {
 /// Makes a key file.
 pub(super) fn generate_key(path: &Path) -> Outcome {
     let key = FileKey::create(path).map_err(failed)?;
-    eprintln!("key {} in {}", key.key_name().map_err(failed)?, path.display());
+    eprintln!("key {} in {}", key.key_name(), path.display());
     Ok(())
 }
 
@@ -120,7 +120,7 @@ impl Keys {
     fn backend(&self) -> Outcome<Option<(Arc<dyn KmsBackend>, KeyName)>> {
         if let Some(path) = &self.key {
             let key = FileKey::load(path).map_err(failed)?;
-            let name = key.key_name().map_err(failed)?;
+            let name = key.key_name().clone();
             return Ok(Some((Arc::new(key), name)));
         }
         match self.age()? {

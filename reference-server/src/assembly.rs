@@ -1,0 +1,157 @@
+//! Wiring: every component made in the order in which each stands on the one before.
+
+mod identity;
+mod policies;
+mod secrets;
+mod storage;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prov_audit::api::ApiState;
+use prov_audit::{AuditLayer, Log};
+use prov_auth::{AuthService, AuthnLayer, RateLimitLayer};
+use prov_authz::{AuthzLayer, DecisionService};
+use prov_core::audit::{Action, Event, Outcome, Recorder};
+use prov_core::{Clock, Error, HealthCheck, Result, SecurityContext, SystemClock, codes};
+use prov_http::TrustedProxies;
+use prov_kms::Kms;
+use prov_mfa::{MfaService, RequireMfaLayer};
+use prov_secrets::api::SecretsState;
+use prov_store::Database;
+
+use crate::api;
+use crate::background::Background;
+use crate::chain::{Chain, Layers};
+use crate::config::Config;
+use crate::metrics::{Metrics, MetricsLayer};
+use crate::probes::Probes;
+
+/// The assembled server: what answers requests, and what must be stopped when it ends.
+#[derive(Debug)]
+pub struct Assembly {
+    /// Everything behind the listener.
+    pub chain: Chain,
+    /// Users and sign-in, for the bootstrap.
+    pub auth: Arc<AuthService>,
+    /// May be told a new limit while it runs.
+    pub rate_limit: RateLimitLayer,
+    clock: Arc<dyn Clock>,
+    log: Arc<Log>,
+    database: Arc<dyn Database>,
+    background: Background,
+}
+
+/// What the routers are made of.
+pub(crate) struct Services {
+    pub(crate) auth: Arc<AuthService>,
+    pub(crate) mfa: Arc<MfaService>,
+    pub(crate) decisions: Arc<DecisionService>,
+    pub(crate) audit: ApiState,
+    pub(crate) kms: Arc<Kms>,
+    pub(crate) secrets: SecretsState,
+}
+
+impl Assembly {
+    /// Opens everything. Nothing listens yet.
+    ///
+    /// # Errors
+    /// When a component can't be opened; the error names it and says what to do.
+    pub async fn open(config: &Config) -> Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let mut background = Background::new();
+
+        let storage = storage::open(config, &clock).await?;
+        let recorder: Arc<dyn Recorder> = storage.log.clone();
+        record_start(&*recorder, &*clock).await?;
+
+        let kms = Kms::open(
+            Arc::clone(&storage.backend),
+            Arc::clone(&storage.store),
+            Arc::clone(&recorder),
+            Arc::clone(&clock),
+        )
+        .await?;
+        let kms = Arc::new(kms);
+        let identity = identity::open(config, &storage.store, &recorder, &clock).await?;
+        let policies = policies::open(config, &identity.auth, &recorder, &clock, &mut background)?;
+        let secrets =
+            secrets::open(config, &storage.store, &recorder, &clock, &mut background).await?;
+        identity.follow(&mut background);
+        background.purge(Arc::clone(&storage.store));
+
+        let metrics = Metrics::new();
+        let checks: Vec<Arc<dyn HealthCheck>> = vec![
+            storage.database.clone(),
+            storage.log.clone(),
+            kms.clone(),
+            identity.keys.clone(),
+            identity.revocations.clone(),
+            policies.engine.clone(),
+        ];
+        let services = Services {
+            auth: Arc::clone(&identity.auth),
+            mfa: Arc::clone(&identity.mfa),
+            decisions: policies.decisions,
+            audit: ApiState::new(Arc::clone(&storage.log), Arc::clone(&clock)),
+            kms,
+            secrets,
+        };
+        let (router, table) = api::build(
+            services,
+            Probes::new(checks, Arc::clone(&metrics)),
+            config.server.max_body,
+        )?;
+        let rate_limit = RateLimitLayer::new(config.server.rate_limit.parse()?, Arc::clone(&clock));
+        let layers = Layers {
+            proxies: TrustedProxies::new(config.server.trusted_proxies.iter().map(String::as_str))?,
+            metrics: MetricsLayer::new(metrics, Arc::clone(&clock)),
+            rate_limit: rate_limit.clone(),
+            audit: AuditLayer::new(Arc::clone(&recorder), Arc::clone(&clock)),
+            authn: AuthnLayer::new(vec![identity.verifier], Arc::clone(&clock)),
+            mfa: RequireMfaLayer::new(Arc::clone(&clock)),
+            authz: AuthzLayer::new(policies.engine, Arc::clone(&clock)),
+            over_tls: config.server.tls.is_some(),
+        };
+        Ok(Self {
+            chain: Chain::new(layers, table, Arc::clone(&clock), router),
+            auth: identity.auth,
+            rate_limit,
+            clock,
+            log: storage.log,
+            database: storage.database,
+            background,
+        })
+    }
+
+    /// Stops background work, records the end, and closes log and store. Nothing may be asked of the
+    /// chain any more.
+    ///
+    /// # Errors
+    /// When the log can't be closed in order; what was acknowledged is safe all the same.
+    pub async fn close(self) -> Result<()> {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        self.background.stop(PATIENCE).await;
+        let context = SecurityContext::system("server", &*self.clock)?;
+        let event = Event::new(&*self.clock, Action::SERVER_STOP, Outcome::Success);
+        let recorded = self.log.record(event.in_context(&context)).await.map(drop);
+        let closed = self.log.close().await;
+        self.database.close().await;
+        recorded.and(closed)
+    }
+}
+
+/// The first event of a run. A log that can't be written stops the start.
+async fn record_start(recorder: &dyn Recorder, clock: &dyn Clock) -> Result<()> {
+    let context = SecurityContext::system("server", clock)?;
+    let event = Event::new(clock, Action::SERVER_START, Outcome::Success)
+        .in_context(&context)
+        .with("version", env!("CARGO_PKG_VERSION"));
+    recorder.record(event).await.map(drop)
+}
+
+/// An error of reading a file that the configuration names.
+pub(crate) fn unreadable(path: &std::path::Path, error: std::io::Error) -> Error {
+    let what = format!("`{}` can't be read: {error}", path.display());
+    Error::new(codes::INVALID_REQUEST).detail(what).source(error)
+}

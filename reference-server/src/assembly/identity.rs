@@ -1,0 +1,104 @@
+//! Who may sign in, and how tokens prove it.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
+use std::time::Duration;
+
+use prov_auth::{
+    AuthOptions, AuthParts, AuthService, PasswordHasher, PasswordParameters, PoolOptions,
+    Revocations, SigningKeyOptions, SigningKeys, TokenIssuer, TokenOptions, TokenVerifier,
+};
+use prov_core::audit::Recorder;
+use prov_core::store::Store;
+use prov_core::{Clock, Error, Result, SecretText, codes};
+use prov_mfa::{MfaConfig, MfaService};
+
+use super::unreadable;
+use crate::background::Background;
+use crate::config::Config;
+
+pub(super) struct Identity {
+    pub(super) keys: Arc<SigningKeys>,
+    pub(super) revocations: Arc<Revocations>,
+    pub(super) verifier: Arc<TokenVerifier>,
+    pub(super) mfa: Arc<MfaService>,
+    pub(super) auth: Arc<AuthService>,
+}
+
+pub(super) async fn open(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    recorder: &Arc<dyn Recorder>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Identity> {
+    let tokens = TokenOptions::new(&config.jwt.issuer, &config.jwt.audience)
+        .with_lifetime(config.jwt.access_token_ttl);
+    let keys =
+        SigningKeys::open(Arc::clone(store), Arc::clone(clock), key_options(config, &tokens)?);
+    let keys = Arc::new(keys.await?);
+    let revocations = Revocations::open(Arc::clone(store), Arc::clone(clock)).await?;
+    let issuer =
+        TokenIssuer::new(Arc::clone(&keys), Arc::clone(&revocations), Arc::clone(clock), &tokens)?;
+    let verifier = TokenVerifier::new(
+        Arc::clone(&keys),
+        Arc::clone(&revocations),
+        Arc::clone(clock),
+        &tokens,
+    )?;
+    let verifier = Arc::new(verifier);
+    let mfa = MfaService::new(
+        Arc::clone(store),
+        Arc::clone(recorder),
+        Arc::clone(clock),
+        mfa_config(config)?,
+    )?;
+    let mfa = Arc::new(mfa);
+    let parts = AuthParts {
+        store: Arc::clone(store),
+        clock: Arc::clone(clock),
+        recorder: Arc::clone(recorder),
+        keys: Arc::clone(&keys),
+        issuer: Arc::new(issuer),
+        verifier: Arc::clone(&verifier),
+        revocations: Arc::clone(&revocations),
+        passwords: Arc::new(hasher(config)?),
+        second_factor: Some(mfa.clone()),
+    };
+    let options = AuthOptions::default().with_refresh_lifetime(config.jwt.refresh_token_ttl);
+    let auth = AuthService::open(parts, options).await?;
+    Ok(Identity { keys, revocations, verifier, mfa, auth })
+}
+
+impl Identity {
+    /// Learns of what other nodes change.
+    pub(super) fn follow(&self, background: &mut Background) {
+        let (keys, revocations) = (Arc::clone(&self.keys), Arc::clone(&self.revocations));
+        background.run("signing keys", |stop| keys.follow(stop));
+        background.run("revocations", |stop| revocations.follow(stop));
+    }
+}
+
+/// Keys are kept until the last token they signed has ended, with room for clocks that differ.
+fn key_options(config: &Config, tokens: &TokenOptions) -> Result<SigningKeyOptions> {
+    const ROOM: Duration = Duration::from_mins(5);
+    let options =
+        SigningKeyOptions::default().with_retention(tokens.lifetime + tokens.leeway + ROOM);
+    let Some(path) = &config.jwt.private_key_path else { return Ok(options) };
+    let pem = std::fs::read_to_string(path).map_err(|e| unreadable(path, e))?;
+    Ok(options.with_private_key(SecretText::new(pem)))
+}
+
+fn hasher(config: &Config) -> Result<PasswordHasher> {
+    let passwords = &config.passwords;
+    let parameters = PasswordParameters::new(passwords.memory_kib, passwords.iterations, 1)?;
+    let workers = NonZeroUsize::new(passwords.workers).unwrap_or(NonZeroUsize::MIN);
+    PasswordHasher::new(parameters, PoolOptions::new(workers))
+}
+
+fn mfa_config(config: &Config) -> Result<MfaConfig> {
+    let attempts = NonZeroU32::new(config.mfa.rate_limit)
+        .ok_or_else(|| Error::new(codes::INVALID_REQUEST).detail("`mfa.rate_limit`: at least 1"))?;
+    Ok(MfaConfig::default()
+        .with_issuer(&config.mfa.totp_issuer)
+        .with_rate_limit(attempts, config.mfa.rate_limit_window))
+}

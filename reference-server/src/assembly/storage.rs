@@ -1,0 +1,75 @@
+//! Records, keys for records, and the log.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use prov_audit::{Log, LogOptions};
+use prov_core::store::Store;
+use prov_core::{Clock, Error, Result, codes};
+use prov_kms::{AgeBackend, AgeKeys, KmsBackend, LocalKeyring, SealedStore};
+use prov_store::Database;
+
+use crate::config::{Config, KmsBackendName};
+
+/// The floor everything else stands on.
+pub(super) struct Storage {
+    pub(super) database: Arc<dyn Database>,
+    pub(super) backend: Arc<dyn KmsBackend>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) log: Arc<Log>,
+}
+
+pub(super) async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Storage> {
+    private_folder(&config.server.data_dir)?;
+    let database = prov_store::connect(&config.store_url(), Arc::clone(clock)).await?;
+    let raw: Arc<dyn Store> = database.clone();
+    let backend = backend(config, &raw, clock).await?;
+    let store: Arc<dyn Store> = if config.store.encrypt {
+        Arc::new(SealedStore::open(Arc::clone(&raw), &*backend, &**clock).await?)
+    } else {
+        tracing::warn!(
+            "`store.encrypt = false`: records lie in the clear, keys and secrets among them"
+        );
+        raw
+    };
+    let origin = format!("{}/audit", config.jwt.issuer);
+    let options =
+        LogOptions::new(config.audit_path(), origin, Arc::clone(&store), Arc::clone(clock));
+    let log = Arc::new(Log::open(options).await?);
+    Ok(Storage { database, backend, store, log })
+}
+
+async fn backend(
+    config: &Config,
+    raw: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn KmsBackend>> {
+    match config.kms.backend {
+        KmsBackendName::Local => {
+            let path = config.root_key_path();
+            let keyring = LocalKeyring::open(Arc::clone(raw), &path, Arc::clone(clock)).await?;
+            Ok(Arc::new(keyring))
+        }
+        KmsBackendName::Age => {
+            let age = &config.kms.age;
+            let keys =
+                AgeKeys::load(age.public_key_path.as_deref(), age.private_key_path.as_deref())?;
+            if !keys.can_decrypt() {
+                return Err(Error::new(codes::INVALID_REQUEST).detail(
+                    "`kms.age.private_key_path` is needed: a server must read what it wrote",
+                ));
+            }
+            Ok(Arc::new(AgeBackend::new(keys)))
+        }
+    }
+}
+
+/// Makes the data folder, for its owner only.
+fn private_folder(path: &Path) -> Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| {
+        Error::new(codes::INVALID_REQUEST)
+            .detail(format!("the data folder `{}` can't be made: {e}", path.display()))
+            .source(e)
+    })
+}

@@ -1,0 +1,108 @@
+//! The chain of layers, outermost first:
+//! edge → metrics → rate limit → audit → authentication → second factor → authorization → router.
+//!
+//! Rate limiting comes before any cryptography. Audit stands outside authentication, so that
+//! refusals are recorded, and answers only after its record is durable.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::Body;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{HeaderMap, Request, Response};
+use prov_audit::AuditLayer;
+use prov_auth::{AuthnLayer, RateLimitLayer};
+use prov_authz::AuthzLayer;
+use prov_core::Clock;
+use prov_http::{EdgeLayer, RouteTable, TrustedProxies};
+use prov_mfa::RequireMfaLayer;
+use tower::util::BoxCloneSyncService;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::metrics::MetricsLayer;
+
+/// The layers, made.
+pub(crate) struct Layers {
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) metrics: MetricsLayer,
+    pub(crate) rate_limit: RateLimitLayer,
+    pub(crate) audit: AuditLayer,
+    pub(crate) authn: AuthnLayer,
+    pub(crate) mfa: RequireMfaLayer,
+    pub(crate) authz: AuthzLayer,
+    pub(crate) over_tls: bool,
+}
+
+/// Everything behind the listener, as one service.
+#[derive(Clone)]
+pub struct Chain {
+    service: BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>,
+    over_tls: bool,
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chain").field("over_tls", &self.over_tls).finish_non_exhaustive()
+    }
+}
+
+impl Chain {
+    pub(crate) fn new(
+        layers: Layers,
+        table: RouteTable,
+        clock: Arc<dyn Clock>,
+        router: Router,
+    ) -> Self {
+        let edge = EdgeLayer::new(clock).trusting(layers.proxies).with_routes(Arc::new(table));
+        let guarded = layers.authn.layer(layers.mfa.layer(layers.authz.layer(router)));
+        let recorded = layers.rate_limit.layer(layers.audit.layer(guarded));
+        let service = edge.layer(layers.metrics.layer(recorded));
+        Self { service: BoxCloneSyncService::new(service), over_tls: layers.over_tls }
+    }
+}
+
+impl Service<Request<Body>> for Chain {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.service.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let answer = self.service.call(request);
+        let over_tls = self.over_tls;
+        Box::pin(async move {
+            let mut response = answer.await?;
+            harden(response.headers_mut(), over_tls);
+            Ok(response)
+        })
+    }
+}
+
+/// The headers every answer carries, unless a handler knows better.
+fn harden(headers: &mut HeaderMap, over_tls: bool) {
+    const SAME_ORIGIN: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+    let mut unless_set = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    unless_set(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    unless_set(CACHE_CONTROL, "no-store");
+    unless_set(CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    unless_set(X_FRAME_OPTIONS, "DENY");
+    unless_set(REFERRER_POLICY, "no-referrer");
+    unless_set(SAME_ORIGIN, "same-origin");
+    if over_tls {
+        unless_set(STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
+    }
+}

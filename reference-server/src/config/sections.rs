@@ -1,0 +1,324 @@
+//! The sections of `security.toml` and their defaults.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use prov_core::duration_text;
+use serde::Deserialize;
+
+use super::{ConfigError, list};
+
+const MINUTE: u64 = 60;
+const DAY: u64 = 24 * 60 * MINUTE;
+
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident : $type:ty = $default:expr,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        #[non_exhaustive]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $type,)*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+    };
+}
+
+section! {
+    /// Everything the server can be told.
+    Config {
+        /// `[server]`
+        server: Server = Server::default(),
+        /// `[bootstrap]`
+        bootstrap: Bootstrap = Bootstrap::default(),
+        /// `[store]`
+        store: Store = Store::default(),
+        /// `[jwt]`
+        jwt: Jwt = Jwt::default(),
+        /// `[passwords]`
+        passwords: Passwords = Passwords::default(),
+        /// `[cedar]`
+        cedar: Cedar = Cedar::default(),
+        /// `[mfa]`
+        mfa: Mfa = Mfa::default(),
+        /// `[kms]`
+        kms: Kms = Kms::default(),
+        /// `[secrets]`
+        secrets: Secrets = Secrets::default(),
+        /// `[audit]`
+        audit: Audit = Audit::default(),
+        /// `[telemetry]`
+        telemetry: Telemetry = Telemetry::default(),
+    }
+}
+
+impl Config {
+    /// Gives a tree of settings its types; an error is the path of the key and what is wrong.
+    pub(super) fn deserialize_from(tree: toml::Table) -> Result<Self, (String, String)> {
+        serde_path_to_error::deserialize(toml::Value::Table(tree)).map_err(|e| {
+            let path = e.path().to_string();
+            (path, e.into_inner().to_string().trim_end().to_owned())
+        })
+    }
+}
+
+section! {
+    /// `[server]`: how it listens.
+    Server {
+        /// The address; anything but loopback needs TLS or `--insecure`.
+        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8443)),
+        /// How clients reach it from outside, for links and metadata.
+        public_url: Option<String> = None,
+        /// TLS 1.3; without it only loopback is served.
+        tls: Option<Tls> = None,
+        /// Networks whose `Forwarded` headers are believed.
+        #[serde(deserialize_with = "list::deserialize")]
+        trusted_proxies: Vec<String> = Vec::new(),
+        /// Requests per client address, `100/min`.
+        rate_limit: String = "100/min".to_owned(),
+        /// Where generated keys, the audit log and the embedded database live.
+        data_dir: PathBuf = PathBuf::from("prov-data"),
+        /// The largest request body, in bytes.
+        max_body: usize = 1024 * 1024,
+        /// How long running requests may take to end when the server stops.
+        #[serde(with = "duration_text")]
+        drain_timeout: Duration = Duration::from_secs(10),
+        /// Serves other addresses than loopback without TLS. Dangerous: tokens travel in the clear.
+        insecure: bool = false,
+    }
+}
+
+section! {
+    /// `[server.tls]`: certificate and key as PEM files.
+    Tls {
+        /// The certificate chain.
+        cert: PathBuf = PathBuf::new(),
+        /// The private key.
+        key: PathBuf = PathBuf::new(),
+    }
+}
+
+section! {
+    /// `[bootstrap]`: the first administrator without a terminal, only while no user exists.
+    Bootstrap {
+        /// Their name.
+        admin_user: String = "admin".to_owned(),
+        /// A file with their password.
+        admin_password_file: Option<PathBuf> = None,
+    }
+}
+
+section! {
+    /// `[store]`: where records live.
+    Store {
+        /// `sqlite:path` or `postgres://…`; by default `prov.db` in the data folder.
+        url: Option<String> = None,
+        /// Seals every record before it reaches the store.
+        encrypt: bool = true,
+    }
+}
+
+section! {
+    /// `[jwt]`: access and refresh tokens.
+    Jwt {
+        /// Who issues them (`iss`).
+        issuer: String = "control-center".to_owned(),
+        /// For whom they are (`aud`).
+        #[serde(deserialize_with = "list::deserialize")]
+        audience: Vec<String> = vec!["orchestrator".to_owned(), "cli".to_owned()],
+        /// How long an access token holds.
+        #[serde(with = "duration_text")]
+        access_token_ttl: Duration = Duration::from_secs(15 * MINUTE),
+        /// How long a refresh token holds.
+        #[serde(with = "duration_text")]
+        refresh_token_ttl: Duration = Duration::from_secs(7 * DAY),
+        /// The signature algorithm.
+        algorithm: String = "RS256".to_owned(),
+        /// A PEM private key to sign with instead of a generated one.
+        private_key_path: Option<PathBuf> = None,
+        /// The public key that must belong to it.
+        public_key_path: Option<PathBuf> = None,
+    }
+}
+
+section! {
+    /// `[passwords]`: the cost of Argon2id.
+    Passwords {
+        /// Memory per hash in KiB; at least 19456.
+        memory_kib: u32 = 19 * 1024,
+        /// Passes; at least 2 at 19 MiB.
+        iterations: u32 = 2,
+        /// Hashes computed at once; each holds its memory.
+        workers: usize = 2,
+    }
+}
+
+section! {
+    /// `[cedar]`: policies.
+    Cedar {
+        /// A folder with `schema.cedarschema` and `*.cedar`; without it the shipped set.
+        policies_path: Option<PathBuf> = None,
+        /// Loads changes of the folder while running.
+        hot_reload: bool = true,
+        /// How late a change is seen at most; a file event is seen at once.
+        #[serde(with = "duration_text")]
+        reload_interval: Duration = Duration::from_secs(MINUTE),
+        /// The networks `prod-ip-restriction` lets in.
+        #[serde(deserialize_with = "list::deserialize")]
+        corporate_networks: Vec<String> = vec!["10.0.0.0/8".to_owned()],
+    }
+}
+
+section! {
+    /// `[mfa]`: second factors.
+    Mfa {
+        /// What authenticator apps show.
+        totp_issuer: String = "Provisioning".to_owned(),
+        /// Attempts per user and factor within the window.
+        rate_limit: u32 = 5,
+        /// The window.
+        #[serde(with = "duration_text")]
+        rate_limit_window: Duration = Duration::from_secs(5 * MINUTE),
+    }
+}
+
+/// Which backend wraps data keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum KmsBackendName {
+    /// Keys in the store, wrapped under the root key.
+    Local,
+    /// Keys wrapped to age recipients.
+    Age,
+}
+
+section! {
+    /// `[kms]`: keys.
+    Kms {
+        /// The backend.
+        backend: KmsBackendName = KmsBackendName::Local,
+        /// Where the root key lies; by default `root.key` in the data folder.
+        root_key_path: Option<PathBuf> = None,
+        /// `[kms.age]`
+        age: KmsAge = KmsAge::default(),
+    }
+}
+
+section! {
+    /// `[kms.age]`: the files of the age backend.
+    KmsAge {
+        /// Recipients, one in a line.
+        public_key_path: Option<PathBuf> = None,
+        /// Identities.
+        private_key_path: Option<PathBuf> = None,
+    }
+}
+
+section! {
+    /// `[secrets]`: leases.
+    Secrets {
+        /// How often ended leases are looked for, beside their own timers.
+        #[serde(with = "duration_text")]
+        cleanup_interval: Duration = Duration::from_secs(5 * MINUTE),
+    }
+}
+
+section! {
+    /// `[audit]`: the log.
+    Audit {
+        /// Where it lies; by default `audit` in the data folder.
+        path: Option<PathBuf> = None,
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum TelemetryFormat {
+    /// One JSON object in a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+section! {
+    /// `[telemetry]`: what the server says of itself.
+    Telemetry {
+        /// A filter as `tracing` understands it.
+        log: String = "info".to_owned(),
+        /// How lines look.
+        format: TelemetryFormat = TelemetryFormat::Text,
+    }
+}
+
+impl Config {
+    /// Where records live.
+    #[must_use]
+    pub fn store_url(&self) -> String {
+        self.store
+            .url
+            .clone()
+            .unwrap_or_else(|| format!("sqlite:{}", self.server.data_dir.join("prov.db").display()))
+    }
+
+    /// Where the root key lies.
+    #[must_use]
+    pub fn root_key_path(&self) -> PathBuf {
+        self.kms.root_key_path.clone().unwrap_or_else(|| self.server.data_dir.join("root.key"))
+    }
+
+    /// Where the audit log lies.
+    #[must_use]
+    pub fn audit_path(&self) -> PathBuf {
+        self.audit.path.clone().unwrap_or_else(|| self.server.data_dir.join("audit"))
+    }
+}
+
+/// What types can't say: rules over several settings, and lower bounds.
+pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
+    let refuse = |message: &str| {
+        Err(ConfigError::Invalid {
+            origin: "the configuration".to_owned(),
+            message: message.to_owned(),
+        })
+    };
+    let server = &config.server;
+    if !server.listen.ip().is_loopback() && server.tls.is_none() && !server.insecure {
+        return refuse(
+            "`server.listen` is not a loopback address and `server.tls` is not set: tokens would \
+             travel in the clear; set `server.tls`, or say `--insecure`",
+        );
+    }
+    if config.jwt.algorithm != "RS256" {
+        return refuse("`jwt.algorithm`: this version signs with `RS256`");
+    }
+    if config.jwt.audience.is_empty() {
+        return refuse("`jwt.audience` is empty: no token would be for anybody");
+    }
+    if config.jwt.public_key_path.is_some() && config.jwt.private_key_path.is_none() {
+        return refuse("`jwt.public_key_path` without `jwt.private_key_path` signs nothing");
+    }
+    if config.passwords.memory_kib < 19 * 1024 || config.passwords.iterations < 2 {
+        return refuse("`passwords`: at least `memory_kib = 19456` and `iterations = 2`");
+    }
+    if config.passwords.workers == 0 {
+        return refuse("`passwords.workers`: at least 1");
+    }
+    if config.jwt.access_token_ttl.is_zero()
+        || config.jwt.access_token_ttl > Duration::from_secs(DAY)
+    {
+        return refuse("`jwt.access_token_ttl`: more than nothing and at most `24h`");
+    }
+    if config.jwt.refresh_token_ttl < config.jwt.access_token_ttl {
+        return refuse("`jwt.refresh_token_ttl` is shorter than `jwt.access_token_ttl`");
+    }
+    Ok(())
+}

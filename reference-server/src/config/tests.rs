@@ -1,0 +1,118 @@
+use super::*;
+
+fn environment(pairs: &[(&str, &str)]) -> Environment {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn read_text(text: &str, pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("security.toml");
+    std::fs::write(&path, text).unwrap();
+    read(Some(&path), &environment(pairs), &[])
+}
+
+#[test]
+fn without_any_configuration_the_defaults_of_the_specification_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.toml");
+    std::fs::write(&empty, "").unwrap();
+    let config = read(Some(&empty), &Environment::new(), &[]).unwrap();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8443");
+    assert_eq!(config.jwt.issuer, "control-center");
+    assert_eq!(config.jwt.audience, ["orchestrator", "cli"]);
+    assert_eq!(config.jwt.access_token_ttl, std::time::Duration::from_mins(15));
+    assert_eq!(config.store_url(), "sqlite:prov-data/prov.db");
+    assert_eq!(config.server.rate_limit, "100/min");
+}
+
+#[test]
+fn command_line_beats_environment_beats_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("security.toml");
+    std::fs::write(&path, "[jwt]\nissuer = \"file\"\naudience = [\"file\"]\n").unwrap();
+    let environment = environment(&[
+        ("JWT_ISSUER", "named"),
+        ("PROV__JWT__ISSUER", "prefixed"),
+        ("JWT_AUDIENCE", "a, b"),
+        ("PROV__SERVER__LISTEN", "127.0.0.1:9000"),
+    ]);
+    let config = read(Some(&path), &environment, &[]).unwrap();
+    assert_eq!(config.jwt.issuer, "prefixed");
+    assert_eq!(config.jwt.audience, ["a", "b"]);
+    let overrides = [("server.listen".to_owned(), "127.0.0.1:9001".to_owned())];
+    let config = read(Some(&path), &environment, &overrides).unwrap();
+    assert_eq!(config.server.listen.port(), 9001);
+}
+
+#[test]
+fn every_name_that_deployments_rely_on_reaches_its_setting() {
+    let environment = environment(&[
+        ("DATABASE_URL", "postgres://db/prov"),
+        ("JWT_PRIVATE_KEY_PATH", "/k/private.pem"),
+        ("JWT_PUBLIC_KEY_PATH", "/k/public.pem"),
+        ("CEDAR_POLICIES_PATH", "/policies"),
+        ("CEDAR_ENABLE_HOT_RELOAD", "false"),
+        ("KMS_BACKEND", "age"),
+        ("MFA_TOTP_ISSUER", "Fleet"),
+        ("RUST_LOG", "debug"),
+    ]);
+    let config = read(Some(Path::new("/dev/null")), &environment, &[]).unwrap();
+    assert_eq!(config.store_url(), "postgres://db/prov");
+    assert_eq!(config.jwt.private_key_path.unwrap().to_str(), Some("/k/private.pem"));
+    assert!(config.jwt.public_key_path.is_some() && config.cedar.policies_path.is_some());
+    assert!(!config.cedar.hot_reload);
+    assert_eq!(config.kms.backend, KmsBackendName::Age);
+    assert_eq!(
+        (config.mfa.totp_issuer.as_str(), config.telemetry.log.as_str()),
+        ("Fleet", "debug")
+    );
+}
+
+#[test]
+fn a_wrong_key_is_named_with_the_nearest_right_one() {
+    for (text, wrong, right) in [
+        ("[jwt]\nisuer = \"x\"", "isuer", "issuer"),
+        ("[sever]\nlisten = \"x\"", "sever", "server"),
+        ("[kms]\nbackend = \"locl\"", "locl", "local"),
+    ] {
+        let message = read_text(text, &[]).unwrap_err().to_string();
+        assert!(message.contains(&format!("`{wrong}`")), "{message}");
+        assert!(message.contains(&format!("did you mean `{right}`?")), "{message}");
+    }
+    let message = read_text("", &[("PROV__JWT__ISUER", "x")]).unwrap_err().to_string();
+    assert!(message.contains("did you mean `issuer`?"), "{message}");
+}
+
+#[test]
+fn a_wrong_value_is_named_with_its_place() {
+    let message = read_text("[jwt]\naccess_token_ttl = \"-5m\"", &[]).unwrap_err().to_string();
+    assert!(message.contains("jwt.access_token_ttl") && message.contains("negative"), "{message}");
+    let message = read_text("[jwt\n", &[]).unwrap_err().to_string();
+    assert!(message.contains("security.toml") && message.contains("line 1"), "{message}");
+}
+
+#[test]
+fn an_address_for_others_without_tls_is_refused_unless_insecure_is_said() {
+    let open = "[server]\nlisten = \"0.0.0.0:8443\"\n";
+    let message = read_text(open, &[]).unwrap_err().to_string();
+    assert!(message.contains("--insecure"), "{message}");
+    assert!(read_text(&format!("{open}insecure = true"), &[]).is_ok());
+    let tls = format!("{open}tls = {{ cert = \"c.pem\", key = \"k.pem\" }}");
+    assert!(read_text(&tls, &[]).is_ok());
+}
+
+#[test]
+fn weak_password_hashing_is_refused() {
+    assert!(read_text("[passwords]\nmemory_kib = 1024", &[]).is_err());
+    assert!(read_text("[passwords]\niterations = 1", &[]).is_err());
+}
+
+#[test]
+fn strings_of_the_file_are_expanded() {
+    let config = read_text(
+        "[jwt]\nissuer = \"${WHO:-nobody}\"\n[kms]\nbackend = \"${KMS:-age}\"",
+        &[("WHO", "me")],
+    )
+    .unwrap();
+    assert_eq!((config.jwt.issuer.as_str(), config.kms.backend), ("me", KmsBackendName::Age));
+}

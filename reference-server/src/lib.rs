@@ -1,0 +1,13 @@
+//! The prov reference server. It assembles the crates and contains no rule of security of its own.
+
+pub mod api;
+pub mod assembly;
+mod background;
+pub mod bootstrap;
+pub mod chain;
+pub mod config;
+pub mod metrics;
+pub mod probes;
+pub mod run;
+pub mod serve;
+pub mod telemetry;

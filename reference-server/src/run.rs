@@ -1,0 +1,78 @@
+//! One run: open, listen, serve, close.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use prov_core::SecretText;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::assembly::Assembly;
+use crate::bootstrap::{Bootstrapped, bootstrap};
+use crate::config::Config;
+use crate::serve::{serve, tls_acceptor};
+
+/// Serves until SIGINT or SIGTERM, then ends in order.
+///
+/// # Errors
+/// What stopped it, for the operator; causes included, because there is no client who could read it.
+pub async fn run(config: &Config) -> Result<(), String> {
+    let tls = match &config.server.tls {
+        Some(tls) => Some(tls_acceptor(&tls.cert, &tls.key).map_err(|e| format!("tls: {e}"))?),
+        None => None,
+    };
+    let assembly = Assembly::open(config).await.map_err(|e| format!("{e:?}"))?;
+    let listener = TcpListener::bind(config.server.listen)
+        .await
+        .map_err(|e| format!("listening on {}: {e}", config.server.listen))?;
+    let address = listener.local_addr().map_err(|e| e.to_string())?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let url = config.server.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+    let invited =
+        bootstrap(config, &assembly.auth).await.map_err(|e| format!("bootstrap: {e:?}"))?;
+    greet(&url, address, &invited).map_err(|e| format!("writing to the terminal: {e}"))?;
+
+    let shutdown = stop_signal().map_err(|e| format!("listening for signals: {e}"))?;
+    let served =
+        serve(listener, tls, assembly.chain.clone(), shutdown, config.server.drain_timeout);
+    let served = served.await.map_err(|e| e.to_string());
+    let closed = assembly.close().await.map_err(|e| format!("closing: {e:?}"));
+    served.and(closed)
+}
+
+/// Ends at the first signal to stop.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("told to stop"),
+            _ = interrupt.recv() => tracing::info!("interrupted"),
+        }
+    })
+}
+
+/// Says where the server is, and how to make the first administrator. The token goes to the terminal
+/// only, never to the log.
+fn greet(url: &str, address: SocketAddr, bootstrapped: &Bootstrapped) -> std::io::Result<()> {
+    tracing::info!(%address, "serving");
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "prov is at {url}")?;
+    match bootstrapped {
+        Bootstrapped::Invited(token) => invite(&mut out, url, token)?,
+        Bootstrapped::Created => {
+            writeln!(out, "the administrator of the configuration was created")?
+        }
+        Bootstrapped::NotNeeded => {}
+    }
+    out.flush()
+}
+
+fn invite(out: &mut impl Write, url: &str, token: &SecretText) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "\nThere is no administrator yet. Create one with this one-time token:\n\n    {}\n\n    \
+         prov --server {url} server init --user admin\n",
+        token.expose()
+    )
+}
