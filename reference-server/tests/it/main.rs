@@ -1,0 +1,18 @@
+//! End to end: the real program as a child process, spoken to over HTTP as any client would.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    reason = "tests fail by panicking, and say on stdout what they skip"
+)]
+
+mod client;
+mod crash;
+mod main_job;
+mod openssh;
+mod people;
+mod server;
+mod tools;
