@@ -23,13 +23,30 @@ impl TrustedProxies {
     /// The client's address: the socket's, unless that is a trusted proxy; then the right-most
     /// address in the forwarding header that is not one. What stands to the left of it could have
     /// been written by anybody and is not looked at.
+    ///
+    /// Most proxies write one of the two headers and pass the other on as the client sent it. So
+    /// where both are there and lead to different addresses, one may be the client's invention and
+    /// nobody can tell which: then the address is not known (`None`). Let the proxy remove the header
+    /// that it does not write.
     #[must_use]
-    pub fn client(&self, socket: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let mut client = socket.to_canonical();
-        if !self.trusts(client) {
-            return client;
+    pub fn client(&self, socket: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+        let socket = socket.to_canonical();
+        if !self.trusts(socket) {
+            return Some(socket);
         }
-        for hop in forwarded_hops(headers).into_iter().rev() {
+        let (forwarded, x_forwarded_for) = (forwarded(headers), x_forwarded_for(headers));
+        if forwarded.is_empty() {
+            return Some(self.walk(socket, x_forwarded_for));
+        }
+        let client = self.walk(socket, forwarded);
+        let agreed = x_forwarded_for.is_empty() || self.walk(socket, x_forwarded_for) == client;
+        agreed.then_some(client)
+    }
+
+    /// From the socket outwards, as far as each hop is a trusted proxy.
+    fn walk(&self, socket: IpAddr, hops: Vec<Option<IpAddr>>) -> IpAddr {
+        let mut client = socket;
+        for hop in hops.into_iter().rev() {
             let Some(address) = hop else { break };
             client = address;
             if !self.trusts(client) {
@@ -72,30 +89,27 @@ fn contains(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
     }
 }
 
-/// The hops as the proxies wrote them, nearest last; `None` for one that is no address.
-fn forwarded_hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-    let values = |name: &str| {
-        let values: Vec<String> = headers
-            .get_all(name)
-            .iter()
-            .flat_map(|value| value.to_str().unwrap_or("?").split(',').map(str::to_owned))
-            .collect();
-        values
+/// The hops of `Forwarded`, nearest last; `None` for one that is no address.
+fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    let hop = |element: &str| {
+        element
+            .split(';')
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find(|(name, _)| name.eq_ignore_ascii_case("for"))
+            .and_then(|(_, value)| parse_hop(value.trim().trim_matches('"')))
     };
-    let forwarded = values("forwarded");
-    if forwarded.is_empty() {
-        return values("x-forwarded-for").iter().map(|hop| parse_hop(hop.trim())).collect();
-    }
-    forwarded
-        .iter()
-        .map(|element| {
-            element
-                .split(';')
-                .filter_map(|pair| pair.trim().split_once('='))
-                .find(|(name, _)| name.eq_ignore_ascii_case("for"))
-                .and_then(|(_, value)| parse_hop(value.trim().trim_matches('"')))
-        })
-        .collect()
+    elements(headers, "forwarded").map(hop).collect()
+}
+
+/// The hops of `X-Forwarded-For`, nearest last; `None` for one that is no address.
+fn x_forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    elements(headers, "x-forwarded-for").map(|hop| parse_hop(hop.trim())).collect()
+}
+
+/// What the proxies wrote, one after another; a value that is no text is one element.
+fn elements<'h>(headers: &'h HeaderMap, name: &'static str) -> impl Iterator<Item = &'h str> {
+    let values = headers.get_all(name).into_iter();
+    values.flat_map(|value| value.to_str().unwrap_or("?").split(','))
 }
 
 /// An address, bare, in brackets, or with a port.
@@ -115,7 +129,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header.0, header.1.parse().unwrap());
         let proxies = TrustedProxies::new(trusted.iter().copied()).unwrap();
-        proxies.client(socket.parse().unwrap(), &headers).to_string()
+        proxies.client(socket.parse().unwrap(), &headers).unwrap().to_string()
     }
 
     #[test]
@@ -130,6 +144,27 @@ mod tests {
         assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", xff), "203.0.113.7");
         let forwarded = ("forwarded", r#"for=6.6.6.6, For="[2001:db8::1]:4711";proto=https"#);
         assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", forwarded), "2001:db8::1");
+    }
+
+    #[test]
+    fn a_header_that_the_proxy_passed_on_is_not_believed() {
+        let proxies = TrustedProxies::new(["10.0.0.0/8"]).unwrap();
+        let client = |socket: &str, x_forwarded_for: &str, forwarded: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-for", x_forwarded_for.parse().unwrap());
+            headers.insert("forwarded", forwarded.parse().unwrap());
+            let client = proxies.client(socket.parse().unwrap(), &headers);
+            client.map(|client| client.to_string())
+        };
+        // The proxy writes `X-Forwarded-For`; the client says that it is inside the network.
+        assert_eq!(client("10.0.0.1", "203.0.113.7", "for=10.1.2.3"), None);
+        // The other way round.
+        assert_eq!(client("10.0.0.1", "10.1.2.3", "for=203.0.113.7"), None);
+        let agreed = client("10.0.0.1", "6.6.6.6, 203.0.113.7", "for=203.0.113.7");
+        assert_eq!(agreed.as_deref(), Some("203.0.113.7"));
+        // Whoever is no proxy is not asked.
+        let direct = client("203.0.113.7", "6.6.6.6", "for=10.1.2.3");
+        assert_eq!(direct.as_deref(), Some("203.0.113.7"));
     }
 
     #[test]

@@ -2,17 +2,15 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::response::IntoResponse;
 use axum::{Json, Router};
-use http::{Method, StatusCode};
+use http::Method;
 use prov_core::{Error, Result, codes};
 use prov_http::axum::ApiError;
 use prov_http::{Route, RouteTable};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -22,8 +20,6 @@ use crate::probes::{self, Probes};
 
 /// Where the OpenAPI document is.
 const DOCUMENT: &str = "/api/openapi.json";
-/// A handler that has not answered in this time is cut off.
-const HANDLER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the document says beyond the endpoints.
 #[derive(Debug, OpenApi)]
@@ -75,10 +71,10 @@ pub(crate) fn build(
     let (router, document) = merged(services, probes).split_for_parts();
     let document = with_public_marked(document, &table)?;
     let document: Arc<serde_json::Value> = Arc::new(document);
+    let answer = move || std::future::ready(Json(Arc::clone(&document)));
     let router = router
-        .route(DOCUMENT, axum::routing::get(move || std::future::ready(Json(document.clone()))))
+        .route(DOCUMENT, axum::routing::get(answer))
         .layer(DefaultBodyLimit::max(max_body))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, HANDLER_TIMEOUT))
         .layer(CatchPanicLayer::custom(panicked));
     Ok((router, table))
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use prov_audit::api::ApiState;
 use prov_audit::{AuditLayer, Log};
-use prov_auth::{AuthService, AuthnLayer, RateLimitLayer};
-use prov_authz::{AuthzLayer, DecisionService};
+use prov_auth::{AuthService, AuthnLayer, RateLimitLayer, Revocations, SigningKeys};
+use prov_authz::{AuthzLayer, CedarEngine, DecisionService, PolicyReloader};
 use prov_core::audit::{Action, Event, Outcome, Recorder};
 use prov_core::{Clock, Error, HealthCheck, Result, SecurityContext, SystemClock, codes};
 use prov_http::TrustedProxies;
@@ -26,6 +26,7 @@ use crate::chain::{Chain, Layers};
 use crate::config::Config;
 use crate::metrics::{Metrics, MetricsLayer};
 use crate::probes::Probes;
+use crate::reload::Reloader;
 
 /// The assembled server: what answers requests, and what must be stopped when it ends.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub struct Assembly {
     pub auth: Arc<AuthService>,
     /// May be told a new limit while it runs.
     pub rate_limit: RateLimitLayer,
+    /// Reloads the policies, when they come from a folder.
+    pub policies: Option<Arc<PolicyReloader>>,
     clock: Arc<dyn Clock>,
     log: Arc<Log>,
     database: Arc<dyn Database>,
@@ -62,32 +65,28 @@ impl Assembly {
         let mut background = Background::new();
 
         let storage = storage::open(config, &clock).await?;
-        let recorder: Arc<dyn Recorder> = storage.log.clone();
+        let recorder: Arc<dyn Recorder> = Arc::<Log>::clone(&storage.log);
         record_start(&*recorder, &*clock).await?;
 
-        let kms = Kms::open(
-            Arc::clone(&storage.backend),
-            Arc::clone(&storage.store),
-            Arc::clone(&recorder),
-            Arc::clone(&clock),
-        )
-        .await?;
-        let kms = Arc::new(kms);
+        let kms = kms(&storage, &recorder, &clock).await?;
         let identity = identity::open(config, &storage.store, &recorder, &clock).await?;
         let policies = policies::open(config, &identity.auth, &recorder, &clock, &mut background)?;
         let secrets =
-            secrets::open(config, &storage.store, &recorder, &clock, &mut background).await?;
+            secrets::open(&config.server.node, &storage.store, &recorder, &clock, &mut background)
+                .await?;
         identity.follow(&mut background);
         background.purge(Arc::clone(&storage.store));
 
+        background.checkpoint(Arc::clone(&storage.log));
+
         let metrics = Metrics::new();
         let checks: Vec<Arc<dyn HealthCheck>> = vec![
-            storage.database.clone(),
-            storage.log.clone(),
-            kms.clone(),
-            identity.keys.clone(),
-            identity.revocations.clone(),
-            policies.engine.clone(),
+            Arc::<dyn Database>::clone(&storage.database),
+            Arc::<Log>::clone(&storage.log),
+            Arc::<Kms>::clone(&kms),
+            Arc::<SigningKeys>::clone(&identity.keys),
+            Arc::<Revocations>::clone(&identity.revocations),
+            Arc::<CedarEngine>::clone(&policies.engine),
         ];
         let services = Services {
             auth: Arc::clone(&identity.auth),
@@ -97,17 +96,14 @@ impl Assembly {
             kms,
             secrets,
         };
-        let (router, table) = api::build(
-            services,
-            Probes::new(checks, Arc::clone(&metrics)),
-            config.server.max_body,
-        )?;
+        let probes = Probes::new(checks, Arc::clone(&metrics));
+        let (router, table) = api::build(services, probes, config.server.max_body)?;
         let rate_limit = RateLimitLayer::new(config.server.rate_limit.parse()?, Arc::clone(&clock));
         let layers = Layers {
-            proxies: TrustedProxies::new(config.server.trusted_proxies.iter().map(String::as_str))?,
+            proxies: proxies(config)?,
             metrics: MetricsLayer::new(metrics, Arc::clone(&clock)),
             rate_limit: rate_limit.clone(),
-            audit: AuditLayer::new(Arc::clone(&recorder), Arc::clone(&clock)),
+            audit: AuditLayer::new(recorder, Arc::clone(&clock)),
             authn: AuthnLayer::new(vec![identity.verifier], Arc::clone(&clock)),
             mfa: RequireMfaLayer::new(Arc::clone(&clock)),
             authz: AuthzLayer::new(policies.engine, Arc::clone(&clock)),
@@ -117,11 +113,33 @@ impl Assembly {
             chain: Chain::new(layers, table, Arc::clone(&clock), router),
             auth: identity.auth,
             rate_limit,
+            policies: policies.reloader,
             clock,
             log: storage.log,
             database: storage.database,
             background,
         })
+    }
+
+    /// Where events go.
+    pub(crate) fn recorder(&self) -> Arc<dyn Recorder> {
+        Arc::<Log>::clone(&self.log)
+    }
+
+    /// The time.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    /// Applies a changed configuration at SIGHUP, until the assembly is closed.
+    pub(crate) fn reload_on_hangup(
+        &mut self,
+        reloader: Reloader,
+        running: Config,
+    ) -> std::io::Result<()> {
+        let follow = reloader.listen(running, self.background.stop_asked())?;
+        self.background.run("configuration", |_| follow);
+        Ok(())
     }
 
     /// Stops background work, records the end, and closes log and store. Nothing may be asked of the
@@ -131,6 +149,7 @@ impl Assembly {
     /// When the log can't be closed in order; what was acknowledged is safe all the same.
     pub async fn close(self) -> Result<()> {
         const PATIENCE: Duration = Duration::from_secs(5);
+        self.chain.finish(PATIENCE).await;
         self.background.stop(PATIENCE).await;
         let context = SecurityContext::system("server", &*self.clock)?;
         let event = Event::new(&*self.clock, Action::SERVER_STOP, Outcome::Success);
@@ -139,6 +158,19 @@ impl Assembly {
         self.database.close().await;
         recorded.and(closed)
     }
+}
+
+async fn kms(
+    storage: &storage::Storage,
+    recorder: &Arc<dyn Recorder>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<Kms>> {
+    let (backend, store) = (Arc::clone(&storage.backend), Arc::clone(&storage.store));
+    Kms::open(backend, store, Arc::clone(recorder), Arc::clone(clock)).await.map(Arc::new)
+}
+
+fn proxies(config: &Config) -> Result<TrustedProxies> {
+    TrustedProxies::new(config.server.trusted_proxies.iter().map(String::as_str))
 }
 
 /// The first event of a run. A log that can't be written stops the start.

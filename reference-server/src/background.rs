@@ -5,12 +5,16 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prov_audit::Log;
+use prov_core::audit::RetentionClass;
 use prov_core::store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How often ended records are deleted, and how many at once.
-const PURGE_INTERVAL: Duration = Duration::from_secs(60);
+const PURGE_INTERVAL: Duration = Duration::from_mins(1);
+/// How often the log's head is remembered outside the log.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_mins(1);
 const PURGE_BATCH: NonZeroU32 = NonZeroU32::new(1000).unwrap();
 
 /// Everything that runs beside requests.
@@ -21,7 +25,7 @@ pub(crate) struct Background {
 }
 
 /// Ends when background work must end.
-pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
+async fn stopped(mut stop: watch::Receiver<bool>) {
     // An error means that the owner is gone, which is an end as well.
     let _ = stop.wait_for(|stop| *stop).await;
 }
@@ -29,6 +33,11 @@ pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
 impl Background {
     pub(crate) fn new() -> Self {
         Self { stop: watch::Sender::new(false), tasks: JoinSet::new() }
+    }
+
+    /// Ends when the work must end.
+    pub(crate) fn stop_asked(&self) -> impl Future<Output = ()> + Send + use<> {
+        stopped(self.stop.subscribe())
     }
 
     /// Runs work that ends when the future it is given ends.
@@ -55,6 +64,24 @@ impl Background {
                 while let Ok(gone) = store.purge(PURGE_BATCH).await {
                     if gone < PURGE_BATCH.get() {
                         break;
+                    }
+                }
+            }
+        });
+    }
+
+    /// Has the log sign checkpoints and remember them in the store now and then, so that a log put
+    /// back to an earlier state is noticed at the next start.
+    pub(crate) fn checkpoint(&mut self, log: Arc<Log>) {
+        self.run("checkpoint", |mut end| async move {
+            loop {
+                tokio::select! {
+                    () = &mut end => return,
+                    () = tokio::time::sleep(CHECKPOINT_INTERVAL) => {}
+                }
+                for class in [RetentionClass::Standard, RetentionClass::BreakGlass] {
+                    if let Err(error) = log.checkpoint(class).await {
+                        tracing::error!(?error, "signing a checkpoint of the audit log");
                     }
                 }
             }

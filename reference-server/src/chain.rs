@@ -1,5 +1,5 @@
 //! The chain of layers, outermost first:
-//! edge → metrics → rate limit → audit → authentication → second factor → authorization → router.
+//! edge → metrics → rate limit → (a task of its own:) audit → authentication → second factor → authorization → router.
 //!
 //! Rate limiting comes before any cryptography. Audit stands outside authentication, so that
 //! refusals are recorded, and answers only after its record is durable.
@@ -10,6 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -24,11 +25,16 @@ use prov_authz::AuthzLayer;
 use prov_core::Clock;
 use prov_http::{EdgeLayer, RouteTable, TrustedProxies};
 use prov_mfa::RequireMfaLayer;
+use tokio_util::task::TaskTracker;
 use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::detach::DetachLayer;
 use crate::metrics::MetricsLayer;
+
+/// An answer that takes longer is given up, its work is not.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The layers, made.
 pub(crate) struct Layers {
@@ -46,6 +52,7 @@ pub(crate) struct Layers {
 #[derive(Clone)]
 pub struct Chain {
     service: BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>,
+    tasks: TaskTracker,
     over_tls: bool,
 }
 
@@ -64,9 +71,18 @@ impl Chain {
     ) -> Self {
         let edge = EdgeLayer::new(clock).trusting(layers.proxies).with_routes(Arc::new(table));
         let guarded = layers.authn.layer(layers.mfa.layer(layers.authz.layer(router)));
-        let recorded = layers.rate_limit.layer(layers.audit.layer(guarded));
-        let service = edge.layer(layers.metrics.layer(recorded));
-        Self { service: BoxCloneSyncService::new(service), over_tls: layers.over_tls }
+        let tasks = TaskTracker::new();
+        let detached = DetachLayer::new(tasks.clone(), PATIENCE).layer(layers.audit.layer(guarded));
+        let service = edge.layer(layers.metrics.layer(layers.rate_limit.layer(detached)));
+        Self { service: BoxCloneSyncService::new(service), tasks, over_tls: layers.over_tls }
+    }
+
+    /// Waits for work whose client has gone away.
+    pub(crate) async fn finish(&self, patience: Duration) {
+        self.tasks.close();
+        if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.tasks.len(), "work did not end in time");
+        }
     }
 }
 

@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         println!("the configuration is in order");
         return ExitCode::SUCCESS;
     }
-    match serve(&config) {
+    match serve(&config, arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("reference-server: {message}");
@@ -84,11 +84,11 @@ fn configuration(arguments: &Arguments) -> Result<Config, String> {
     config::read(arguments.config.as_deref(), &environment, &overrides).map_err(|e| e.to_string())
 }
 
-fn serve(config: &Config) -> Result<(), String> {
-    telemetry::start(&config.telemetry)?;
+fn serve(config: &Config, arguments: Arguments) -> Result<(), String> {
+    let log_filter = telemetry::start(&config.telemetry)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|e| format!("starting the runtime: {e}"))?;
-    runtime.block_on(run::run(config))
+    runtime.block_on(run::run(config, log_filter, Box::new(move || configuration(&arguments))))
 }

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the probes look at.
 #[derive(Debug, Clone)]
-pub struct Probes {
+pub(crate) struct Probes {
     checks: Arc<[Arc<dyn HealthCheck>]>,
     metrics: Arc<Metrics>,
 }
@@ -30,45 +30,42 @@ pub struct Probes {
 impl Probes {
     /// Probes over these components.
     #[must_use]
-    pub fn new(checks: Vec<Arc<dyn HealthCheck>>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(checks: Vec<Arc<dyn HealthCheck>>, metrics: Arc<Metrics>) -> Self {
         Self { checks: checks.into(), metrics }
     }
 }
 
 /// Whether the server can take requests, and the state of each part.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[non_exhaustive]
-pub struct Readiness {
+pub(crate) struct Readiness {
     /// `up`, `degraded` or `down`: the worst of the parts.
-    pub status: &'static str,
+    pub(crate) status: &'static str,
     /// Each part by name.
-    pub components: BTreeMap<&'static str, ComponentState>,
+    pub(crate) components: BTreeMap<&'static str, ComponentState>,
 }
 
 /// The state of one part.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[non_exhaustive]
-pub struct ComponentState {
+pub(crate) struct ComponentState {
     /// `up`, `degraded` or `down`.
-    pub state: &'static str,
+    pub(crate) state: &'static str,
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
+    pub(crate) detail: Option<String>,
 }
 
 /// The version of the running program.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[non_exhaustive]
-pub struct VersionInfo {
+pub(crate) struct VersionInfo {
     /// Its name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Its version (Semantic Versioning).
-    pub version: &'static str,
+    pub(crate) version: &'static str,
 }
 
 /// The routes of the probes.
 #[must_use]
-pub fn router(probes: Probes) -> OpenApiRouter {
+pub(crate) fn router(probes: Probes) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(livez))
         .routes(routes!(readyz))
@@ -79,7 +76,7 @@ pub fn router(probes: Probes) -> OpenApiRouter {
 
 /// Who may use them: they tell nothing that an attacker could use.
 #[must_use]
-pub fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route> {
     ["/livez", "/readyz", "/metrics", "/api/v1/version"]
         .map(|path| Route::public(Method::GET, path))
         .into()

@@ -10,18 +10,23 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::assembly::Assembly;
 use crate::bootstrap::{Bootstrapped, bootstrap};
 use crate::config::Config;
-use crate::serve::{serve, tls_acceptor};
+use crate::connections::Connections;
+use crate::reload::{Reloader, Reread};
+use crate::serve::{Tls, serve};
+use crate::telemetry::LogFilter;
 
 /// Serves until SIGINT or SIGTERM, then ends in order.
 ///
 /// # Errors
 /// What stopped it, for the operator; causes included, because there is no client who could read it.
-pub async fn run(config: &Config) -> Result<(), String> {
-    let tls = match &config.server.tls {
-        Some(tls) => Some(tls_acceptor(&tls.cert, &tls.key).map_err(|e| format!("tls: {e}"))?),
-        None => None,
-    };
-    let assembly = Assembly::open(config).await.map_err(|e| format!("{e:?}"))?;
+pub async fn run(config: &Config, log_filter: LogFilter, reread: Reread) -> Result<(), String> {
+    if config.server.insecure && config.server.tls.is_none() {
+        tracing::warn!("insecure: tokens travel in the clear to whoever can listen");
+    }
+    let files = config.server.tls.as_ref();
+    let tls = files.map(|files| Tls::read(&files.cert, &files.key)).transpose();
+    let tls = tls.map_err(|e| format!("`server.tls`: {e}"))?;
+    let mut assembly = Assembly::open(config).await.map_err(|e| format!("{e:?}"))?;
     let listener = TcpListener::bind(config.server.listen)
         .await
         .map_err(|e| format!("listening on {}: {e}", config.server.listen))?;
@@ -32,10 +37,22 @@ pub async fn run(config: &Config) -> Result<(), String> {
         bootstrap(config, &assembly.auth).await.map_err(|e| format!("bootstrap: {e:?}"))?;
     greet(&url, address, &invited).map_err(|e| format!("writing to the terminal: {e}"))?;
 
+    let reloader = Reloader {
+        reread,
+        rate_limit: assembly.rate_limit.clone(),
+        log_filter,
+        tls: tls.clone(),
+        policies: assembly.policies.clone(),
+        recorder: assembly.recorder(),
+        clock: assembly.clock(),
+    };
+    assembly.reload_on_hangup(reloader, config.clone()).map_err(|e| format!("signals: {e}"))?;
     let shutdown = stop_signal().map_err(|e| format!("listening for signals: {e}"))?;
-    let served =
-        serve(listener, tls, assembly.chain.clone(), shutdown, config.server.drain_timeout);
-    let served = served.await.map_err(|e| e.to_string());
+    let limits = &config.server;
+    let places = Connections::new(limits.max_connections, limits.max_connections_per_address);
+    let app = assembly.chain.clone();
+    let served = serve(listener, tls, app, shutdown, limits.drain_timeout, places).await;
+    let served = served.map_err(|e| e.to_string());
     let closed = assembly.close().await.map_err(|e| format!("closing: {e:?}"));
     served.and(closed)
 }
@@ -61,7 +78,7 @@ fn greet(url: &str, address: SocketAddr, bootstrapped: &Bootstrapped) -> std::io
     match bootstrapped {
         Bootstrapped::Invited(token) => invite(&mut out, url, token)?,
         Bootstrapped::Created => {
-            writeln!(out, "the administrator of the configuration was created")?
+            writeln!(out, "the administrator of the configuration was created")?;
         }
         Bootstrapped::NotNeeded => {}
     }

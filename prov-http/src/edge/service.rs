@@ -69,7 +69,8 @@ impl EdgeLayer {
     /// When the operating system gives no randomness for the request id.
     pub fn facts_of<B>(&self, request: &Request<B>) -> prov_core::Result<RequestFacts> {
         let id = RequestId::generate(&*self.clock)?;
-        let client = socket_address(request).map(|ip| self.proxies.client(ip, request.headers()));
+        let client =
+            socket_address(request).and_then(|ip| self.proxies.client(ip, request.headers()));
         let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
         Ok(RequestFacts::new(id, self.clock.now())
             .from_client(client)

@@ -62,7 +62,7 @@ pub(super) async fn open(
         verifier: Arc::clone(&verifier),
         revocations: Arc::clone(&revocations),
         passwords: Arc::new(hasher(config)?),
-        second_factor: Some(mfa.clone()),
+        second_factor: Some(Arc::<MfaService>::clone(&mfa)),
     };
     let options = AuthOptions::default().with_refresh_lifetime(config.jwt.refresh_token_ttl);
     let auth = AuthService::open(parts, options).await?;

@@ -14,6 +14,7 @@ use crate::config::Config;
 pub(super) struct Policies {
     pub(super) engine: Arc<CedarEngine>,
     pub(super) decisions: Arc<DecisionService>,
+    pub(super) reloader: Option<Arc<PolicyReloader>>,
 }
 
 pub(super) fn open(
@@ -31,7 +32,7 @@ pub(super) fn open(
         let decisions =
             DecisionService::new(Arc::clone(&engine), Arc::clone(recorder), Arc::clone(clock))
                 .with_principals(users);
-        return Ok(Policies { engine, decisions: Arc::new(decisions) });
+        return Ok(Policies { engine, decisions: Arc::new(decisions), reloader: None });
     };
     let engine = Arc::new(CedarEngine::open(folder, Arc::clone(clock), options)?);
     let reloader = Arc::new(PolicyReloader::new(
@@ -48,8 +49,8 @@ pub(super) fn open(
     let decisions =
         DecisionService::new(Arc::clone(&engine), Arc::clone(recorder), Arc::clone(clock))
             .with_principals(users)
-            .with_reloader(reloader);
-    Ok(Policies { engine, decisions: Arc::new(decisions) })
+            .with_reloader(Arc::clone(&reloader));
+    Ok(Policies { engine, decisions: Arc::new(decisions), reloader: Some(reloader) })
 }
 
 /// Users as principals, for questions about others.

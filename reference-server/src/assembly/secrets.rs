@@ -5,15 +5,14 @@ use std::sync::Arc;
 use prov_core::audit::Recorder;
 use prov_core::store::Store;
 use prov_core::{Clock, Result};
-use prov_secrets::Leases;
 use prov_secrets::api::SecretsState;
 use prov_secrets::ssh::{Ssh, SshAuthority};
+use prov_secrets::{LeaseOptions, Leases};
 
 use crate::background::Background;
-use crate::config::Config;
 
 pub(super) async fn open(
-    _config: &Config,
+    node: &str,
     store: &Arc<dyn Store>,
     recorder: &Arc<dyn Recorder>,
     clock: &Arc<dyn Clock>,
@@ -22,7 +21,8 @@ pub(super) async fn open(
     let authority =
         SshAuthority::open(Arc::clone(store), Arc::clone(clock), Arc::clone(recorder)).await?;
     let leases = Leases::builder(Arc::clone(store), Arc::clone(clock), Arc::clone(recorder))
-        .engine(authority.clone())
+        .engine(Arc::<SshAuthority>::clone(&authority))
+        .options(LeaseOptions::default().on_node(node))
         .open()
         .await?;
     let ssh = Ssh::new(authority, Arc::clone(&leases), Arc::clone(clock))?;

@@ -23,7 +23,7 @@ pub(super) struct Storage {
 pub(super) async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Storage> {
     private_folder(&config.server.data_dir)?;
     let database = prov_store::connect(&config.store_url(), Arc::clone(clock)).await?;
-    let raw: Arc<dyn Store> = database.clone();
+    let raw: Arc<dyn Store> = Arc::<dyn Database>::clone(&database);
     let backend = backend(config, &raw, clock).await?;
     let store: Arc<dyn Store> = if config.store.encrypt {
         Arc::new(SealedStore::open(Arc::clone(&raw), &*backend, &**clock).await?)
@@ -33,7 +33,7 @@ pub(super) async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Stor
         );
         raw
     };
-    let origin = format!("{}/audit", config.jwt.issuer);
+    let origin = format!("{}/audit/{}", config.jwt.issuer, config.server.node);
     let options =
         LogOptions::new(config.audit_path(), origin, Arc::clone(&store), Arc::clone(clock));
     let log = Arc::new(Log::open(options).await?);

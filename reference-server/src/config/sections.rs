@@ -15,7 +15,7 @@ const DAY: u64 = 24 * 60 * MINUTE;
 macro_rules! section {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident : $type:ty = $default:expr,)* }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         #[non_exhaustive]
         pub struct $name {
@@ -49,8 +49,6 @@ section! {
         mfa: Mfa = Mfa::default(),
         /// `[kms]`
         kms: Kms = Kms::default(),
-        /// `[secrets]`
-        secrets: Secrets = Secrets::default(),
         /// `[audit]`
         audit: Audit = Audit::default(),
         /// `[telemetry]`
@@ -82,10 +80,16 @@ section! {
         trusted_proxies: Vec<String> = Vec::new(),
         /// Requests per client address, `100/min`.
         rate_limit: String = "100/min".to_owned(),
+        /// The name of this server among those that share a store; it must never change.
+        node: String = "local".to_owned(),
         /// Where generated keys, the audit log and the embedded database live.
         data_dir: PathBuf = PathBuf::from("prov-data"),
         /// The largest request body, in bytes.
         max_body: usize = 1024 * 1024,
+        /// Connections at once.
+        max_connections: usize = 4096,
+        /// Connections at once from one address; behind a proxy every client has the proxy's.
+        max_connections_per_address: usize = 256,
         /// How long running requests may take to end when the server stops.
         #[serde(with = "duration_text")]
         drain_timeout: Duration = Duration::from_secs(10),
@@ -222,15 +226,6 @@ section! {
 }
 
 section! {
-    /// `[secrets]`: leases.
-    Secrets {
-        /// How often ended leases are looked for, beside their own timers.
-        #[serde(with = "duration_text")]
-        cleanup_interval: Duration = Duration::from_secs(5 * MINUTE),
-    }
-}
-
-section! {
     /// `[audit]`: the log.
     Audit {
         /// Where it lies; by default `audit` in the data folder.
@@ -260,6 +255,33 @@ section! {
 }
 
 impl Config {
+    /// The sections in which `next` differs in something that only a restart applies.
+    #[must_use]
+    pub fn sections_that_need_a_restart(&self, next: &Self) -> Vec<&'static str> {
+        let mut reloaded = next.clone();
+        // These are applied while running.
+        reloaded.server.rate_limit.clone_from(&self.server.rate_limit);
+        reloaded.telemetry.log.clone_from(&self.telemetry.log);
+        if self.server.tls.is_some() && next.server.tls.is_some() {
+            reloaded.server.tls.clone_from(&self.server.tls);
+        }
+        [
+            ("server", self.server == reloaded.server),
+            ("bootstrap", self.bootstrap == reloaded.bootstrap),
+            ("store", self.store == reloaded.store),
+            ("jwt", self.jwt == reloaded.jwt),
+            ("passwords", self.passwords == reloaded.passwords),
+            ("cedar", self.cedar == reloaded.cedar),
+            ("mfa", self.mfa == reloaded.mfa),
+            ("kms", self.kms == reloaded.kms),
+            ("audit", self.audit == reloaded.audit),
+            ("telemetry", self.telemetry == reloaded.telemetry),
+        ]
+        .into_iter()
+        .filter_map(|(name, same)| (!same).then_some(name))
+        .collect()
+    }
+
     /// Where records live.
     #[must_use]
     pub fn store_url(&self) -> String {

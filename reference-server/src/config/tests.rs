@@ -116,3 +116,14 @@ fn strings_of_the_file_are_expanded() {
     .unwrap();
     assert_eq!((config.jwt.issuer.as_str(), config.kms.backend), ("me", KmsBackendName::Age));
 }
+
+#[test]
+fn only_what_a_restart_applies_is_named_as_such() {
+    let running =
+        read_text("[server]\nrate_limit = \"100/min\"\n[telemetry]\nlog = \"info\"", &[]).unwrap();
+    let next =
+        read_text("[server]\nrate_limit = \"5/min\"\n[telemetry]\nlog = \"debug\"", &[]).unwrap();
+    assert!(running.sections_that_need_a_restart(&next).is_empty());
+    let next = read_text("[jwt]\nissuer = \"other\"\n[server]\nmax_body = 5", &[]).unwrap();
+    assert_eq!(running.sections_that_need_a_restart(&next), ["server", "jwt"]);
+}

@@ -9,10 +9,18 @@
     reason = "tests fail by panicking, and say on stdout what they skip"
 )]
 
+mod bad_input;
+mod bodies;
 mod client;
+mod coverage;
 mod crash;
+mod document;
+mod lifecycle;
+mod limits;
 mod main_job;
 mod openssh;
 mod people;
+mod raw_http;
+mod secrets_in_logs;
 mod server;
 mod tools;
