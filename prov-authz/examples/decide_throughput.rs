@@ -1,10 +1,12 @@
-//! How long one decision takes under the shipped policies, beside plain Cedar that builds everything
-//! for each request, as one integrates it at first.
+//! How long one decision takes under the shipped policies, path by path, beside plain Cedar: with all
+//! its inputs ready, and building everything for each request, as one integrates it at first.
 //!
 //! `cargo run --release -p prov-authz --example decide_throughput`
 #![expect(clippy::print_stdout, reason = "an example prints what it measured")]
 
 use std::collections::HashSet;
+use std::convert::Infallible;
+use std::future;
 use std::hint::black_box;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -13,12 +15,19 @@ use std::time::{Duration, Instant};
 use cedar_policy::{
     Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request, Schema,
 };
+use futures_util::FutureExt;
+use http::{Method, Response};
 use prov_authz::{
-    AccessRequest, CedarEngine, CedarOptions, Circumstances, Claims, PolicyEngine, PolicyFiles,
-    ResourceEntity,
+    AccessRequest, AuthzLayer, CedarEngine, CedarOptions, Circumstances, Claims, PolicyEngine,
+    PolicyFiles, ResourceEntity,
 };
-use prov_core::{Clock, Principal, PrincipalKind, Role, SystemClock, Timestamp};
+use prov_core::{
+    Amr, Authentication, AuthenticationMethod, Clock, Identity, Principal, PrincipalKind,
+    RequestFacts, RequestId, Role, SecurityContext, SystemClock, Timestamp,
+};
+use prov_http::{MatchedRoute, Route};
 use serde_json::json;
+use tower::{Layer, Service, service_fn};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -41,16 +50,87 @@ fn main() -> Outcome {
     assert!(engine.decide(&deploy).allowed && engine.decide(&encrypt).allowed);
 
     println!("{} policies, one thread, {}", engine.policies().len(), clock.now());
-    println!("{:<48}{:>10}{:>12}", "", "p50 µs", "per second");
+    println!("{:<52}{:>10}{:>12}", "", "p50 µs", "per second");
     report("prov: deploy on a server, reasons included", 20_000, || {
         black_box(engine.decide(black_box(&deploy)).allowed)
     });
-    report("prov: a route of prov's own API", 20_000, || {
+    report("prov: a route of prov's own API, from the policies", 20_000, || {
+        // Nobody is signed in here, so the answer is not remembered.
         black_box(engine.decide(black_box(&encrypt)).allowed)
     });
+    known_and_unknown(&engine, &clock, &part)?;
+    layer(Arc::new(engine), &clock)?;
     let naive = Naive::new()?;
+    let (request, all) = naive.inputs()?;
+    report("cedar: all policies, all inputs ready", 20_000, || {
+        naive.permits(black_box(&request), black_box(&all))
+    });
     report("cedar: entities and context from JSON each time", 2_000, || naive.decide(false));
     report("cedar: and the policies parsed each time", 100, || naive.decide(true));
+    Ok(())
+}
+
+/// Somebody signed in, by a second factor, from the office.
+fn signed_in(id: &str, clock: &dyn Clock) -> Result<SecurityContext, prov_core::Error> {
+    let principal = Principal::new(PrincipalKind::User, id, "ann")
+        .with_roles([Role::Developer])
+        .with_teams(["sre".parse()?]);
+    let now = clock.now();
+    let authentication =
+        Authentication::new(AuthenticationMethod::AccessToken, now).with_amr([Amr::Pwd, Amr::Mfa]);
+    let facts = RequestFacts::new(RequestId::generate(clock)?, now)
+        .from_client(Some([10, 0, 0, 1].into()))
+        .for_target("POST", "/api/v1/kms/encrypt");
+    let identity = Identity { principal, authentication };
+    Ok(SecurityContext::new(Arc::new(identity), Arc::new(facts)))
+}
+
+/// The same question again, and a question that nobody asked before.
+fn known_and_unknown(
+    engine: &CedarEngine,
+    clock: &Arc<dyn Clock>,
+    part: &ResourceEntity,
+) -> Outcome {
+    let ask = |who: &SecurityContext| {
+        let asked = AccessRequest::new(who, &**clock, "execute", part);
+        black_box(engine.decide(black_box(&asked)).allowed)
+    };
+    let everybody = (0..22_000).map(|n| signed_in(&format!("user_{n}"), &**clock));
+    let everybody: Vec<_> = everybody.collect::<Result<_, _>>()?;
+    let mut next = everybody.iter();
+    let before = engine.stats().remembered;
+    report("prov: the same, signed in and not remembered", 20_000, || next.next().is_some_and(ask));
+    assert_eq!(engine.stats().remembered, before, "somebody was known");
+    let ann = signed_in("user_ann", &**clock)?;
+    report("prov: the same, remembered", 20_000, || ask(&ann));
+    Ok(())
+}
+
+/// A whole call through the layer, and the same request without it.
+fn layer(engine: Arc<CedarEngine>, clock: &Arc<dyn Clock>) -> Outcome {
+    let context = signed_in("user_ann", &**clock)?;
+    let route = Route::guarded(Method::POST, "/api/v1/kms/encrypt", "execute", "kms-data");
+    let route = MatchedRoute(Arc::new(route));
+    let request = || {
+        let mut request = http::Request::new(());
+        request.extensions_mut().insert(route.clone());
+        request.extensions_mut().insert(Arc::clone(context.request()));
+        request.extensions_mut().insert(context.clone());
+        request
+    };
+    let mut bare = service_fn(|_: http::Request<()>| {
+        future::ready(Ok::<_, Infallible>(Response::new(bytes::Bytes::new())))
+    });
+    let passed = |answer: Option<Result<Response<bytes::Bytes>, Infallible>>| {
+        answer.is_some_and(|answer| answer.is_ok_and(|answer| answer.status().is_success()))
+    };
+    report("a service without the layer, request built", 20_000, || {
+        passed(bare.call(request()).now_or_never())
+    });
+    let mut guarded = AuthzLayer::new(engine, Arc::clone(clock)).layer(bare);
+    report("the same through the layer, remembered", 20_000, || {
+        passed(guarded.call(request()).now_or_never())
+    });
     Ok(())
 }
 
@@ -69,7 +149,7 @@ fn report(what: &str, calls: usize, mut call: impl FnMut() -> bool) {
     let rate = f64::from(u32::try_from(calls).unwrap_or(u32::MAX)) / start.elapsed().as_secs_f64();
     times.sort_unstable();
     let median = times.get(calls / 2).copied().unwrap_or_default();
-    println!("{what:<48}{:>10.1}{rate:>12.0}", median.as_secs_f64() * 1e6);
+    println!("{what:<52}{:>10.1}{rate:>12.0}", median.as_secs_f64() * 1e6);
 }
 
 /// Cedar as its documentation shows it.
@@ -94,13 +174,19 @@ impl Naive {
     }
 
     fn try_decide(&self, parse_policies: bool) -> Result<bool, Box<dyn std::error::Error>> {
-        let parsed;
-        let policies = if parse_policies {
-            parsed = PolicySet::from_str(&self.text)?;
-            &parsed
-        } else {
-            &self.policies
-        };
+        let (request, entities) = self.inputs()?;
+        if !parse_policies {
+            return Ok(self.permits(&request, &entities));
+        }
+        let parsed = PolicySet::from_str(&self.text)?;
+        Ok(permits(&parsed, &request, &entities))
+    }
+
+    fn permits(&self, request: &Request, entities: &Entities) -> bool {
+        permits(&self.policies, request, entities)
+    }
+
+    fn inputs(&self) -> Result<(Request, Entities), Box<dyn std::error::Error>> {
         let uid = |kind: &str, id: &str| {
             let uid = json!({"type": format!("Provisioning::{kind}"), "id": id});
             EntityUid::from_json(uid).map_err(Box::new)
@@ -113,11 +199,14 @@ impl Naive {
         let context = Context::from_json_value(context, Some((&self.schema, &action)))?;
         let (ann, server) = (uid("User", "user_ann")?, uid("Server", "web-1")?);
         let request = Request::new(ann, action, server, context, Some(&self.schema))?;
-        let entities = Entities::from_json_value(entities(), Some(&self.schema))?;
-        let response = Authorizer::new().is_authorized(&request, policies, &entities);
-        let reasons: HashSet<_> = response.diagnostics().reason().collect();
-        Ok(response.decision() == Decision::Allow && !reasons.is_empty())
+        Ok((request, Entities::from_json_value(entities(), Some(&self.schema))?))
     }
+}
+
+fn permits(policies: &PolicySet, request: &Request, entities: &Entities) -> bool {
+    let response = Authorizer::new().is_authorized(request, policies, entities);
+    let reasons: HashSet<_> = response.diagnostics().reason().collect();
+    response.decision() == Decision::Allow && !reasons.is_empty()
 }
 
 fn entities() -> serde_json::Value {

@@ -5,12 +5,18 @@ mod engine;
 mod entities;
 mod evaluate;
 mod explain;
+mod memo;
 mod prepare;
+mod slice;
 mod snapshot;
 mod status;
+
+#[cfg(test)]
+mod differential_tests;
 
 pub(crate) use context::context_of;
 pub use engine::{Candidate, CedarEngine};
 pub(crate) use entities::{Roles, principal_entities};
 pub use explain::{Explanation, Lever, PolicyNote};
+pub(crate) use slice::ContextReads;
 pub use status::{EngineStats, LoadFailure, PolicySource, PolicyStatus};

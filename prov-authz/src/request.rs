@@ -32,6 +32,8 @@ pub struct AccessRequest<'a> {
     pub circumstances: Circumstances,
     /// What the request says about itself.
     pub claims: &'a Claims,
+    /// Whether the principal is the authenticated one of a request.
+    pub(crate) is_authenticated: bool,
 }
 
 impl<'a> AccessRequest<'a> {
@@ -43,7 +45,9 @@ impl<'a> AccessRequest<'a> {
         action: &'a str,
         resource: &'a ResourceEntity,
     ) -> Self {
-        Self::by(context.principal(), Circumstances::of(context, clock), action, resource)
+        let circumstances = Circumstances::of(context, clock);
+        let request = Self::by(context.principal(), circumstances, action, resource);
+        Self { is_authenticated: true, ..request }
     }
 
     /// A request by any principal under stated circumstances: for tests, for simulation, and for
@@ -55,7 +59,8 @@ impl<'a> AccessRequest<'a> {
         action: &'a str,
         resource: &'a ResourceEntity,
     ) -> Self {
-        Self { principal, action, resource, circumstances, claims: &Claims::NONE }
+        let (claims, is_authenticated) = (&Claims::NONE, false);
+        Self { principal, action, resource, circumstances, claims, is_authenticated }
     }
 
     /// With what the request says about itself.

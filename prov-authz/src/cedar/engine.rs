@@ -12,6 +12,7 @@ use prov_core::{Clock, Error, Health, HealthCheck, Result};
 
 use super::evaluate::{Evaluated, OnError, evaluate};
 use super::explain::{Explanation, explain};
+use super::memo::Question;
 use super::prepare::prepare;
 use super::snapshot::Snapshot;
 use super::status::{Counters, EngineStats, LoadFailure, PolicySource, PolicyStatus};
@@ -222,28 +223,41 @@ impl CedarEngine {
         &self.options
     }
 
-    /// Decides by this snapshot, uncounted.
+    /// Decides by this snapshot, uncounted: by what it remembers, or else by its policies.
     pub(super) fn decide_by(&self, live: &Snapshot, asked: &AccessRequest<'_>) -> Decision {
         let id = self.ids.next(asked.circumstances.time);
         let revision = live.compiled.revision.clone();
+        let slice = live.slices.find(asked.action, &asked.resource.entity.kind);
+        let question = slice.and_then(|slice| Question::of(slice, asked));
+        if let Some(answer) = question.as_ref().and_then(|question| live.memo.find(question)) {
+            self.counters.remembered.fetch_add(1, Ordering::Relaxed);
+            return verdict(answer.allowed, answer.policies.clone(), id, revision);
+        }
         let prepared = match prepare(live, asked) {
             Ok(prepared) => prepared,
             Err(error) => return refused(&error, id, revision),
         };
-        let policies = &live.compiled.policies;
         let Evaluated { allowed, policies, errors } = evaluate(
             &self.authorizer,
             &prepared.request,
-            policies,
+            &prepared.slice.chosen.policies,
             &prepared.entities,
             OnError::Deny,
         );
-        let decision = if allowed {
-            Decision::allow(policies, id, revision)
-        } else {
-            Decision::deny(policies, id, revision)
-        };
+        // Whoever may ask about others must not be able to crowd out those who are there.
+        if let Some(question) = question.filter(|_| asked.is_authenticated && errors.is_empty()) {
+            live.memo.keep(&question, allowed, &policies);
+        }
+        let decision = verdict(allowed, policies, id, revision);
         decision.with_errors(errors.into_iter().map(|error| error.message).collect())
+    }
+}
+
+fn verdict(allowed: bool, policies: Vec<String>, id: DecisionId, revision: Revision) -> Decision {
+    if allowed {
+        Decision::allow(policies, id, revision)
+    } else {
+        Decision::deny(policies, id, revision)
     }
 }
 

@@ -67,7 +67,7 @@ const CHOICES: [&[Lever]; 4] = [
 pub(super) fn explain(
     engine: &CedarEngine,
     live: &Snapshot,
-    scope: &Prepared,
+    scope: &Prepared<'_>,
     request: &AccessRequest<'_>,
 ) -> Explanation {
     let decision = engine.decide_by(live, request);
@@ -90,7 +90,7 @@ pub(super) fn explain(
 }
 
 /// Whether the scope of a permit matches: who, what and on what, before any condition.
-fn is_about(policy: &Policy, scope: &Prepared) -> bool {
+fn is_about(policy: &Policy, scope: &Prepared<'_>) -> bool {
     let within = |entity: &EntityUid, above: &EntityUid| {
         entity == above || scope.entities.is_ancestor_of(above, entity)
     };

@@ -2,6 +2,8 @@
 
 use prov_core::{Result, Timestamp};
 
+use super::memo::Memo;
+use super::slice::Slices;
 use super::{PolicySource, Roles};
 use crate::load::Compiled;
 
@@ -10,6 +12,9 @@ use crate::load::Compiled;
 pub(super) struct Snapshot {
     pub(super) compiled: Compiled,
     pub(super) roles: Roles,
+    pub(super) slices: Slices,
+    /// Decisions of this set; a set that replaces it starts with none.
+    pub(super) memo: Memo,
     pub(super) loaded_at: Timestamp,
     pub(super) source: PolicySource,
 }
@@ -20,6 +25,7 @@ impl Snapshot {
         loaded_at: Timestamp,
         source: PolicySource,
     ) -> Result<Self> {
-        Ok(Self { roles: Roles::new(&compiled.facts)?, compiled, loaded_at, source })
+        let (roles, slices) = (Roles::new(&compiled.facts)?, Slices::of(&compiled)?);
+        Ok(Self { roles, slices, memo: Memo::new(), compiled, loaded_at, source })
     }
 }

@@ -10,6 +10,7 @@ mod loading;
 mod matrix;
 mod questions;
 mod reload;
+mod remembering;
 mod teams;
 #[cfg(feature = "watch")]
 mod watching;

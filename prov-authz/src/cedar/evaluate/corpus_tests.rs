@@ -1,5 +1,7 @@
 //! Cedar's own conformance corpus through the call every decision takes. As Cedar specifies it, every
 //! decision, reason and error is exact; as prov runs it, every error denies and nothing else changes.
+//! The same holds of the slice of the policies that can have a say, asked with no more of the context
+//! than they look at.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -13,6 +15,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::*;
+use crate::cedar::ContextReads;
+use crate::cedar::slice::Scope;
 
 /// Every n-th case of the large corpus is run: more than 2,000 requests, in seconds.
 const EVERY: usize = 20;
@@ -74,6 +78,39 @@ fn uid(value: &Value) -> EntityUid {
     EntityUid::from_type_name_and_id(kind, EntityId::new(value["id"].as_str().unwrap()))
 }
 
+/// What can have a say, and what it looks at.
+struct Sliced {
+    policies: PolicySet,
+    request: Request,
+}
+
+impl Sliced {
+    fn of(
+        policies: &PolicySet,
+        scope: &Scope,
+        principal: &EntityUid,
+        action: &EntityUid,
+        resource: &EntityUid,
+        context: &Context,
+    ) -> Self {
+        let (mut chosen, mut reads) = (PolicySet::new(), ContextReads::NOTHING);
+        for policy in policies.policies().filter(|policy| scope.admits(policy)) {
+            reads = reads.and(&ContextReads::of(policy));
+            chosen.add(policy.clone()).unwrap();
+        }
+        let looked_at = context.clone().into_iter().filter(|(name, _)| reads.reads(name));
+        let context = Context::from_pairs(looked_at).unwrap();
+        let (principal, action, resource) = (principal.clone(), action.clone(), resource.clone());
+        let request = Request::new(principal, action, resource, context, None).unwrap();
+        Self { policies: chosen, request }
+    }
+}
+
+fn outcome(evaluated: &Evaluated) -> (bool, &[String], BTreeMap<&str, &str>) {
+    let errors = evaluated.errors.iter().map(|e| (e.policy.as_str(), e.message.as_str()));
+    (evaluated.allowed, &evaluated.policies, errors.collect())
+}
+
 fn whole(ids: impl IntoIterator<Item = impl ToString>) -> BTreeSet<String> {
     ids.into_iter().map(|id| id.to_string()).collect()
 }
@@ -105,22 +142,31 @@ fn run(name: &Path, case: &Case, files: &Files) -> (usize, usize) {
     let (schema, _) = Schema::from_cedarschema_str(text(&case.schema)).unwrap();
     let entities = Entities::from_json_str(text(&case.entities), Some(&schema)).unwrap();
     let authorizer = Authorizer::new();
+    let actions = schema.action_entities().unwrap();
     let mut failed = 0;
     for (at, asked) in case.requests.iter().enumerate() {
         let action = uid(&asked.action);
         let context =
             Context::from_json_value(asked.context.clone(), Some((&schema, &action))).unwrap();
+        let (principal, resource) = (uid(&asked.principal), uid(&asked.resource));
+        let (who, what) = (principal.type_name(), resource.type_name());
+        let scope = Scope::new(&schema, &actions, who, &action, what);
+        let slice = Sliced::of(&policies, &scope, &principal, &action, &resource, &context);
         let request = Request::new(
-            uid(&asked.principal),
+            principal,
             action,
-            uid(&asked.resource),
+            resource,
             context,
             asked.validate_request.then_some(&schema),
         )
         .unwrap();
         let name = format!("{} request {at}", name.display());
         failed += usize::from(check(&name, asked, |on_error| {
-            evaluate(&authorizer, &request, &policies, &entities, on_error)
+            let whole = evaluate(&authorizer, &request, &policies, &entities, on_error);
+            let sliced =
+                evaluate(&authorizer, &slice.request, &slice.policies, &entities, on_error);
+            assert_eq!(outcome(&sliced), outcome(&whole), "{name}");
+            whole
         }));
     }
     (case.requests.len(), failed)
