@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use prov_core::{Error, codes as core_codes};
@@ -31,9 +32,21 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8], durable: bool) -> io::Resul
     if durable { sync_parent(path) } else { Ok(()) }
 }
 
+/// Makes a folder and those above it, for this user alone: events say who did what. Their names are
+/// durable when this returns.
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = folder
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .collect();
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    missing.into_iter().try_for_each(sync_parent)
+}
+
 /// Makes the names in a file's directory durable.
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// The file's bytes; `None` when there is no such file.

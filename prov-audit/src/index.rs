@@ -114,16 +114,26 @@ impl Index {
         self.order(Order::Rebuild).await
     }
 
-    /// Takes out what the index knows from the personal parts of one subject.
-    pub(crate) async fn forget(&self, pid: i64) -> Result<()> {
-        self.order(|reply| Order::Forget(pid, reply)).await
+    /// Takes out what the index knows from the personal parts of these subjects.
+    pub(crate) async fn forget(&self, pids: Vec<i64>) -> Result<()> {
+        self.order(|reply| Order::Forget(pids, reply)).await
     }
 
     async fn order(&self, order: impl FnOnce(oneshot::Sender<Result<()>>) -> Order) -> Result<()> {
         let (reply, answer) = oneshot::channel();
-        self.shared.orders.lock().push(order(reply));
+        self.put_order(order(reply))?;
         self.journal.durable().nudge();
         answer.await.map_err(|_| Error::new(codes::CLOSED))?
+    }
+
+    fn put_order(&self, order: Order) -> Result<()> {
+        let mut orders = self.shared.orders.lock();
+        // Looked at under the lock: what is put later than this is cleared by whoever stops.
+        if self.shared.stopping.load(Ordering::Acquire) {
+            return Err(Error::new(codes::CLOSED));
+        }
+        orders.push(order);
+        Ok(())
     }
 
     /// Stops the thread; the index catches up when it is opened again. Blocks for a moment.
@@ -135,6 +145,8 @@ impl Index {
         {
             tracing::error!("the thread of the audit index panicked");
         }
+        // Whoever still waits for the thread would wait for ever.
+        self.shared.orders.lock().clear();
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod close;
 mod export;
+mod follow;
 mod people;
 #[cfg(feature = "sqlite-index")]
 mod read;
@@ -13,7 +14,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 pub use export::{ExportedLeaf, LeafReader};
 use prov_core::audit::{Event, Receipt, Recorder, RetentionClass};
-use prov_core::{Error, Result, codes as core_codes};
+use prov_core::store::Store;
+use prov_core::{Clock, Error, Result, codes as core_codes};
 #[cfg(feature = "sqlite-index")]
 pub use read::Proof;
 use tokio::task::spawn_blocking;
@@ -102,8 +104,8 @@ impl Log {
             standard: open_journal(&options, RetentionClass::Standard).await?,
             break_glass: open_journal(&options, RetentionClass::BreakGlass).await?,
         };
-        for (class, journal) in journals.each() {
-            close::check_head(&*options.store, class, journal).await?;
+        for (_, journal) in journals.each() {
+            close::check_head(&*options.store, journal).await?;
         }
         #[cfg(feature = "sqlite-index")]
         let indexes = read::open_indexes(&options, &journals, &vault).await?;
@@ -114,6 +116,19 @@ impl Log {
             indexes,
             journals,
         })
+    }
+
+    /// Opens the log with every default, shared: by the layer, and by every service that records.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn embedded(
+        dir: impl Into<PathBuf>,
+        origin: impl Into<String>,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>> {
+        Self::open(LogOptions::new(dir, origin, store, clock)).await.map(Arc::new)
     }
 
     /// The key that verifies the checkpoints of a class. Keep a copy away from the log.
@@ -140,8 +155,9 @@ impl Log {
     /// # Errors
     /// When tiles or checkpoint can't be written.
     pub async fn checkpoint(&self, class: RetentionClass) -> Result<Checkpoint> {
-        let checkpoint = self.journals.of(class).checkpoint().await?;
-        close::remember_head(&*self.options.store, class, &checkpoint).await?;
+        let journal = self.journals.of(class);
+        let checkpoint = journal.checkpoint().await?;
+        close::remember_head(&*self.options.store, journal, &checkpoint).await?;
         Ok(checkpoint)
     }
 }
@@ -160,8 +176,9 @@ impl Recorder for Log {
 }
 
 async fn open_journal(options: &LogOptions, class: RetentionClass) -> Result<Arc<Journal>> {
-    let seed = secret(&*options.store, &format!("checkpoint-key-{}", class_name(class))).await?;
-    let key = SigningKey::from_seed(&format!("{}/{}", options.origin, class_name(class)), &seed)?;
+    let name = format!("{}/{}", options.origin, class_name(class));
+    let seed = secret(&*options.store, &format!("checkpoint-key/{name}")).await?;
+    let key = SigningKey::from_seed(&name, &seed)?;
     let journal = JournalOptions {
         dir: class_dir(&options.dir, class),
         key,

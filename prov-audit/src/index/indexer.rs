@@ -19,7 +19,7 @@ use crate::segment::{Record, SegmentCursor};
 #[derive(Debug)]
 pub(super) enum Order {
     Rebuild(oneshot::Sender<Result<()>>),
-    Forget(i64, oneshot::Sender<Result<()>>),
+    Forget(Vec<i64>, oneshot::Sender<Result<()>>),
 }
 
 /// Records in one transaction, at most.
@@ -59,6 +59,7 @@ impl Indexer {
             if let Err(error) = self.step() {
                 tracing::warn!(?error, "the audit index failed; it is made anew from the log");
                 self.discard();
+                self.refuse_orders();
                 std::thread::sleep(REST);
             } else if self.shared.position.size() > known + SMALL {
                 self.give_way(started.elapsed());
@@ -91,8 +92,8 @@ impl Indexer {
                     self.discard();
                     let _ = reply.send(self.open());
                 }
-                Order::Forget(pid, reply) => {
-                    let _ = reply.send(self.forget(pid));
+                Order::Forget(pids, reply) => {
+                    let _ = reply.send(self.forget(&pids));
                 }
             }
         }
@@ -151,11 +152,22 @@ impl Indexer {
         Ok(())
     }
 
-    fn forget(&self, pid: i64) -> Result<()> {
-        let Some((db, _)) = &self.open else {
-            return Err(Error::new(core_codes::UNAVAILABLE).context("the index is not open"));
-        };
-        db.execute("DELETE FROM personal WHERE pid = ?1", [pid]).map_err(failed)?;
+    /// An index that can't be opened keeps nobody waiting.
+    fn refuse_orders(&self) {
+        let orders = std::mem::take(&mut *self.shared.orders.lock());
+        for order in orders {
+            let (Order::Rebuild(reply) | Order::Forget(_, reply)) = order;
+            let _ = reply.send(Err(not_open()));
+        }
+    }
+
+    fn forget(&self, pids: &[i64]) -> Result<()> {
+        let Some((db, _)) = &self.open else { return Err(not_open()) };
+        let all = db.unchecked_transaction().map_err(failed)?;
+        for pid in pids {
+            all.execute("DELETE FROM personal WHERE pid = ?1", [pid]).map_err(failed)?;
+        }
+        all.commit().map_err(failed)?;
         // What was deleted still stands in the write-ahead log until it starts anew.
         db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)
     }
@@ -170,6 +182,10 @@ impl Indexer {
             let _ = std::fs::remove_file(file);
         }
     }
+}
+
+fn not_open() -> Error {
+    Error::new(core_codes::UNAVAILABLE).context("the index is not open")
 }
 
 fn failed(error: rusqlite::Error) -> Error {

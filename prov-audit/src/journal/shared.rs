@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use super::JournalOptions;
 use super::recovery::Recovered;
 use crate::codes;
-use crate::files::{io_error, is_full};
+use crate::files::{io_error, is_full, make_folder};
 use crate::merkle::Hash;
 use crate::note::Checkpoint;
 
@@ -259,7 +259,7 @@ impl Shared {
 
 /// Sees to it that one process has the log.
 pub(super) fn lock(dir: &Path) -> Result<File> {
-    std::fs::create_dir_all(crate::segment::folder(dir))
+    make_folder(&crate::segment::folder(dir))
         .map_err(|e| io_error(e, "making the log's directory"))?;
     let file = File::create(dir.join("lock")).map_err(|e| io_error(e, "making the lock file"))?;
     match file.try_lock() {

@@ -165,7 +165,12 @@ fn create_segment(shared: &Shared, first_seq: u64) -> io::Result<File> {
     file.sync_all()?;
     let path = segment::file(dir, first_seq);
     fs::rename(&scratch, &path)?;
-    sync_parent(&path)?;
+    if let Err(error) = sync_parent(&path) {
+        // Records go on into the segment before, perhaps beyond the one this is named for: it must
+        // not stand in their way when the log is opened again.
+        fs::remove_file(&path)?;
+        return Err(error);
+    }
     Ok(file)
 }
 

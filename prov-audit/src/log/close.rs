@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use prov_core::audit::RetentionClass;
 use prov_core::store::{Entity, Expect, Store, StoreExt};
 use prov_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Log, blocking, class_name};
+use super::{Log, blocking};
 use crate::codes;
 use crate::journal::Journal;
 use crate::merkle::tree_root;
@@ -18,7 +17,8 @@ use crate::tiles::{TileFiles, TilesAt};
 /// state as a whole; the store then still remembers the later one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Head {
-    class: String,
+    /// The log's name, with its class: several nodes with a log each share one store.
+    log: String,
     size: u64,
     /// Hexadecimal.
     root: String,
@@ -28,17 +28,14 @@ impl Entity for Head {
     const KIND: &'static str = "audit.head";
 
     fn id(&self) -> String {
-        self.class.clone()
+        self.log.clone()
     }
 }
 
 /// Refuses a log that lacks what the store remembers.
-pub(super) async fn check_head(
-    store: &dyn Store,
-    class: RetentionClass,
-    journal: &Arc<Journal>,
-) -> Result<()> {
-    let Some(head) = store.load::<Head>(class_name(class)).await? else { return Ok(()) };
+pub(super) async fn check_head(store: &dyn Store, journal: &Arc<Journal>) -> Result<()> {
+    let name = journal.key().verifier().name();
+    let Some(head) = store.load::<Head>(name).await? else { return Ok(()) };
     let journal = Arc::clone(journal);
     blocking(move || {
         let newest = journal.newest_checkpoint();
@@ -55,12 +52,12 @@ pub(super) async fn check_head(
 /// Remembers a checkpoint, unless a later one is remembered already.
 pub(super) async fn remember_head(
     store: &dyn Store,
-    class: RetentionClass,
+    journal: &Journal,
     checkpoint: &Checkpoint,
 ) -> Result<()> {
-    let class = class_name(class).to_owned();
-    let head = Head { class, size: checkpoint.size, root: hex::encode(checkpoint.root) };
-    let known = store.load::<Head>(&head.class).await?;
+    let log = journal.key().verifier().name().to_owned();
+    let head = Head { log, size: checkpoint.size, root: hex::encode(checkpoint.root) };
+    let known = store.load::<Head>(&head.log).await?;
     if known.as_ref().is_some_and(|known| known.size >= head.size) {
         return Ok(());
     }
@@ -87,13 +84,13 @@ impl Log {
         }
         let mut complete = true;
         for (class, journal) in self.journals.each() {
-            let journal = Arc::clone(journal);
+            let closing = Arc::clone(journal);
             let checkpoint = blocking(move || {
-                journal.finish_close();
-                Ok(journal.newest_checkpoint())
+                closing.finish_close();
+                Ok(closing.newest_checkpoint())
             })
             .await?;
-            remember_head(&*self.options.store, class, &checkpoint).await?;
+            remember_head(&*self.options.store, journal, &checkpoint).await?;
             complete &= checkpoint.size == self.size(class);
         }
         #[cfg(feature = "sqlite-index")]

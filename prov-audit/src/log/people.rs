@@ -26,7 +26,7 @@ impl Log {
         if let Some(pid) = &pid {
             #[cfg(feature = "sqlite-index")]
             for (_, index) in self.indexes.each() {
-                index.forget(self.vault.term("pid", pid)).await?;
+                index.forget(vec![self.vault.term("pid", pid)]).await?;
             }
             let event =
                 Event::new(&*self.options.clock, Action::AUDIT_SUBJECT_ERASE, Outcome::Success)

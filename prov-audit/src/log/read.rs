@@ -278,7 +278,8 @@ impl Log {
     /// A cursor says where each class continues, and whose it is.
     fn write_cursor(&self, before: [u64; 2]) -> String {
         let [standard, break_glass] = before;
-        format!("{:x}.{standard}.{break_glass}", self.vault.term("cursor", "").cast_unsigned())
+        let whose = self.vault.term("cursor", &self.options.origin).cast_unsigned();
+        format!("{whose:x}.{standard}.{break_glass}")
     }
 
     fn read_cursor(&self, cursor: Option<&str>) -> Result<[u64; 2]> {

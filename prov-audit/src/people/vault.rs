@@ -1,3 +1,5 @@
+mod news;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -40,6 +42,17 @@ struct Cache {
     by_id: HashMap<String, Arc<Known>>,
     by_pid: HashMap<String, Arc<Known>>,
     gone: HashSet<String>,
+}
+
+impl Cache {
+    /// Keeps the key of this pseudonym no longer.
+    fn put_away(&mut self, pid: &str) {
+        if let Some(known) = self.by_pid.remove(pid)
+            && self.by_id.get(&known.id).is_some_and(|current| current.pid == pid)
+        {
+            self.by_id.remove(&known.id);
+        }
+    }
 }
 
 /// Seals and opens personal data. Keys of subjects seen since the start stay in memory (about one
@@ -96,7 +109,7 @@ impl Vault {
             Some(found) => {
                 self.remember(&found.entity)?;
             }
-            None => self.forget(None, &sealed.pid),
+            None => self.forget(&sealed.pid),
         }
         Ok(self.open_at_hand(event, sealed).unwrap_or(Opened::Erased))
     }
@@ -141,7 +154,7 @@ impl Vault {
         let batch =
             Batch::new().delete(Subject::key(&id), Expect::Any).with(erasure.put(Expect::Any)?);
         self.store.commit(batch).await?;
-        self.forget(Some(&id), &pid);
+        self.forget(&pid);
         Ok(Some(pid))
     }
 
@@ -167,7 +180,8 @@ impl Vault {
         }
     }
 
-    /// Another task may create the same subject: whoever comes second takes what the first made.
+    /// Another task, also of another node, may create the same subject, or erase it: whoever comes
+    /// second takes what the first made.
     async fn load_or_create(
         &self,
         id: String,
@@ -178,7 +192,10 @@ impl Vault {
             let written = if let Some(mut stored) = self.store.load::<Subject>(&id).await? {
                 let known = name.as_ref().is_none_or(|name| stored.names.contains(name));
                 if known || stored.names.len() >= MOST_NAMES {
-                    return self.remember(&stored.entity);
+                    match self.remember(&stored.entity)? {
+                        Some(known) => return Ok(known),
+                        None => continue,
+                    }
                 }
                 stored.entity.names.extend(name.clone());
                 self.store.replace(stored.version, &stored.entity).await.map(|_| stored.entity)
@@ -187,7 +204,11 @@ impl Vault {
                 self.store.create(&subject).await.map(|_| subject)
             };
             match written {
-                Ok(subject) => return self.remember(&subject),
+                Ok(subject) => {
+                    if let Some(known) = self.remember(&subject)? {
+                        return Ok(known);
+                    }
+                }
                 Err(error) if error.is(core_codes::CONFLICT) => {}
                 Err(error) => return Err(error),
             }
@@ -209,7 +230,8 @@ impl Vault {
         })
     }
 
-    fn remember(&self, subject: &Subject) -> Result<Arc<Known>> {
+    /// Keeps a key at hand; `None` when the subject was erased after it was read.
+    fn remember(&self, subject: &Subject) -> Result<Option<Arc<Known>>> {
         let known = Arc::new(Known {
             id: subject.id.clone(),
             pid: subject.pid.clone(),
@@ -218,17 +240,22 @@ impl Vault {
             expires_at: subject.expires_at,
         });
         let mut cache = self.cache.write();
-        cache.by_id.insert(known.id.clone(), Arc::clone(&known));
+        if cache.gone.contains(&known.pid) {
+            return Ok(None);
+        }
+        if let Some(before) = cache.by_id.insert(known.id.clone(), Arc::clone(&known))
+            && before.pid != known.pid
+        {
+            cache.by_pid.remove(&before.pid);
+        }
         cache.by_pid.insert(known.pid.clone(), Arc::clone(&known));
-        Ok(known)
+        Ok(Some(known))
     }
 
-    fn forget(&self, id: Option<&str>, pid: &str) {
+    /// Remembers that a subject is erased.
+    fn forget(&self, pid: &str) {
         let mut cache = self.cache.write();
-        cache.by_pid.remove(pid);
-        if let Some(id) = id {
-            cache.by_id.remove(id);
-        }
+        cache.put_away(pid);
         if cache.gone.len() >= MOST_GONE {
             cache.gone.clear();
         }

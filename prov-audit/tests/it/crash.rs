@@ -26,7 +26,7 @@ async fn store_with_known_key() -> Arc<dyn Store> {
     use base64::Engine;
     let store = MemoryStore::new(Arc::new(SystemClock::new()));
     for class in ["standard", "break-glass"] {
-        let id = format!("checkpoint-key-{class}");
+        let id = format!("checkpoint-key/{ORIGIN}/{class}");
         let bytes = base64::engine::general_purpose::STANDARD.encode([7; 32]);
         let value = serde_json::json!({ "id": id, "bytes": bytes });
         let key = prov_core::store::Key::new("audit.secret", id);

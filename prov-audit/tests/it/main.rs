@@ -14,6 +14,8 @@ mod foreign;
 #[cfg(test)]
 mod layer;
 #[cfg(test)]
+mod nodes;
+#[cfg(test)]
 mod people;
 #[cfg(test)]
 mod query;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prov_audit::{codes, key_beside, verify};
+use prov_audit::{Log, codes, key_beside, verify};
 use prov_core::audit::{Action, Event, Outcome, Recorder, RetentionClass};
 use prov_core::{HealthCheck, HealthState};
 
-use crate::bench_log::Bench;
+use crate::bench_log::{Bench, ORIGIN};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_many_tasks_get_every_place_once_and_survive_reopening() {
@@ -65,7 +65,7 @@ async fn break_glass_events_have_a_log_of_their_own() {
 async fn a_closed_log_and_one_in_use_refuse_with_a_name() {
     let bench = Bench::new();
     let log = bench.open().await;
-    let second = prov_audit::Log::open(bench.options()).await.unwrap_err();
+    let second = Log::open(bench.options()).await.unwrap_err();
     assert!(second.is(codes::IN_USE), "{second:?}");
     log.close().await.unwrap();
     let refused = log.record(bench.event(Action::KMS_ENCRYPT, "user_1", "a")).await.unwrap_err();
@@ -92,7 +92,7 @@ async fn an_event_above_the_limit_of_a_bundle_is_refused_and_harms_nothing() {
 async fn checkpoints_come_by_themselves_and_a_full_queue_makes_callers_wait() {
     let bench = Bench::new();
     let options = bench.options().checkpoint_every(Duration::from_millis(50)).queue_events(2);
-    let log = prov_audit::Log::open(options).await.unwrap();
+    let log = Log::open(options).await.unwrap();
     let all = (0..64).map(|_| log.record(bench.event(Action::KMS_ENCRYPT, "user_1", "a")));
     let recorded = futures_util::future::join_all(all).await;
     assert!(recorded.iter().all(Result::is_ok));
@@ -120,7 +120,7 @@ async fn a_log_put_back_to_an_earlier_state_is_not_opened() {
     drop(log);
     std::fs::remove_dir_all(bench.standard()).unwrap();
     copy(backup.path(), &bench.standard());
-    let refused = prov_audit::Log::open(bench.options()).await.unwrap_err();
+    let refused = Log::open(bench.options()).await.unwrap_err();
     assert!(refused.is(codes::ROLLED_BACK), "{refused:?}");
 }
 
@@ -129,5 +129,33 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
         let target = to.join(file.strip_prefix(from).unwrap());
         std::fs::create_dir_all(target.parent().unwrap()).unwrap();
         std::fs::copy(file, target).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_call_opens_a_log_that_is_shared() {
+    let bench = Bench::new();
+    let clock = Arc::<prov_core::SystemClock>::clone(&bench.clock);
+    let log = Log::embedded(bench.dir.path(), ORIGIN, Arc::clone(&bench.store), clock);
+    let log = log.await.unwrap();
+    let recorder: Arc<dyn Recorder> = Arc::<Log>::clone(&log);
+    recorder.record(bench.event(Action::KMS_ENCRYPT, "user_1", "alice")).await.unwrap();
+    log.close().await.unwrap();
+    let report = verify(&bench.standard(), log.verifier_key(RetentionClass::Standard)).unwrap();
+    assert_eq!((report.intact, report.records), (true, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_else_on_the_machine_reads_the_log() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    let dir = bench.dir.path().join("var/audit");
+    let clock = Arc::<prov_core::SystemClock>::clone(&bench.clock);
+    let log = Log::embedded(&dir, ORIGIN, Arc::clone(&bench.store), clock).await.unwrap();
+    log.record(bench.event(Action::KMS_ENCRYPT, "user_1", "alice")).await.unwrap();
+    log.close().await.unwrap();
+    for folder in ["", "standard", "standard/segments", "break-glass"] {
+        let mode = std::fs::metadata(dir.join(folder)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{folder}: {mode:o}");
     }
 }
