@@ -50,13 +50,17 @@ impl SigningKeys {
     ///
     /// # Errors
     /// When the store can't be read or written; [`codes::SIGNING_KEY_REFUSED`] when a given private
-    /// key can't be used, or was used here before and has been retired.
+    /// key can't be used, or was used here before and has been retired; and when a given public key
+    /// is none, or not that of the given private key. Then nothing has been written.
     pub async fn open(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         options: SigningKeyOptions,
     ) -> Result<Self> {
         let imported = options.private_key.as_ref().map(RsaPair::from_pem).transpose()?;
+        if let Some(public) = &options.public_key {
+            pair::require_match(imported.as_ref(), public)?;
+        }
         let ring = ArcSwap::from_pointee(KeyRing::default());
         let keys = Self { store, clock, options, ring, stale: AtomicBool::new(false) };
         keys.establish(imported.as_ref()).await?;

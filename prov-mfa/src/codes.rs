@@ -20,6 +20,13 @@ pub const STEP_UP_REQUIRED: Code = Code::new(
     Kind::StepUpRequired,
     "prove your second factor again, then repeat the request",
 );
+/// The step needs somebody who proved themselves recently, by what they have: there is no second
+/// factor yet (RFC 9470).
+pub const SIGN_IN_NOT_RECENT: Code = Code::new(
+    "mfa.sign_in_not_recent",
+    Kind::StepUpRequired,
+    "prove your password again, then repeat the request",
+);
 /// The caller has no factor of this id.
 pub const FACTOR_UNKNOWN: Code =
     Code::new("mfa.factor_unknown", Kind::NotFound, "there is no such second factor");
@@ -50,6 +57,7 @@ pub const ALL: &[Code] = &[
     FACTOR_REJECTED,
     FACTOR_LIMITED,
     STEP_UP_REQUIRED,
+    SIGN_IN_NOT_RECENT,
     FACTOR_UNKNOWN,
     FACTOR_COUNT_REACHED,
     FACTOR_MISSING,

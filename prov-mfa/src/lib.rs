@@ -54,7 +54,7 @@ pub use require::{RequireMfa, RequireMfaFuture, RequireMfaLayer};
 pub use service::{
     BackupCodes, BackupVerified, Device, Enrollment, MfaService, MfaStatus, Removed, TotpVerified,
 };
-pub use step_up::{ACR_MFA, RECENT_SECOND_FACTOR, challenge, is_recent};
+pub use step_up::{ACR_MFA, RECENT_SECOND_FACTOR, challenge, is_recent, sign_in_challenge};
 
 /// The README's example, kept true.
 #[cfg(all(doctest, feature = "axum"))]

@@ -17,12 +17,13 @@ pub use answers::{
 use prov_core::audit::{Action, Outcome, Recorder, RecorderExt};
 use prov_core::store::{Batch, Entity, Expect, Store, StoreExt, Stored};
 use prov_core::{
-    Clock, Error, FactorMethod, FactorResponse, Result, SecurityContext, Timestamp, UserId,
+    Clock, Error, FactorMethod, FactorResponse, Kind, Result, SecurityContext, Timestamp, UserId,
     codes as core_codes,
 };
 
 use self::caller::Caller;
 use crate::factors::{Checked, Limit, UserFactors};
+use crate::step_up::is_within;
 use crate::{MfaConfig, RECENT_SECOND_FACTOR, codes, is_recent};
 
 /// How often a change is tried again when others are faster. Attempts in vain write at most as often
@@ -34,8 +35,10 @@ const RACES: u32 = 64;
 /// Rules that hold on every node, since each is one compare-and-swap of the user's record:
 /// * a code is used up when it holds (RFC 6238, section 5.2), in whatever spelling;
 /// * an attempt in vain counts before it is answered: parallel guesses are not heard more often;
-/// * a first factor needs a session; adding to what there is, or taking away, needs a second factor
-///   proved in the last 15 minutes, by the token or in the same session.
+/// * a first factor needs a person who proved themselves in the last 15 minutes, by whatever they
+///   have: who only holds a stolen token can't bind an app of their own;
+/// * adding to what there is, or taking away, needs a second factor proved in the last 15 minutes,
+///   by the token or in the same session.
 pub struct MfaService {
     store: Arc<dyn Store>,
     recorder: Arc<dyn Recorder>,
@@ -187,7 +190,7 @@ impl MfaService {
         self.recorder.record_in(caller.request(), event).await.map(drop)
     }
 
-    /// Records what was refused for want of a recent second factor; other errors pass.
+    /// Records what was refused for want of a recent proof; other errors pass.
     async fn record_refusal<T>(
         &self,
         caller: &Caller<'_>,
@@ -195,10 +198,14 @@ impl MfaService {
         result: Result<T>,
     ) -> Result<T> {
         if let Err(error) = &result
-            && error.is(codes::STEP_UP_REQUIRED)
+            && error.kind() == Kind::StepUpRequired
         {
-            let reason = [("reason", "second_factor_not_recent".into())];
-            self.record(caller, action, Outcome::Denied, &reason).await?;
+            let missing = if error.is(codes::SIGN_IN_NOT_RECENT) {
+                "sign_in_not_recent"
+            } else {
+                "second_factor_not_recent"
+            };
+            self.record(caller, action, Outcome::Denied, &[("reason", missing.into())]).await?;
         }
         result
     }
@@ -228,14 +235,21 @@ impl MfaService {
     }
 }
 
-/// Refuses unless nothing is there yet, or a second factor was proved recently: by the token, or in
-/// the same session.
+/// Refuses unless a second factor was proved recently: by the token, or in the same session. Who has
+/// none yet proves what they have, recently: a password-only token that leaked must not be enough to
+/// bind somebody else's app, which would count as a second factor from then on.
 fn require_recent(context: &SecurityContext, factors: &UserFactors, now: Timestamp) -> Result<()> {
     let authentication = context.authentication();
-    let proved = !factors.has_confirmed()
-        || is_recent(authentication, now, RECENT_SECOND_FACTOR)
-        || factors.is_proved_by(authentication.session.as_ref(), now);
-    if proved { Ok(()) } else { Err(codes::STEP_UP_REQUIRED.into()) }
+    if factors.is_proved_by(authentication.session.as_ref(), now) {
+        return Ok(());
+    }
+    let (proved, missing) = if factors.has_confirmed() {
+        (is_recent(authentication, now, RECENT_SECOND_FACTOR), codes::STEP_UP_REQUIRED)
+    } else {
+        let at = authentication.authenticated_at;
+        (is_within(at, now, RECENT_SECOND_FACTOR), codes::SIGN_IN_NOT_RECENT)
+    };
+    if proved { Ok(()) } else { Err(missing.into()) }
 }
 
 /// The account of the caller.

@@ -28,21 +28,39 @@ const LEEWAY: Duration = Duration::from_secs(30);
 /// ```
 #[must_use]
 pub fn is_recent(authentication: &Authentication, now: Timestamp, within: Duration) -> bool {
-    let age = now.duration_since(authentication.authenticated_at);
-    authentication.is_multi_factor()
-        && match Duration::try_from(age) {
-            Ok(age) => age <= within,
-            Err(_) => age.unsigned_abs() <= LEEWAY,
-        }
+    authentication.is_multi_factor() && is_within(authentication.authenticated_at, now, within)
+}
+
+/// Whether this was at most `within` ago; the future is believed as far as clocks differ.
+pub(crate) fn is_within(at: Timestamp, now: Timestamp, within: Duration) -> bool {
+    let age = now.duration_since(at);
+    match Duration::try_from(age) {
+        Ok(age) => age <= within,
+        Err(_) => age.unsigned_abs() <= LEEWAY,
+    }
 }
 
 /// The `WWW-Authenticate` that asks for a second factor at most `within` old (RFC 9470, section 3).
 #[must_use]
 pub fn challenge(within: Duration) -> HeaderValue {
+    insufficient(
+        "a more recent second factor is required",
+        &format!("acr_values=\"{ACR_MFA}\", "),
+        within,
+    )
+}
+
+/// The `WWW-Authenticate` that asks for a sign-in at most `within` old, by whatever factor there is
+/// (RFC 9470, section 3): without `acr_values`, which nobody could meet who has no second factor.
+#[must_use]
+pub fn sign_in_challenge(within: Duration) -> HeaderValue {
+    insufficient("a more recent sign-in is required", "", within)
+}
+
+fn insufficient(why: &str, class: &str, within: Duration) -> HeaderValue {
     let text = format!(
-        "Bearer error=\"insufficient_user_authentication\", \
-         error_description=\"a more recent second factor is required\", \
-         acr_values=\"{ACR_MFA}\", max_age=\"{}\"",
+        "Bearer error=\"insufficient_user_authentication\", error_description=\"{why}\", \
+         {class}max_age=\"{}\"",
         within.as_secs()
     );
     // Made of ASCII letters, digits and punctuation only.
@@ -74,5 +92,9 @@ mod tests {
         let text = header.to_str().unwrap();
         assert!(text.starts_with("Bearer error=\"insufficient_user_authentication\""));
         assert!(text.ends_with("acr_values=\"mfa\", max_age=\"900\""));
+        let header = sign_in_challenge(Duration::from_mins(15));
+        let text = header.to_str().unwrap();
+        assert!(text.starts_with("Bearer error=\"insufficient_user_authentication\", error_desc"));
+        assert!(text.ends_with(", max_age=\"900\"") && !text.contains("acr_values"), "{text}");
     }
 }

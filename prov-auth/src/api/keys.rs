@@ -40,7 +40,7 @@ pub(super) async fn rotate(
     Context(context): Context,
     body: Option<Json<RotateRequest>>,
 ) -> ApiResult<Json<RotatedKeysBody>> {
-    let rotation = body.map_or(Rotation::Published, |Json(request)| request.rotation);
+    let rotation = body.map_or_else(Rotation::default, |Json(request)| request.rotation);
     Ok(Json(service.rotate_signing_keys(&context, rotation).await?.into()))
 }
 

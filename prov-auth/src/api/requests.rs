@@ -237,6 +237,7 @@ pub struct NewTeamRequest {
 #[non_exhaustive]
 pub struct RotateRequest {
     /// `published` (the default) or `at_once`.
-    #[schema(value_type = String, example = "published")]
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "published")]
     pub rotation: Rotation,
 }

@@ -96,6 +96,49 @@ struct State {
     known: Recent<()>,
 }
 
+/// What is counted of one attempt's names so far; nothing of a name that is new.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    pair: Option<Budget>,
+    address: Option<Budget>,
+    account: Option<Trickle>,
+}
+
+impl Counted {
+    fn wait(&self, now: Duration, options: &ThrottleOptions, known: bool) -> Option<Wait> {
+        let own = [self.pair, self.address].into_iter().flatten();
+        let own = own.filter_map(|budget| budget.wait(now)).max().map(Wait::Caller);
+        let others = || self.account?.wait(now, options.hourly_per_account).map(Wait::Account);
+        own.or_else(|| if known { None } else { others() })
+    }
+
+    fn and_one_more(self, now: Duration, options: &ThrottleOptions) -> Self {
+        let mut pair = self.pair.unwrap_or_default();
+        let mut address = self.address.unwrap_or_default();
+        let mut account = self.account.unwrap_or_default();
+        pair.count(now, options.free_per_account_and_address, options.longest_wait);
+        address.count(now, options.free_per_address, options.longest_address_wait);
+        account.count(now, options.hourly_per_account);
+        Self { pair: Some(pair), address: Some(address), account: Some(account) }
+    }
+}
+
+impl State {
+    /// Nothing is kept of a name of which nothing was counted: a refused attempt costs whoever makes
+    /// it nothing, so it must not push out what is kept of others.
+    fn put_back(&mut self, attempt: &Attempt, counted: Counted) {
+        if let Some(pair) = counted.pair {
+            self.pairs.put(attempt.pair, pair);
+        }
+        if let Some(address) = counted.address {
+            self.addresses.put(attempt.address, address);
+        }
+        if let Some(account) = counted.account {
+            self.accounts.put(attempt.account, account);
+        }
+    }
+}
+
 impl Throttle {
     pub(crate) fn new(clock: Arc<dyn Clock>, options: ThrottleOptions) -> Self {
         Self { clock, options, state: Mutex::default() }
@@ -117,21 +160,14 @@ impl Throttle {
         if known {
             state.known.put(attempt.pair, ());
         }
-        let mut pair = state.pairs.take(&attempt.pair).unwrap_or_default();
-        let mut address = state.addresses.take(&attempt.address).unwrap_or_default();
-        let mut account = state.accounts.take(&attempt.account).unwrap_or_default();
-        let waits = [pair.wait(now), address.wait(now)];
-        let own = waits.into_iter().flatten().max().map(Wait::Caller);
-        let others = || account.wait(now, options.hourly_per_account).map(Wait::Account);
-        let wait = own.or_else(|| if known { None } else { others() });
-        if wait.is_none() {
-            pair.count(now, options.free_per_account_and_address, options.longest_wait);
-            address.count(now, options.free_per_address, options.longest_address_wait);
-            account.count(now, options.hourly_per_account);
-        }
-        state.pairs.put(attempt.pair, pair);
-        state.addresses.put(attempt.address, address);
-        state.accounts.put(attempt.account, account);
+        let found = Counted {
+            pair: state.pairs.take(&attempt.pair),
+            address: state.addresses.take(&attempt.address),
+            account: state.accounts.take(&attempt.account),
+        };
+        let wait = found.wait(now, options, known);
+        let after = if wait.is_none() { found.and_one_more(now, options) } else { found };
+        state.put_back(&attempt, after);
         wait.map_or(Ok(attempt), Err)
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use prov_core::audit::{Action, Actor, Event};
 use prov_core::store::Stored;
-use prov_core::{Error, RequestFacts, Result, SecretText};
+use prov_core::{Error, RequestFacts, Result, SecretText, UserId};
 
 use super::AuthService;
 use super::events::{account, claimant, failed};
@@ -90,9 +90,14 @@ impl AuthService {
         request: &RequestFacts,
     ) -> Result<Attempt, Refused> {
         let mut answer = self.throttle.begin(name, request.client, false);
-        if let (Err(Wait::Account(_)), Some(stored), Some(client)) = (answer, found, request.client)
-        {
-            let known = self.has_session_from(stored, client).await;
+        if let (Err(Wait::Account(_)), Some(client)) = (answer, request.client) {
+            // A user who does not exist is looked for as well: the time tells nothing.
+            let id =
+                found.map_or_else(|| UserId::generate(self.clock()), |s| Ok(s.user.id.clone()));
+            let known = match id {
+                Ok(id) => self.has_session_from(&id, client).await,
+                Err(error) => Err(error),
+            };
             let known = known.map_err(|e| Refused::new(e, "unavailable", name, found))?;
             answer = self.throttle.begin(name, request.client, known);
         }
@@ -103,8 +108,8 @@ impl AuthService {
         })
     }
 
-    async fn has_session_from(&self, user: &Stored<UserRecord>, client: IpAddr) -> Result<bool> {
-        let sessions = self.sessions_of(&user.user.id).await?;
+    async fn has_session_from(&self, user: &UserId, client: IpAddr) -> Result<bool> {
+        let sessions = self.sessions_of(user).await?;
         Ok(sessions.iter().filter_map(|s| s.ip).any(|ip| subscriber(ip) == subscriber(client)))
     }
 

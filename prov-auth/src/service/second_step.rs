@@ -9,6 +9,7 @@ use prov_core::{
 
 use super::AuthService;
 use super::events::{account, failed};
+use super::sessions::may_go_on;
 use super::user_changes::RACES;
 use crate::codes;
 use crate::login::{ChallengeRecord, ChallengeToken};
@@ -140,7 +141,7 @@ impl AuthService {
         for _ in 0..RACES {
             let stored = self.load_user(user).await?;
             let found = self.store().load::<SessionRecord>(session.as_str()).await?;
-            let found = found.filter(|s| s.user == *user && !stored.user.locked);
+            let found = found.filter(|s| s.user == *user && may_go_on(&stored.user));
             let Some(found) = found else { return Err(codes::SESSION_ENDED.into()) };
             let mut after = found.entity.clone();
             after.authenticated_at = self.clock().now();

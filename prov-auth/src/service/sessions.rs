@@ -156,7 +156,7 @@ impl AuthService {
             if matches!(step, Step::Replayed) {
                 return Ok(Exchange::Replayed { user: stored.map(|stored| stored.entity.user) });
             }
-            let stored = stored.filter(|stored| !stored.user.locked).ok_or_else(invalid)?;
+            let stored = stored.filter(|stored| may_go_on(&stored.user)).ok_or_else(invalid)?;
             match step {
                 Step::Repeat(pair) => {
                     return Ok(Exchange::Done { user: stored.entity.user, pair, repeated: true });
@@ -275,10 +275,14 @@ impl AuthService {
 
     /// Ends whatever a user holds: access tokens, sessions, sign-ins that wait for a second factor.
     /// Returns how many records went.
+    ///
+    /// Access tokens first, so that a failure leaves little behind; and again when the sessions are
+    /// gone, because until then one may have been refreshed in the generation just begun.
     pub(super) async fn end_everything_of(&self, user: &UserId) -> Result<u64> {
         self.parts.revocations.revoke_user(user).await?;
         let sessions = self.remove_all::<SessionRecord>(SessionRecord::user_term(user)).await?;
         let waiting = self.remove_all::<ChallengeRecord>(ChallengeRecord::user_term(user)).await?;
+        self.parts.revocations.revoke_user(user).await?;
         Ok(sessions + waiting)
     }
 
@@ -308,6 +312,12 @@ impl AuthService {
         }
         Ok(all.len() as u64)
     }
+}
+
+/// Whether sessions of this user may be used: not when locked, nor while the password, which somebody
+/// else has chosen, is good for nothing but its own change.
+pub(super) const fn may_go_on(user: &User) -> bool {
+    !user.locked && !user.must_change_password
 }
 
 /// What became of a refresh token that this installation made.

@@ -19,11 +19,12 @@ pub enum KeyState {
 }
 
 /// When a rotation may happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Rotation {
     /// Only when the pending key has been published long enough for every verifier to know it.
+    #[default]
     Published,
     /// At once. Verifiers that cached the JWKS before the pending key was in it refuse new tokens
     /// until they read it again.

@@ -19,6 +19,9 @@ pub struct SigningKeyOptions {
     /// A private RSA key as PEM (PKCS#8 or PKCS#1) that becomes the active key when it is seen for the
     /// first time.
     pub private_key: Option<SecretText>,
+    /// The public key, as PEM (SPKI), that must belong to `private_key`: whoever gives both and mixed
+    /// them up is told so, instead of signing what nobody can verify.
+    pub public_key: Option<String>,
 }
 
 impl Default for SigningKeyOptions {
@@ -29,6 +32,7 @@ impl Default for SigningKeyOptions {
             publication: Duration::from_mins(5),
             retention: TokenOptions::MAX_LIFETIME + Duration::from_mins(5),
             private_key: None,
+            public_key: None,
         }
     }
 }
@@ -52,6 +56,13 @@ impl SigningKeyOptions {
     #[must_use]
     pub fn with_private_key(mut self, pem: SecretText) -> Self {
         self.private_key = Some(pem);
+        self
+    }
+
+    /// With the public key that the private key of one's own must have.
+    #[must_use]
+    pub fn with_public_key(mut self, pem: impl Into<String>) -> Self {
+        self.public_key = Some(pem.into());
         self
     }
 }

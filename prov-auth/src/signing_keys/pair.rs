@@ -3,13 +3,13 @@
 use std::thread;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
-use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
+use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize, PublicKey as RsaPublicKey};
 use aws_lc_rs::signature::KeyPair as _;
-use jsonwebtoken::EncodingKey;
 use jsonwebtoken::jwk::{
     AlgorithmParameters, CommonParameters, Jwk, KeyAlgorithm, PublicKeyUse, RSAKeyParameters,
     RSAKeyType, ThumbprintHash,
 };
+use jsonwebtoken::{DecodingKey, EncodingKey};
 use prov_core::{Error, Result, SecretBytes, SecretText, codes as core_codes};
 
 use crate::codes;
@@ -72,11 +72,7 @@ impl RsaPair {
 
     /// Modulus and exponent, big-endian.
     pub(super) fn numbers(&self) -> (Vec<u8>, Vec<u8>) {
-        let public = self.pair.public_key();
-        (
-            public.modulus().big_endian_without_leading_zero().to_vec(),
-            public.exponent().big_endian_without_leading_zero().to_vec(),
-        )
+        numbers(self.pair.public_key())
     }
 
     /// The private key as PKCS#8.
@@ -90,6 +86,31 @@ impl RsaPair {
         let (modulus, exponent) = self.numbers();
         VerificationKey::rsa(Some(self.id.clone()), &modulus, &exponent)
     }
+}
+
+/// Refuses a public key (PEM, SPKI) that is not the one of this pair.
+pub(super) fn require_match(pair: Option<&RsaPair>, pem: &str) -> Result<()> {
+    let refused = |why: &'static str| Error::new(codes::SIGNING_KEY_REFUSED).detail(why);
+    let unreadable = || refused("the public key is not an RSA public key as PEM (SPKI)");
+    let key = DecodingKey::from_rsa_pem(pem.as_bytes()).map_err(|e| unreadable().source(e))?;
+    let der = key.try_get_as_bytes().map_err(|e| unreadable().source(e))?;
+    let public = RsaPublicKey::from_der(der).map_err(|e| unreadable().source(e))?;
+    let Some(pair) = pair else {
+        return Err(refused("a public key is given without its private key; give both or neither"));
+    };
+    if numbers(&public) == pair.numbers() {
+        Ok(())
+    } else {
+        Err(refused("the public key does not belong to the private key; give the two of one pair"))
+    }
+}
+
+/// Modulus and exponent, big-endian.
+fn numbers(public: &RsaPublicKey) -> (Vec<u8>, Vec<u8>) {
+    (
+        public.modulus().big_endian_without_leading_zero().to_vec(),
+        public.exponent().big_endian_without_leading_zero().to_vec(),
+    )
 }
 
 /// A public key as a JWK for RS256 signatures, without an id.

@@ -226,6 +226,33 @@ async fn keys_are_published_and_rotated() {
 }
 
 #[tokio::test]
+async fn an_empty_rotation_is_the_default_one() {
+    let client = Client::new().await;
+    let (admin, _) = client.login("admin").await;
+    let rotate = "/api/v1/auth/keys/rotate";
+    let early = client.json("POST", rotate, Some(&admin), json!({})).await;
+    assert_eq!((early.status, &early.body["code"]), (409, &json!("auth.signing_key_unpublished")));
+    client.house.wait(std::time::Duration::from_mins(5));
+    let rotated = client.json("POST", rotate, Some(&admin), json!({})).await;
+    assert_eq!(rotated.status, 200, "{}", rotated.body);
+}
+
+#[tokio::test]
+async fn every_401_of_a_public_route_carries_a_challenge() {
+    let client = Client::new().await;
+    for (path, body) in [
+        ("login", json!({"username": "admin", "password": "wrong password"})),
+        ("login/mfa", json!({"challenge": "x", "method": "totp", "code": "123456"})),
+        ("refresh", json!({"refresh_token": "prov_rt_garbage"})),
+    ] {
+        let path = format!("/api/v1/auth/{path}");
+        let answer = client.json("POST", &path, None, body).await;
+        assert_eq!(answer.status, 401, "{path}: {}", answer.body);
+        assert_eq!(answer.headers[header::WWW_AUTHENTICATE], "Bearer realm=\"prov\"", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn bootstrap_by_link_and_teams() {
     let house = House::new().await;
     let token = house.service.begin_bootstrap().await.unwrap();

@@ -95,6 +95,26 @@ async fn guessing_is_throttled_alike_for_users_who_exist_and_who_do_not() {
 }
 
 #[tokio::test]
+async fn a_spent_account_is_looked_up_alike_for_users_who_exist_and_who_do_not() {
+    let mut listings = Vec::new();
+    for name in ["alice", "nobody"] {
+        let (house, watched) = House::watched().await;
+        house.user("alice", &[]).await;
+        for n in 0..100 {
+            let facts = house.facts_from(&format!("198.51.100.{n}"));
+            let wrong = secret("wrong password");
+            let error = house.service.login(name, &wrong, &facts).await.unwrap_err();
+            assert!(error.is(codes::INVALID_CREDENTIALS));
+        }
+        let before = watched.listings();
+        let error = house.try_login(name, PASSWORD).await.unwrap_err();
+        assert!(error.is(codes::LOGIN_THROTTLED));
+        listings.push(watched.listings() - before);
+    }
+    assert_eq!(listings, [1, 1]);
+}
+
+#[tokio::test]
 async fn a_stranger_can_not_keep_the_owner_out() {
     let house = House::new().await;
     house.user("alice", &[]).await;

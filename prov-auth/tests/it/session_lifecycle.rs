@@ -1,9 +1,9 @@
 //! Sessions: listing, ending, revoking, introspecting.
 
-use prov_auth::{ActiveToken, Introspection, codes};
+use prov_auth::{ActiveToken, Introspection, StepUp, codes};
 use prov_core::codes as core_codes;
 
-use crate::user_fixture::{House, PASSWORD, secret};
+use crate::user_fixture::{House, PASSWORD, code, secret};
 
 #[tokio::test]
 async fn sessions_are_listed_and_ended_one_by_one() {
@@ -41,6 +41,39 @@ async fn signing_out_ends_one_session_and_ending_all_ends_all() {
         assert!(house.refresh(tokens).await.unwrap_err().is(codes::REFRESH_TOKEN_INVALID));
     }
     house.context(&house.login("alice").await);
+}
+
+#[tokio::test]
+async fn a_refresh_while_everything_ends_leaves_no_token_that_holds() {
+    let (house, watched) = House::watched().await;
+    house.user("alice", &[]).await;
+    let (here, there) = (house.login("alice").await, house.login("alice").await);
+    let context = house.context(&here);
+    let ending = house.service.end_all_sessions(&context);
+    let (ended, refreshed) = watched.interleave(ending, house.refresh(&there)).await;
+    ended.unwrap();
+    let refreshed = refreshed.expect("the session was there still");
+    assert!(house.try_context(&refreshed).unwrap_err().is(codes::TOKEN_REVOKED));
+    assert!(house.refresh(&refreshed).await.unwrap_err().is(codes::REFRESH_TOKEN_INVALID));
+    house.context(&house.login("alice").await);
+}
+
+#[tokio::test]
+async fn while_a_password_is_reset_its_sessions_give_nothing_out_any_more() {
+    let (house, watched) = House::watched().await;
+    let alice = house.user("alice", &[]).await;
+    let tokens = house.login("alice").await;
+    let context = house.context(&tokens);
+    let system = house.system();
+    let resetting = house.service.reset_password(&system, &alice.id);
+    let meanwhile = async {
+        let proof = StepUp::Factor(code("right"));
+        (house.refresh(&tokens).await, house.service.step_up(&context, proof).await)
+    };
+    let (reset, (refreshed, raised)) = watched.interleave(resetting, meanwhile).await;
+    reset.unwrap();
+    assert!(refreshed.unwrap_err().is(codes::REFRESH_TOKEN_INVALID));
+    assert!(raised.unwrap_err().is(codes::SESSION_ENDED));
 }
 
 #[tokio::test]

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use prov_auth::{
@@ -41,10 +41,20 @@ pub(crate) fn pem(pair: &RsaKeyPair) -> SecretText {
 }
 
 pub(crate) fn pem_of(pkcs8: &[u8]) -> SecretText {
-    let body = BASE64_STANDARD.encode(pkcs8);
+    SecretText::new(labelled("PRIVATE KEY", pkcs8))
+}
+
+/// The public half as SPKI.
+pub(crate) fn public_pem(pair: &RsaKeyPair) -> String {
+    let der: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+    labelled("PUBLIC KEY", der.as_ref())
+}
+
+fn labelled(label: &str, der: &[u8]) -> String {
+    let body = BASE64_STANDARD.encode(der);
     let lines = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap());
     let text = lines.collect::<Vec<_>>().join("\n");
-    SecretText::new(format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n"))
+    format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
 }
 
 impl Node {

@@ -12,7 +12,7 @@ use prov_core::store::{Key, MemoryStore, Store};
 use prov_core::{Clock, HealthCheck, HealthState, ManualClock, SecretText, codes};
 use serde_json::Value;
 
-use crate::token_fixture::{Node, pem, pem_of};
+use crate::token_fixture::{Node, pem, pem_of, public_pem};
 
 fn key_id(token: &str) -> String {
     let header = token.split_once('.').unwrap().0;
@@ -172,6 +172,38 @@ async fn an_imported_key_is_adopted_once() {
     let with_second = open(&second).await.unwrap();
     assert_ne!(in_state(&with_second, KeyState::Active), active);
     assert!(open(&first).await.unwrap_err().is(SIGNING_KEY_REFUSED), "it was retired");
+}
+
+#[tokio::test]
+async fn a_public_key_must_be_that_of_the_private_key() {
+    let clock = ManualClock::at("2026-03-02T09:00:00Z".parse().unwrap());
+    let store = Arc::new(MemoryStore::new(Arc::new(clock.clone())));
+    let (own, other) = (
+        RsaKeyPair::generate(KeySize::Rsa2048).unwrap(),
+        RsaKeyPair::generate(KeySize::Rsa2048).unwrap(),
+    );
+    let open = |private: Option<&RsaKeyPair>, public: &str| {
+        let mut options = SigningKeyOptions::default().with_public_key(public);
+        options.private_key = private.map(pem);
+        SigningKeys::open(store.clone(), Arc::new(clock.clone()), options)
+    };
+    let (matching, strange) = (public_pem(&own), public_pem(&other));
+    let cut: String = matching.chars().take(200).collect();
+    let private = pem(&own);
+    for (private, public, why) in [
+        (Some(&own), strange.as_str(), "does not belong"),
+        (None, matching.as_str(), "without its private key"),
+        (Some(&own), "", "not an RSA public key"),
+        (Some(&own), cut.as_str(), "not an RSA public key"),
+        (Some(&own), private.expose(), "not an RSA public key"),
+    ] {
+        let error = open(private, public).await.unwrap_err();
+        assert!(error.is(SIGNING_KEY_REFUSED));
+        assert!(error.to_string().contains(why), "{error}");
+    }
+    assert!(store.get(&Key::new("auth.signing_key_set", "current")).await.unwrap().is_none());
+    let opened = open(Some(&own), &matching).await.unwrap();
+    assert_eq!(in_state(&opened, KeyState::Active).len(), 1);
 }
 
 #[tokio::test]

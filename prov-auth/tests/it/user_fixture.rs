@@ -1,7 +1,9 @@
 //! A whole service over one store, and people who use it.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,11 +13,12 @@ use prov_auth::{
     SigningKeyOptions, SigningKeys, TokenIssuer, TokenOptions, TokenSet, TokenVerifier, User,
 };
 use prov_core::audit::{Event, MemoryRecorder};
-use prov_core::store::MemoryStore;
+use prov_core::store::{Batch, Changes, Key, MemoryStore, Page, Record, Scan, Store, Version};
 use prov_core::{
     Amr, Clock, Error, FactorMethod, FactorResponse, ManualClock, RequestFacts, RequestId, Result,
     Role, SecondFactor, SecretText, SecurityContext, UserId, VerifiedFactor, codes,
 };
+use tokio::sync::Notify;
 
 pub(crate) const PASSWORD: &str = "purple teapot singing";
 
@@ -47,18 +50,29 @@ impl House {
         hasher: PasswordHasher,
         options: AuthOptions,
     ) -> Self {
+        Self::seen_through(store.clone(), store, clock, hasher, options).await
+    }
+
+    /// A node that reads and writes `store` through `port`.
+    async fn seen_through(
+        port: Arc<dyn Store>,
+        store: Arc<MemoryStore>,
+        clock: ManualClock,
+        hasher: PasswordHasher,
+        options: AuthOptions,
+    ) -> Self {
         let time: Arc<dyn Clock> = Arc::new(clock.clone());
         let tokens = TokenOptions::new("https://prov.example.com", ["cli"]);
-        let keys = SigningKeys::open(store.clone(), time.clone(), SigningKeyOptions::default());
+        let keys = SigningKeys::open(port.clone(), time.clone(), SigningKeyOptions::default());
         let keys = Arc::new(keys.await.unwrap());
-        let revocations = Revocations::open(store.clone(), time.clone()).await.unwrap();
+        let revocations = Revocations::open(port.clone(), time.clone()).await.unwrap();
         let issuer = TokenIssuer::new(keys.clone(), revocations.clone(), time.clone(), &tokens);
         let verifier = TokenVerifier::new(keys.clone(), revocations.clone(), time.clone(), &tokens);
         let (issuer, verifier) = (Arc::new(issuer.unwrap()), Arc::new(verifier.unwrap()));
         let (recorder, hasher) = (MemoryRecorder::new(), Arc::new(hasher));
         let factors = Arc::new(Factors::default());
         let parts = AuthParts {
-            store: store.clone(),
+            store: port,
             clock: time,
             recorder: Arc::new(recorder.clone()),
             keys,
@@ -70,6 +84,17 @@ impl House {
         };
         let service = AuthService::open(parts, options).await.unwrap();
         Self { service, clock, store, recorder, verifier, hasher, factors }
+    }
+
+    /// A node whose listings of sessions are watched.
+    pub(crate) async fn watched() -> (Self, Arc<Watched>) {
+        let clock = ManualClock::at("2026-03-02T09:00:00Z".parse().unwrap());
+        let store = Arc::new(MemoryStore::new(Arc::new(clock.clone())));
+        let watched = Arc::new(Watched::over(store.clone()));
+        let hasher = PasswordHasher::insecure_for_tests().unwrap();
+        let options = AuthOptions::default();
+        let house = Self::seen_through(watched.clone(), store, clock, hasher, options).await;
+        (house, watched)
     }
 
     pub(crate) fn facts_from(&self, ip: &str) -> RequestFacts {
@@ -142,6 +167,74 @@ impl House {
 
 pub(crate) fn secret(text: &str) -> SecretText {
     SecretText::new(text)
+}
+
+/// A store that counts the listings of sessions, and can hold one up.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    store: Arc<MemoryStore>,
+    listings: AtomicUsize,
+    armed: AtomicBool,
+    reached: Notify,
+    released: Notify,
+}
+
+impl Watched {
+    fn over(store: Arc<MemoryStore>) -> Self {
+        let (reached, released) = (Notify::new(), Notify::new());
+        let (listings, armed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Self { store, listings, armed, reached, released }
+    }
+
+    pub(crate) fn listings(&self) -> usize {
+        self.listings.load(Ordering::SeqCst)
+    }
+
+    /// Runs `ending`, and `meanwhile` at the moment when it is about to list sessions.
+    pub(crate) async fn interleave<T, U>(
+        &self,
+        ending: impl Future<Output = T>,
+        meanwhile: impl Future<Output = U>,
+    ) -> (T, U) {
+        self.armed.store(true, Ordering::SeqCst);
+        let meanwhile = async {
+            self.reached.notified().await;
+            let done = meanwhile.await;
+            self.released.notify_one();
+            done
+        };
+        tokio::join!(ending, meanwhile)
+    }
+}
+
+#[async_trait]
+impl Store for Watched {
+    async fn get(&self, key: &Key) -> Result<Option<Record>> {
+        self.store.get(key).await
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<Page> {
+        if scan.kind == "auth.session" {
+            self.listings.fetch_add(1, Ordering::SeqCst);
+            if self.armed.swap(false, Ordering::SeqCst) {
+                self.reached.notify_one();
+                self.released.notified().await;
+            }
+        }
+        self.store.scan(scan).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Version> {
+        self.store.commit(batch).await
+    }
+
+    async fn purge(&self, limit: NonZeroU32) -> Result<u32> {
+        self.store.purge(limit).await
+    }
+
+    fn changes(&self) -> Changes {
+        self.store.changes()
+    }
 }
 
 /// Second factors whose only right code is `right`, good once.

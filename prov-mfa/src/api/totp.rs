@@ -15,7 +15,8 @@ use crate::{MfaService, TotpId, codes};
 /// Begins to enrol an authenticator app.
 ///
 /// The answer shows the secret for the only time. The app counts after `verify` with its first code,
-/// within 15 minutes. Where a second factor exists, one has to be proved in the last 15 minutes.
+/// within 15 minutes. Where a second factor exists, one has to be proved in the last 15 minutes;
+/// where none does, the password: `POST /api/v1/auth/step-up`.
 #[utoipa::path(
     post,
     path = "/api/v1/mfa/totp/enroll",

@@ -21,6 +21,8 @@ impl MfaService {
     ///
     /// # Errors
     /// [`codes::STEP_UP_REQUIRED`] when there is a factor and none was proved recently;
+    /// [`codes::SIGN_IN_NOT_RECENT`] when there is none and the caller has not proved themselves in
+    /// the last 15 minutes;
     /// [`codes::FACTOR_COUNT_REACHED`] with five apps; [`core_codes::INVALID_REQUEST`] for a name
     /// that is empty, longer than 64 characters, or has control characters.
     pub async fn enroll(&self, context: &SecurityContext, name: &str) -> Result<Enrollment> {

@@ -13,7 +13,8 @@ impl MfaService {
     /// the last 15 minutes, or a valid code of one as `proof`, which is used up.
     ///
     /// # Errors
-    /// [`codes::STEP_UP_REQUIRED`] without either; those of [`verify_totp`](Self::verify_totp) for
+    /// [`codes::STEP_UP_REQUIRED`] without either; [`codes::SIGN_IN_NOT_RECENT`] where no app is
+    /// confirmed and the caller has not proved themselves recently; those of [`verify_totp`](Self::verify_totp) for
     /// the proof; [`codes::FACTOR_UNKNOWN`] when the caller has no such app.
     pub async fn disable(
         &self,
@@ -50,7 +51,7 @@ impl MfaService {
     /// That the caller may do this to others is for the policies to decide, before this is called.
     ///
     /// # Errors
-    /// [`codes::STEP_UP_REQUIRED`] for oneself; when the store can't be written.
+    /// [`codes::STEP_UP_REQUIRED`] and [`codes::SIGN_IN_NOT_RECENT`] for oneself; when the store can't be written.
     pub async fn reset(&self, context: &SecurityContext, user: &UserId) -> Result<Removed> {
         let caller = Caller::known(context, user);
         let own = context.principal().id == user.as_str();

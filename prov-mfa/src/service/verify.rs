@@ -19,7 +19,8 @@ impl MfaService {
     /// [`codes::FACTOR_UNKNOWN`] when the caller has no such app, [`codes::FACTOR_REJECTED`] for a
     /// wrong or used code, [`codes::FACTOR_LIMITED`] after too many,
     /// [`codes::STEP_UP_REQUIRED`] when it would confirm an app beside another and none was proved
-    /// recently.
+    /// recently; [`codes::SIGN_IN_NOT_RECENT`] when it would confirm the first and the caller has not
+    /// proved themselves recently.
     pub async fn verify_totp(
         &self,
         context: &SecurityContext,

@@ -85,6 +85,30 @@ async fn a_stolen_session_can_not_add_an_app_beside_another() {
 }
 
 #[tokio::test]
+async fn a_stolen_password_only_token_can_not_bind_the_first_app() {
+    let world = World::new();
+    let alice = world.person();
+    world.clock.advance(Duration::from_mins(15));
+    let begun = world.mfa.enroll(&alice, "phone").await.unwrap();
+    // A second later the token alone is no proof any more: neither to begin nor to finish.
+    world.clock.advance(Duration::from_secs(1));
+    let error = world.mfa.enroll(&alice, "thief").await.unwrap_err();
+    assert!(error.is(codes::SIGN_IN_NOT_RECENT));
+    assert_eq!(error.kind(), Kind::StepUpRequired);
+    let refused = world.recorded(&Action::MFA_TOTP_ENROLL).pop().unwrap();
+    assert_eq!(refused.outcome, Outcome::Denied);
+    assert_eq!(refused.context["reason"], "sign_in_not_recent");
+    let app = App::scanned(&begun);
+    let code = app.code(&world.clock);
+    let error = world.mfa.verify_totp(&alice, &begun.id, &code).await.unwrap_err();
+    assert!(error.is(codes::SIGN_IN_NOT_RECENT));
+    assert!(world.mfa.methods(&user_of(&alice)).await.unwrap().is_empty());
+    // The password again is enough, since there is nothing else to prove.
+    let again = world.session_of(&user_of(&alice), &[Amr::Pwd]);
+    assert!(world.mfa.verify_totp(&again, &begun.id, &code).await.unwrap().confirmed_now);
+}
+
+#[tokio::test]
 async fn a_token_with_a_recent_factor_may_add_and_an_old_one_may_not() {
     let world = World::new();
     let alice = world.person();

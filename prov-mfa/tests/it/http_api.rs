@@ -140,7 +140,7 @@ async fn the_sixth_wrong_code_is_429_with_retry_after() {
             (status, &problem["code"]),
             (StatusCode::UNAUTHORIZED, &json!("mfa.factor_rejected"))
         );
-        assert_eq!(headers[WWW_AUTHENTICATE], "Bearer");
+        assert_eq!(headers[WWW_AUTHENTICATE], "Bearer realm=\"prov\"");
     }
     let (status, headers, problem) =
         post(&world, &alice, "/totp/verify", &json!({"id": id, "code": right})).await;
@@ -149,6 +149,22 @@ async fn the_sixth_wrong_code_is_429_with_retry_after() {
         (StatusCode::TOO_MANY_REQUESTS, &json!("mfa.factor_limited"))
     );
     assert_eq!(headers[RETRY_AFTER], "300");
+}
+
+#[tokio::test]
+async fn a_first_app_asks_for_a_proof_that_somebody_without_a_factor_can_give() {
+    let world = World::new();
+    let stolen = world.person();
+    world.clock.advance(std::time::Duration::from_secs(901));
+    let (status, headers, problem) =
+        send(&world, Some(&stolen), Method::POST, "/totp/enroll", None).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (StatusCode::UNAUTHORIZED, &json!("mfa.sign_in_not_recent"))
+    );
+    let challenge = headers[WWW_AUTHENTICATE].to_str().unwrap();
+    assert!(challenge.contains("error=\"insufficient_user_authentication\""), "{challenge}");
+    assert!(challenge.contains("max_age=\"900\"") && !challenge.contains("acr"), "{challenge}");
 }
 
 #[tokio::test]

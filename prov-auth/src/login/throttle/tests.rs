@@ -133,6 +133,32 @@ fn an_account_of_ones_own_does_not_refill_the_address() {
 }
 
 #[test]
+fn a_refused_attempt_leaves_nothing_behind_that_was_not_there() {
+    let door = Door::new();
+    for n in 0..30 {
+        let _ = door.knock(&format!("user{n}"), "192.0.2.1").unwrap();
+    }
+    let kept = || {
+        let state = door.throttle.state.lock();
+        (state.pairs.len(), state.addresses.len(), state.accounts.len())
+    };
+    assert_eq!(kept(), (30, 1, 30));
+    for n in 0..1000 {
+        assert!(door.wait(&format!("unheard{n}"), "192.0.2.1").is_some());
+    }
+    assert_eq!(kept(), (30, 1, 30), "what nobody hashed for pushes nothing out");
+    for n in 0..70 {
+        let _ = door.knock("user0", &format!("10.0.0.{n}")).unwrap();
+    }
+    for n in 0..29 {
+        let _ = door.knock("user0", &format!("10.0.1.{n}")).unwrap();
+    }
+    let before = kept();
+    assert!(matches!(door.knock("user0", "10.0.2.1"), Err(Wait::Account(_))));
+    assert_eq!(kept(), before, "neither of the address");
+}
+
+#[test]
 fn memory_is_bounded() {
     let mut recent = Recent::default();
     for n in 0..300_000_u32 {
