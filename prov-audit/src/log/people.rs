@@ -15,7 +15,8 @@ impl Log {
     /// Returns whether the log knew the account. The erasure is itself recorded.
     ///
     /// # Errors
-    /// When the store can't be written, or the erasure can't be recorded; it may be called again.
+    /// When the store can't be written, or the erasure can't be recorded; the key is
+    /// destroyed all the same, and [`follow`](Self::follow) takes what is left out of the index.
     pub async fn erase_subject(
         &self,
         context: &SecurityContext,
@@ -24,16 +25,17 @@ impl Log {
     ) -> Result<bool> {
         let pid = self.vault.erase(kind, actor).await?;
         if let Some(pid) = &pid {
-            #[cfg(feature = "sqlite-index")]
-            for (_, index) in self.indexes.each() {
-                index.forget(vec![self.vault.term("pid", pid)]).await?;
-            }
+            // At once: a second call finds nobody to erase, and would record nothing.
             let event =
                 Event::new(&*self.options.clock, Action::AUDIT_SUBJECT_ERASE, Outcome::Success)
                     .in_context(context)
                     .on("audit_subject", pid);
             self.record(event).await?;
             context.request().mark_recorded();
+            #[cfg(feature = "sqlite-index")]
+            for (_, index) in self.indexes.each() {
+                index.forget(vec![self.vault.term("pid", pid)]).await?;
+            }
         }
         Ok(pid.is_some())
     }
