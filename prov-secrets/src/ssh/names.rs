@@ -7,9 +7,9 @@ use crate::codes;
 /// What is replaced by the caller's user name in a role's principals.
 const USERNAME: &str = "{{username}}";
 
-/// Accounts a system owns. A user of this name gets no such principal from `{{username}}`: whoever may
+/// Accounts a system or its image comes with. A user of this name gets no such principal from `{{username}}`: whoever may
 /// choose a user name must not choose `root` with it. A role may still name them literally.
-const SYSTEM_ACCOUNTS: [&str; 24] = [
+const SYSTEM_ACCOUNTS: [&str; 36] = [
     "root",
     "toor",
     "daemon",
@@ -34,6 +34,19 @@ const SYSTEM_ACCOUNTS: [&str; 24] = [
     "admin",
     "adm",
     "operator",
+    // The first account of cloud images, which may do everything.
+    "almalinux",
+    "azureuser",
+    "centos",
+    "cloud-user",
+    "core",
+    "debian",
+    "ec2-user",
+    "fedora",
+    "opc",
+    "rocky",
+    "ubuntu",
+    "vagrant",
 ];
 
 /// Extensions OpenSSH knows (`PROTOCOL.certkeys`).
@@ -167,7 +180,9 @@ mod tests {
     fn a_user_named_like_a_system_account_gets_no_such_principal() {
         assert_eq!(render(USERNAME, &user("alice")).as_deref(), Some("alice"));
         assert_eq!(render("adm-{{username}}", &user("alice")).as_deref(), Some("adm-alice"));
-        for name in ["root", "Root", "systemd-network", "a,b", "", "{{username}}"] {
+        for name in
+            ["root", "Root", "ubuntu", "ec2-user", "systemd-network", "a,b", "", "{{username}}"]
+        {
             assert_eq!(render(USERNAME, &user(name)), None, "{name}");
         }
         assert_eq!(render("root", &user("alice")).as_deref(), Some("root"), "literally, it may");
