@@ -95,12 +95,23 @@ fn connection(options: &SqliteOptions, path: &Path, flags: OpenFlags) -> Result<
     Ok(db)
 }
 
+/// Makes the folder and those above it, their names durably.
 fn make_folder(folder: &Path) -> std::io::Result<()> {
+    let missing: Vec<&Path> = folder
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .collect();
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+    builder.create(folder)?;
+    // SQLite makes durable what stands in the folder, but not the folder.
+    for made in missing {
+        let above = made.parent().filter(|above| !above.as_os_str().is_empty());
+        File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn private_file(path: &Path) -> std::io::Result<File> {
