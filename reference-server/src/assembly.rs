@@ -78,6 +78,8 @@ impl Assembly {
         background.purge(Arc::clone(&storage.store));
 
         background.checkpoint(Arc::clone(&storage.log));
+        let log = Arc::clone(&storage.log);
+        background.run("audit log", |stop| log.follow(stop));
 
         let metrics = Metrics::new();
         let checks: Vec<Arc<dyn HealthCheck>> = vec![

@@ -14,7 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("prov-cli", &["prov-kms", "prov-audit", "prov-authz", "prov-mfa"]),
     ("reference-server", EVERYTHING),
     ("examples", EVERYTHING),
-    ("benches", EVERYTHING),
+    ("prov-bench", EVERYTHING),
 ];
 
 const EVERYTHING: &[&str] = &[

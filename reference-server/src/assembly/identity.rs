@@ -85,7 +85,10 @@ fn key_options(config: &Config, tokens: &TokenOptions) -> Result<SigningKeyOptio
         SigningKeyOptions::default().with_retention(tokens.lifetime + tokens.leeway + ROOM);
     let Some(path) = &config.jwt.private_key_path else { return Ok(options) };
     let pem = std::fs::read_to_string(path).map_err(|e| unreadable(path, e))?;
-    Ok(options.with_private_key(SecretText::new(pem)))
+    let options = options.with_private_key(SecretText::new(pem));
+    let Some(path) = &config.jwt.public_key_path else { return Ok(options) };
+    let pem = std::fs::read_to_string(path).map_err(|e| unreadable(path, e))?;
+    Ok(options.with_public_key(pem))
 }
 
 fn hasher(config: &Config) -> Result<PasswordHasher> {

@@ -26,7 +26,8 @@ pub(super) async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Stor
     let raw: Arc<dyn Store> = Arc::<dyn Database>::clone(&database);
     let backend = backend(config, &raw, clock).await?;
     let store: Arc<dyn Store> = if config.store.encrypt {
-        Arc::new(SealedStore::open(Arc::clone(&raw), &*backend, &**clock).await?)
+        let sealing = sealing(config, &backend, &raw, clock).await?;
+        Arc::new(SealedStore::open(Arc::clone(&raw), &*sealing, &**clock).await?)
     } else {
         tracing::warn!(
             "`store.encrypt = false`: records lie in the clear, keys and secrets among them"
@@ -40,17 +41,36 @@ pub(super) async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Stor
     Ok(Storage { database, backend, store, log })
 }
 
+/// What wraps the keys of the record store: the backend, unless anybody can wrap for it (age); then
+/// a local keyring.
+async fn sealing(
+    config: &Config,
+    backend: &Arc<dyn KmsBackend>,
+    raw: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn KmsBackend>> {
+    if backend.info().capabilities.authenticated {
+        return Ok(Arc::clone(backend));
+    }
+    local(config, raw, clock).await
+}
+
+async fn local(
+    config: &Config,
+    raw: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn KmsBackend>> {
+    let path = config.root_key_path();
+    Ok(Arc::new(LocalKeyring::open(Arc::clone(raw), &path, Arc::clone(clock)).await?))
+}
+
 async fn backend(
     config: &Config,
     raw: &Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<dyn KmsBackend>> {
     match config.kms.backend {
-        KmsBackendName::Local => {
-            let path = config.root_key_path();
-            let keyring = LocalKeyring::open(Arc::clone(raw), &path, Arc::clone(clock)).await?;
-            Ok(Arc::new(keyring))
-        }
+        KmsBackendName::Local => local(config, raw, clock).await,
         KmsBackendName::Age => {
             let age = &config.kms.age;
             let keys =
