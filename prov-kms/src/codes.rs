@@ -48,6 +48,12 @@ pub const KEY_FILE_DAMAGED: Code = Code::new(
     Kind::Internal,
     "the key file is damaged; restore it from its backup",
 );
+/// The backend unwraps store keys that anybody could have made.
+pub const STORE_BACKEND_UNFIT: Code = Code::new(
+    "kms.store_backend_unfit",
+    Kind::InvalidRequest,
+    "a backend that anybody can wrap keys for can't seal the record store; use the local keyring",
+);
 /// A file that was to be written exists already.
 pub const KEY_FILE_EXISTS: Code = Code::new(
     "kms.key_file_exists",
@@ -92,6 +98,7 @@ pub const ALL: &[Code] = &[
     ROOT_KEY_MISSING,
     ROOT_KEY_MISMATCH,
     STORE_KEY_LOCKED,
+    STORE_BACKEND_UNFIT,
     FILE_FAILED,
 ];
 

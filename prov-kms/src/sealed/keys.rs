@@ -37,6 +37,11 @@ impl StoreKeys {
         backend: &dyn KmsBackend,
         clock: &dyn Clock,
     ) -> Result<Self> {
+        // Whoever writes to the store below could add a key of their own making: it would seal from
+        // the next start on, and what they seal with it would open.
+        if !backend.info().capabilities.authenticated {
+            return Err(codes::STORE_BACKEND_UNFIT.into());
+        }
         let mut records = store.load_all::<StoreKey>().await?;
         if records.is_empty() {
             let seal = StoreKey::wrap(Use::Seal, 1, backend, clock).await?;

@@ -71,3 +71,17 @@ async fn age_key_files_that_do_not_fit_are_refused() {
     std::fs::set_permissions(&private, exposed).unwrap();
     assert!(AgeKeys::load(None, Some(&private)).unwrap_err().is(codes::KEY_FILE_EXPOSED));
 }
+
+/// The recipient of age is public: whoever writes to the database could make a store key for it.
+#[tokio::test]
+async fn a_backend_that_anybody_wraps_for_seals_no_store() {
+    let house = House::new();
+    write_age_keys(&house);
+    let keys = AgeKeys::load(None, Some(&house.path("age.key"))).unwrap();
+    let below = std::sync::Arc::clone(&house.store);
+    let opened = prov_kms::SealedStore::open(below, &AgeBackend::new(keys), &house.clock).await;
+    assert!(opened.unwrap_err().is(prov_kms::codes::STORE_BACKEND_UNFIT));
+    let all = prov_core::store::Scan::kind("kms.store_key");
+    let left = prov_core::store::Store::scan(&*house.store, &all).await.unwrap();
+    assert!(left.records.is_empty(), "nothing is made before it is refused");
+}
