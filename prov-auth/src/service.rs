@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bootstrap;
+mod embedded;
 mod events;
 mod evidence;
 mod installation;

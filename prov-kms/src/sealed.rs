@@ -4,6 +4,7 @@ mod keys;
 mod record;
 
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,6 +12,7 @@ use keys::StoreKeys;
 use prov_core::store::{Batch, Changes, Key, Operation, Page, Record, Scan, Store, Term, Version};
 use prov_core::{Clock, Result};
 
+use crate::LocalKeyring;
 use crate::backend::KmsBackend;
 
 /// Seals every value before it reaches the store below.
@@ -42,6 +44,25 @@ impl<S: Store> SealedStore<S> {
     pub async fn open(inner: S, backend: &dyn KmsBackend, clock: &dyn Clock) -> Result<Self> {
         let keys = Arc::new(StoreKeys::load_or_create(&inner, backend, clock).await?);
         Ok(Self { inner, keys })
+    }
+
+    /// Opens a store whose keys a [`LocalKeyring`] keeps, in the store itself and under the root key
+    /// of this file; at the very first start, makes all of them. For an application that needs no
+    /// other keys.
+    ///
+    /// # Errors
+    /// As [`LocalKeyring::open`] and [`open`](Self::open).
+    pub async fn embedded(
+        inner: S,
+        root_key_path: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>>
+    where
+        S: Clone,
+    {
+        let below: Arc<dyn Store> = Arc::new(inner.clone());
+        let keyring = LocalKeyring::open(below, root_key_path, Arc::clone(&clock)).await?;
+        Self::open(inner, &keyring, &*clock).await.map(Arc::new)
     }
 
     /// The store below.

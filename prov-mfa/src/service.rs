@@ -87,6 +87,19 @@ impl MfaService {
         Ok(Self { store, recorder, clock, config })
     }
 
+    /// A service with every default, shared: by its user's routes and, as
+    /// [`SecondFactor`](prov_core::SecondFactor), by whoever signs people in.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn embedded(
+        store: Arc<dyn Store>,
+        recorder: Arc<dyn Recorder>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>> {
+        Self::new(store, recorder, clock, MfaConfig::default()).map(Arc::new)
+    }
+
     /// The factors this user can answer with; empty when none is confirmed.
     ///
     /// # Errors

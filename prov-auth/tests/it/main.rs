@@ -9,6 +9,8 @@ mod api_http;
 #[cfg(test)]
 mod api_routes;
 #[cfg(test)]
+mod embedded;
+#[cfg(test)]
 mod jose;
 #[cfg(test)]
 mod layers_authn;

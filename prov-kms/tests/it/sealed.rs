@@ -34,6 +34,24 @@ async fn it_keeps_the_contract_of_a_store() {
 }
 
 #[tokio::test]
+async fn one_call_opens_it_under_a_root_key_and_finds_it_again() {
+    let house = House::new();
+    let open = async |root_key: &str| {
+        let below = Arc::<MemoryStore>::clone(&house.store);
+        SealedStore::embedded(below, &house.path(root_key), house.clock()).await
+    };
+    let store = open("root.key").await.unwrap();
+    store.commit(Batch::new().with(row("1", "hunter2"))).await.unwrap();
+    let key = Key::new("test.person", "1");
+    let again = open("root.key").await.unwrap();
+    assert_eq!(again.get(&key).await.unwrap().unwrap().value, "hunter2");
+    let below = house.store.get(&key).await.unwrap().unwrap();
+    assert!(!below.value.windows(7).any(|part| part == b"hunter2"));
+    // Another file is another key: nothing is made in its place.
+    assert!(open("other.key").await.is_err());
+}
+
+#[tokio::test]
 async fn nothing_readable_reaches_the_store_below() {
     let house = House::new();
     let store = sealed(&house).await;

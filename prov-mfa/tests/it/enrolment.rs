@@ -1,11 +1,12 @@
 //! From the QR code to the factor that counts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prov_core::audit::{Action, Outcome};
 use prov_core::store::Store;
 use prov_core::{Amr, Clock, FactorMethod, Kind, Principal, PrincipalKind, SecurityContext};
-use prov_mfa::codes;
+use prov_mfa::{MfaService, codes};
 
 use crate::world::{App, FullDisk, World, node, user_of};
 
@@ -193,4 +194,14 @@ async fn records_without_a_factor_go_by_themselves() {
     world.clock.advance(Duration::from_hours(24 * 365));
     assert_eq!(world.store.purge(10.try_into().unwrap()).await.unwrap(), 0);
     assert!(world.clock.now() > bob.authentication().authenticated_at);
+}
+
+#[tokio::test]
+async fn one_call_makes_a_service_with_the_defaults() {
+    let world = World::new();
+    let (recorder, clock) = (Arc::new(world.recorder.clone()), Arc::new(world.clock.clone()));
+    let mfa = MfaService::embedded(world.shared_store(), recorder, clock).unwrap();
+    let begun = mfa.enroll(&world.person(), "phone").await.unwrap();
+    assert!(begun.otpauth_uri.expose().starts_with("otpauth://totp/prov:alice%40example.org?"));
+    assert_eq!(world.outcomes(&Action::MFA_TOTP_ENROLL), [Outcome::Success]);
 }
