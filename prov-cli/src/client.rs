@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use prov_core::{Clock, Problem, SystemClock};
 use serde_json::{Value, json};
 use ureq::Agent;
-use ureq::http::{Method, Request};
+use ureq::http::{Method, Request, StatusCode};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use zeroize::Zeroizing;
 
@@ -50,6 +50,7 @@ impl Client {
         }
         let config = Agent::config_builder()
             .http_status_as_error(false)
+            .user_agent(concat!("prov/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(Duration::from_secs(5)))
             .timeout_global(Some(Duration::from_mins(1)))
             .max_redirects(0)
@@ -93,6 +94,12 @@ impl Client {
         self.send(method, path, body, None).and_then(json_of)
     }
 
+    /// How the server is: its answer, and whether it can work. An answer of 503 says why not.
+    pub(crate) fn state(&self) -> Outcome<(bool, Value)> {
+        let (status, text) = self.exchange(&Method::GET, "/readyz", None, None)?;
+        Ok((status.is_success(), json_of(text)?))
+    }
+
     /// The text of an answer that is no JSON.
     pub(crate) fn text(&self, path: &str) -> Outcome<String> {
         let session = self.session()?;
@@ -126,6 +133,7 @@ impl Client {
         };
         let lifetime = tokens.get("expires_in").and_then(Value::as_u64).unwrap_or(0);
         let session = Session {
+            server: self.settings.server.clone(),
             access_token: text("access_token")?,
             refresh_token: text("refresh_token")?,
             expires_at: self.clock.now() + Duration::from_secs(lifetime),
@@ -152,12 +160,23 @@ impl Client {
 
     /// The session, refreshed when its access token has (almost) ended.
     pub(crate) fn session(&self) -> Outcome<Session> {
-        let session = session_file::load(&self.session_path())?
-            .ok_or_else(|| Failure::NotSignedIn { server: self.settings.server.clone() })?;
-        if session.expires_at > self.clock.now() + Duration::from_secs(10) {
+        let session = self.kept()?;
+        if self.holds(&session) {
             return Ok(session);
         }
-        self.refresh(&session)
+        // A refresh token works once, and using it twice ends the session: one command at a time.
+        let _turn = session_file::turn(&self.session_path())?;
+        let session = self.kept()?;
+        if self.holds(&session) { Ok(session) } else { self.refresh(&session) }
+    }
+
+    fn kept(&self) -> Outcome<Session> {
+        session_file::load(&self.session_path(), &self.settings.server)?
+            .ok_or_else(|| Failure::NotSignedIn { server: self.settings.server.clone() })
+    }
+
+    fn holds(&self, session: &Session) -> bool {
+        session.expires_at > self.clock.now() + Duration::from_secs(10)
     }
 
     fn refresh(&self, session: &Session) -> Outcome<Session> {
@@ -170,8 +189,7 @@ impl Client {
             }
             Err(failure) => return Err(failure),
         }
-        session_file::load(&self.session_path())?
-            .ok_or_else(|| Failure::NotSignedIn { server: self.settings.server.clone() })
+        self.kept()
     }
 
     fn session_path(&self) -> std::path::PathBuf {
@@ -190,6 +208,23 @@ impl Client {
         body: Option<&Value>,
         token: Option<&str>,
     ) -> Outcome<String> {
+        let (status, text) = self.exchange(method, path, body, token)?;
+        if status.is_success() {
+            return Ok(text);
+        }
+        match serde_json::from_str::<Problem>(&text) {
+            Ok(problem) => Err(Failure::Problem(Box::new(problem))),
+            Err(_) => Err(Failure::Failed(format!("{} answered {status}", self.settings.server))),
+        }
+    }
+
+    fn exchange(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+        token: Option<&str>,
+    ) -> Outcome<(StatusCode, String)> {
         let unreachable = |why: ureq::Error| Failure::Unreachable {
             server: self.settings.server.clone(),
             why: why.to_string(),
@@ -216,13 +251,7 @@ impl Client {
             .limit(256 * 1024 * 1024)
             .read_to_string()
             .map_err(unreachable)?;
-        if status.is_success() {
-            return Ok(text);
-        }
-        match serde_json::from_str::<Problem>(&text) {
-            Ok(problem) => Err(Failure::Problem(Box::new(problem))),
-            Err(_) => Err(Failure::Failed(format!("{} answered {status}", self.settings.server))),
-        }
+        Ok((status, text))
     }
 }
 

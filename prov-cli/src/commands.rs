@@ -75,10 +75,7 @@ impl Part {
 pub(crate) fn run(cli: Cli) -> Outcome {
     let Cli { global, area } = cli;
     match area {
-        Area::Completions(command) => {
-            command.run();
-            Ok(())
-        }
+        Area::Completions(command) => command.run(),
         Area::Man => completions::man(),
         Area::Server(command) => command.run(&global),
         Area::Login(command) => command.run(&Session::of(&global)?),

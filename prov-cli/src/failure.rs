@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use prov_core::Problem;
 
+use crate::terminal::{shown, shown_lines};
+
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -38,11 +40,11 @@ impl Failure {
 
     /// Tells the person at the terminal.
     pub(crate) fn tell(&self) {
-        eprintln!("prov: {self}");
+        eprintln!("prov: {}", shown_lines(&self.to_string()));
         if let Self::Problem(problem) = self
             && let Some(id) = &problem.request_id
         {
-            eprintln!("      request {id}");
+            eprintln!("      request {}", shown(&id.to_string()));
         }
     }
 
@@ -68,7 +70,51 @@ impl Failure {
     }
 }
 
+/// What the server says; each piece is one line, so that none can pass for another.
 fn describe(problem: &Problem) -> String {
-    let fields = problem.errors.iter().map(|e| format!("\n      `{}`: {}", e.field, e.message));
-    problem.detail.clone() + &fields.collect::<String>()
+    let field =
+        |e: &prov_core::FieldError| format!("\n      `{}`: {}", shown(&e.field), shown(&e.message));
+    shown(&problem.detail) + &problem.errors.iter().map(field).collect::<String>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(status: u16, code: &str) -> Failure {
+        let document = serde_json::json!({
+            "type": "x", "code": code, "title": "x", "status": status,
+            "detail": "no\u{1b}[2J\nprov: all is well",
+            "errors": [{ "field": "a\u{9b}b", "message": "c\rd" }],
+        });
+        Failure::Problem(serde_json::from_value(document).unwrap())
+    }
+
+    #[test]
+    fn what_a_server_says_is_shown_and_not_obeyed() {
+        let told = problem(400, "core.invalid_request").to_string();
+        assert_eq!(told, "no\\u{1b}[2J\\nprov: all is well\n      `a\\u{9b}b`: c\\rd");
+    }
+
+    #[test]
+    fn exit_codes_tell_scripts_what_to_do() {
+        let code = |failure: Failure| format!("{:?}", failure.exit_code());
+        let expected = |number: u8| format!("{:?}", ExitCode::from(number));
+        for (failure, number) in [
+            (problem(400, "core.invalid_request"), 1),
+            (problem(404, "core.not_found"), 1),
+            (problem(401, "auth.token_expired"), 3),
+            (problem(401, "auth.second_factor_required"), 5),
+            (problem(401, "mfa.step_up_required"), 5),
+            (problem(403, "core.denied"), 4),
+            (Failure::Denied, 4),
+            (Failure::NotSignedIn { server: String::new() }, 3),
+            (Failure::Unreachable { server: String::new(), why: String::new() }, 6),
+            (Failure::Usage(String::new()), 2),
+            (Failure::Failed(String::new()), 1),
+        ] {
+            let told = format!("{failure:?}");
+            assert_eq!(code(failure), expected(number), "{told}");
+        }
+    }
 }

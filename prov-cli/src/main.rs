@@ -14,9 +14,11 @@ mod client;
 mod commands;
 mod failure;
 mod output;
+mod private_file;
 mod profile;
 mod prompt;
 mod session_file;
+mod terminal;
 
 use std::process::ExitCode;
 

@@ -2,15 +2,18 @@
 
 mod verify;
 
+use std::borrow::Cow;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use super::{Part, Session};
 use crate::cli::Global;
 use crate::client::segment;
 use crate::failure::Outcome;
+use crate::output;
+use crate::terminal::shown_lines;
 
 /// What happened, and the proof of it.
 #[derive(Debug, Subcommand)]
@@ -27,25 +30,43 @@ pub(crate) enum Audit {
         /// `jsonl`, `json` or `csv`
         #[arg(long, default_value = "jsonl")]
         format: String,
+        #[command(flatten)]
+        which: Which,
+        /// Only from this sequence number on
+        #[arg(long, value_name = "SEQ")]
+        from_seq: Option<u64>,
     },
     /// How many events, how large
     Stats,
     /// Check that nothing was changed: the server's log, or a folder without any server
     Verify {
         /// The log's folder; without it the server checks its own
-        #[arg(long, value_name = "FOLDER")]
+        #[arg(long, value_name = "FOLDER", conflicts_with = "log")]
         dir: Option<PathBuf>,
         /// The file with the public key of the log, kept apart from the log
         #[arg(long, value_name = "FILE", requires = "dir")]
         key: Option<PathBuf>,
+        #[command(flatten)]
+        which: Which,
     },
     /// Print the newest signed checkpoint
-    Checkpoint,
+    Checkpoint {
+        #[command(flatten)]
+        which: Which,
+    },
     /// Print the proof that an event is in the log
     Proof {
         /// The event's id
         id: String,
     },
+}
+
+/// Which log.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// Of a server's logs: `standard` unless said, or `break_glass`
+    #[arg(long, value_name = "LOG")]
+    log: Option<String>,
 }
 
 /// Which events.
@@ -72,6 +93,9 @@ pub(crate) struct Query {
     /// Before: a time, or how long ago
     #[arg(long)]
     to: Option<String>,
+    /// Of one request
+    #[arg(long, value_name = "ID")]
+    request_id: Option<String>,
     #[command(flatten)]
     part: Part,
 }
@@ -89,7 +113,7 @@ const COLUMNS: &[&str] = &[
 
 impl Audit {
     pub(crate) fn run(self, global: &Global) -> Outcome {
-        if let Self::Verify { dir: Some(folder), key } = &self {
+        if let Self::Verify { dir: Some(folder), key, .. } = &self {
             return verify::offline(global.output, folder, key.as_deref());
         }
         let session = &Session::of(global)?;
@@ -106,6 +130,7 @@ impl Audit {
                         ("ip", query.ip.as_deref()),
                         ("from", query.from.as_deref()),
                         ("to", query.to.as_deref()),
+                        ("request_id", query.request_id.as_deref()),
                     ],
                 );
                 session.show(&client.get(&path)?, COLUMNS)
@@ -113,24 +138,41 @@ impl Audit {
             Self::Show { id } => {
                 session.show(&client.get(&format!("/api/v1/audit/events/{}", segment(&id)))?, &[])
             }
-            Self::Export { format } => {
-                print!(
-                    "{}",
-                    client.text(&format!("/api/v1/audit/export?format={}", segment(&format)))?
-                );
-                Ok(())
+            Self::Export { format, which, from_seq } => {
+                let from_seq = from_seq.map(|seq| seq.to_string());
+                let asked = [
+                    ("format", Some(format.as_str())),
+                    ("log", which.log.as_deref()),
+                    ("from_seq", from_seq.as_deref()),
+                ];
+                print(&client.text(&Part::default().of("/api/v1/audit/export", &asked))?)
             }
             Self::Stats => session.show(&client.get("/api/v1/audit/stats")?, &[]),
-            Self::Verify { .. } => {
-                let report = client.post("/api/v1/audit/verify", &json!({}))?;
+            Self::Verify { which, .. } => {
+                let report = client.get(&which.of("/api/v1/audit/verify"))?;
                 session.show(&report, &[])?;
                 verify::judge(&report)
             }
-            Self::Checkpoint => session.show(&client.get("/api/v1/audit/checkpoint")?, &[]),
+            Self::Checkpoint { which } => {
+                session.show(&client.get(&which.of("/api/v1/audit/checkpoint"))?, &[])
+            }
             Self::Proof { id } => {
-                print!("{}", client.text(&format!("/api/v1/audit/proof/{}", segment(&id)))?);
-                Ok(())
+                let proof = client.get(&format!("/api/v1/audit/proof/{}", segment(&id)))?;
+                output::print(&output::json(&proof)?)
             }
         }
     }
+}
+
+impl Which {
+    fn of(&self, path: &str) -> String {
+        Part::default().of(path, &[("log", self.log.as_deref())])
+    }
+}
+
+/// Prints an export byte for byte, but for a terminal, which must not obey what somebody else did.
+fn print(text: &str) -> Outcome {
+    let is_terminal = std::io::stdout().is_terminal();
+    let shown = if is_terminal { shown_lines(text).into() } else { Cow::Borrowed(text) };
+    output::write(&[shown.as_bytes()])
 }

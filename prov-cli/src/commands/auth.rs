@@ -7,7 +7,7 @@ use ureq::http::Method;
 use super::Session;
 use crate::client::segment;
 use crate::failure::Outcome;
-use crate::prompt;
+use crate::{output, prompt};
 
 /// Sessions, tokens and signing keys.
 #[derive(Debug, Subcommand)]
@@ -53,8 +53,13 @@ pub(crate) enum TokenVerb {
 pub(crate) enum KeysVerb {
     /// List the keys with their states
     List,
-    /// Make the next key the active one
-    Rotate,
+    /// Make the next key the active one: `prov auth keys rotate --at-once` after a leak
+    Rotate {
+        /// Also when the next key was not published long enough; verifiers that have not read it
+        /// yet refuse new tokens until they do
+        #[arg(long)]
+        at_once: bool,
+    },
 }
 
 impl Auth {
@@ -76,13 +81,14 @@ impl Auth {
             }
             Self::Token(verb) => verb.run(session),
             Self::Keys(KeysVerb::List) => session.show(&client.get("/api/v1/auth/keys")?, &[]),
-            Self::Keys(KeysVerb::Rotate) => {
-                session.show(&client.post("/api/v1/auth/keys/rotate", &json!({}))?, &[])
+            Self::Keys(KeysVerb::Rotate { at_once }) => {
+                let rotation = if at_once { "at_once" } else { "published" };
+                let body = json!({ "rotation": rotation });
+                session.show(&client.post("/api/v1/auth/keys/rotate", &body)?, &[])
             }
             Self::Jwks => {
                 let jwks = client.anonymous(&Method::GET, "/.well-known/jwks.json", None)?;
-                println!("{jwks}");
-                Ok(())
+                output::print(&output::json(&jwks)?)
             }
         }
     }
@@ -97,7 +103,8 @@ impl TokenVerb {
                 session.show(&session.client.post("/api/v1/auth/introspect", &body)?, &[])
             }
             Self::Revoke => {
-                session.client.post("/api/v1/auth/revoke", &body)?;
+                // Whoever holds a token may revoke it: one needn't be signed in.
+                session.client.anonymous(&Method::POST, "/api/v1/auth/revoke", Some(&body))?;
                 session.done("revoked");
                 Ok(())
             }

@@ -4,6 +4,7 @@ use clap::{Args, CommandFactory};
 
 use crate::cli::Cli;
 use crate::failure::{Failure, Outcome};
+use crate::output;
 
 /// Print completions for a shell, for example `prov completions bash > /etc/bash_completion.d/prov`
 #[derive(Debug, Args)]
@@ -13,14 +14,18 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(self) {
-        clap_complete::generate(self.shell, &mut Cli::command(), "prov", &mut std::io::stdout());
+    pub(crate) fn run(self) -> Outcome {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "prov", &mut script);
+        output::write(&[&script])
     }
 }
 
 /// Prints the manual page.
 pub(crate) fn man() -> Outcome {
+    let mut page = Vec::new();
     clap_mangen::Man::new(Cli::command())
-        .render(&mut std::io::stdout())
-        .map_err(|e| Failure::of("printing the manual page", e))
+        .render(&mut page)
+        .map_err(|e| Failure::of("making the manual page", e))?;
+    output::write(&[&page])
 }

@@ -2,7 +2,7 @@
 
 mod files;
 
-use std::io::{Read, Write};
+use std::io::Read;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +16,8 @@ use super::{Part, Session};
 use crate::cli::Global;
 use crate::client::segment;
 use crate::failure::{Failure, Outcome};
+use crate::output;
+use crate::terminal::shown;
 
 /// Keys, encryption and decryption.
 #[derive(Debug, Subcommand)]
@@ -47,8 +49,11 @@ pub(crate) enum Kms {
         /// What the wrapped key is bound to
         #[arg(long)]
         context: Option<String>,
+        /// The key that wraps it; the server's default when absent
+        #[arg(long)]
+        key: Option<String>,
         /// Write a key file for `encrypt-file` instead, without any server
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["context", "key"])]
         file: Option<std::path::PathBuf>,
     },
     /// Wrap a ciphertext (stdin) again under the newest version of its key
@@ -83,7 +88,7 @@ pub(crate) enum KeysVerb {
     },
     /// Create a key
     Create {
-        /// Its name
+        /// Its name: `a-z`, `0-9`, `.`, `_` and `-`
         id: String,
     },
     /// Show one
@@ -116,9 +121,9 @@ impl Kms {
         let answer = match self {
             Self::Encrypt { context, key } => return encrypt(session, context, key),
             Self::Decrypt { context } => return decrypt(session, context),
-            Self::GenerateKey { key_spec, context, .. } => {
+            Self::GenerateKey { key_spec, context, key, .. } => {
                 let mut body = json!({ "key_spec": key_spec });
-                merge(&mut body, [("context", context)]);
+                merge(&mut body, [("context", context), ("key_id", key)]);
                 client.post("/api/v1/kms/generate-key", &body)?
             }
             Self::Rewrap { context } => {
@@ -129,7 +134,7 @@ impl Kms {
             Self::Rotate { key } => key_verb(session, &key, "/rotate")?,
             Self::Keys(KeysVerb::List { part }) => client.get(&part.of("/api/v1/kms/keys", &[]))?,
             Self::Keys(KeysVerb::Create { id }) => {
-                client.post("/api/v1/kms/keys", &json!({ "id": id }))?
+                client.post("/api/v1/kms/keys", &json!({ "key_id": id }))?
             }
             Self::Keys(KeysVerb::Show { id }) => {
                 client.get(&format!("/api/v1/kms/keys/{}", segment(&id)))?
@@ -155,8 +160,7 @@ fn encrypt(session: &Session, context: Option<String>, key: Option<String>) -> O
     let mut body = json!({ "plaintext": STANDARD.encode(&*plaintext) });
     merge(&mut body, [("context", context), ("key_id", key)]);
     let answer = session.client.post("/api/v1/kms/encrypt", &body)?;
-    println!("{}", text_of(&answer, "ciphertext")?);
-    Ok(())
+    output::print(&shown(text_of(&answer, "ciphertext")?))
 }
 
 /// Writes the plaintext alone, byte for byte.
@@ -168,8 +172,7 @@ fn decrypt(session: &Session, context: Option<String>) -> Outcome {
         .decode(text_of(&answer, "plaintext")?)
         .map(Zeroizing::new)
         .map_err(|e| Failure::of("reading the server's answer", e))?;
-    let mut out = std::io::stdout().lock();
-    out.write_all(&plaintext).and_then(|()| out.flush()).map_err(|e| Failure::of("writing", e))
+    output::write(&[&plaintext])
 }
 
 fn stdin() -> Outcome<Zeroizing<Vec<u8>>> {

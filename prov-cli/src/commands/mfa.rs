@@ -1,5 +1,7 @@
 //! `prov mfa`.
 
+use std::path::{Path, PathBuf};
+
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -7,7 +9,8 @@ use super::Session;
 use crate::cli::OutputFormat;
 use crate::client::segment;
 use crate::failure::{Failure, Outcome};
-use crate::prompt;
+use crate::terminal::shown;
+use crate::{output, prompt};
 
 /// Second factors.
 #[derive(Debug, Subcommand)]
@@ -25,8 +28,14 @@ pub(crate) enum Mfa {
     /// Prove yourself again in this session, for what asks for a recent second factor
     StepUp {
         /// The code of the authenticator app instead of asking
-        #[arg(long, value_name = "CODE")]
+        #[arg(long, value_name = "CODE", conflicts_with_all = ["backup_code", "password_file"])]
         totp: Option<String>,
+        /// A backup code instead
+        #[arg(long, value_name = "CODE", conflicts_with = "password_file")]
+        backup_code: Option<String>,
+        /// A file with the password (`-`: stdin), enough only while you have no second factor
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
     },
     /// Remove all second factors of a user who lost theirs
     Reset {
@@ -39,7 +48,11 @@ pub(crate) enum Mfa {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TotpVerb {
     /// Show a QR code to scan; confirm it with `prov mfa totp verify`
-    Enroll,
+    Enroll {
+        /// What you call the device
+        #[arg(long)]
+        name: Option<String>,
+    },
     /// Confirm an enrolment, or try a code
     Verify {
         /// The id that `enroll` printed
@@ -76,9 +89,8 @@ impl Mfa {
             Self::Devices => session.show(&client.get("/api/v1/mfa/devices")?, &[]),
             Self::Totp(verb) => verb.run(session),
             Self::BackupCodes(verb) => verb.run(session),
-            Self::StepUp { totp } => {
-                let code = code_or_ask(totp)?;
-                let body = json!({ "method": "totp", "code": code });
+            Self::StepUp { totp, backup_code, password_file } => {
+                let body = proof(totp, backup_code, password_file.as_deref())?;
                 let tokens = client.post("/api/v1/auth/step-up", &body)?;
                 client.keep_access_token(&tokens)?;
                 session.done("proved again");
@@ -97,8 +109,10 @@ impl TotpVerb {
     fn run(self, session: &Session) -> Outcome {
         let client = &session.client;
         match self {
-            Self::Enroll => {
-                let answer = client.post("/api/v1/mfa/totp/enroll", &json!({}))?;
+            Self::Enroll { name } => {
+                let mut body = json!({});
+                super::user::merge(&mut body, [("name", name)]);
+                let answer = client.post("/api/v1/mfa/totp/enroll", &body)?;
                 if session.format != OutputFormat::Table {
                     return session.show(&answer, &[]);
                 }
@@ -106,12 +120,12 @@ impl TotpVerb {
                     |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
                 let picture = prov_mfa::qr::QrImage::of(text("otpauth_uri"))
                     .map_err(|e| Failure::of("drawing the QR code", e))?;
-                println!(
+                output::print(&format!(
                     "{}\nsecret  {}\nid      {}",
                     picture.terminal(),
-                    text("secret"),
-                    text("id")
-                );
+                    shown(text("secret")),
+                    shown(text("id"))
+                ))?;
                 session.done("scan it, then: prov mfa totp verify ID CODE");
                 Ok(())
             }
@@ -141,6 +155,22 @@ impl BackupCodesVerb {
                 session.show(&client.post("/api/v1/mfa/backup-codes/verify", &body)?, &[])
             }
         }
+    }
+}
+
+/// What proves the caller again.
+fn proof(
+    totp: Option<String>,
+    backup_code: Option<String>,
+    password_file: Option<&Path>,
+) -> Outcome<Value> {
+    if let Some(path) = password_file {
+        let password = prompt::secret("password", Some(path))?;
+        return Ok(json!({ "password": password.as_str() }));
+    }
+    match backup_code {
+        Some(code) => Ok(json!({ "method": "backup_code", "code": code })),
+        None => Ok(json!({ "method": "totp", "code": code_or_ask(totp)? })),
     }
 }
 

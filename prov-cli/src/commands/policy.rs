@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::Session;
+use super::{Part, Session};
 use crate::cli::Global;
 use crate::client::segment;
 use crate::failure::{Failure, Outcome};
@@ -16,7 +16,10 @@ use crate::failure::{Failure, Outcome};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
     /// List the policies in force
-    List,
+    List {
+        #[command(flatten)]
+        part: Part,
+    },
     /// Show one policy
     Show {
         /// Its id
@@ -27,15 +30,32 @@ pub(crate) enum Policy {
         /// The folder with `schema.cedarschema` and `*.cedar`
         folder: PathBuf,
     },
-    /// Ask for a decision: `prov policy authorize deploy Server web-1 --attribute environment=production`
+    /// Ask for a decision; the exit code tells it as well: 0 allowed, 4 denied
+    #[command(after_help = EXAMPLE)]
     Authorize(Question),
     /// Ask why, and what would change the answer
+    #[command(after_help = EXAMPLE)]
     Explain(Question),
     /// Load the policies again
     Reload,
     /// How many decisions, which policies, since when
     Stats,
 }
+
+/// What a whole question looks like.
+const EXAMPLE: &str = "\
+Each type has attributes that a question must state (`id` is filled in):
+  Server                hostname, workspace, environment
+  Taskserv              name, workspace, environment
+  Cluster               name, workspace, environment, node_count
+  Workflow              workflow_type, workspace, environment
+  Workspace             name, environment, owner_id
+  Environment           none
+`--parent` names what it belongs to beyond the environment and workspace of its attributes.
+
+Example:
+  prov policy authorize deploy Server web-1 --approval CHG-1042 \\
+      -a hostname=web-1.internal -a workspace=core -a environment=production";
 
 /// A question about one action on one resource.
 #[derive(Debug, Args)]
@@ -74,8 +94,8 @@ impl Policy {
         let session = &Session::of(global)?;
         let client = &session.client;
         let answer = match self {
-            Self::List => {
-                let answer = client.get("/api/v1/authz/policies")?;
+            Self::List { part } => {
+                let answer = client.get(&part.of("/api/v1/authz/policies", &[]))?;
                 return session.show(&answer, &["id", "effect", "description"]);
             }
             Self::Show { id } => client.get(&format!("/api/v1/authz/policies/{}", segment(&id)))?,

@@ -25,8 +25,17 @@ pub(crate) enum Secrets {
         #[arg(long)]
         ttl: Option<String>,
     },
-    /// List leases
+    /// List leases: `prov secrets leases --state active`
     Leases {
+        /// Of this engine
+        #[arg(long)]
+        engine: Option<String>,
+        /// Of this user, by id
+        #[arg(long)]
+        user: Option<String>,
+        /// In this state
+        #[arg(long)]
+        state: Option<String>,
         #[command(flatten)]
         part: Part,
     },
@@ -39,9 +48,9 @@ pub(crate) enum Secrets {
     Renew {
         /// Its id
         id: String,
-        /// How long from now
+        /// How long from now, as `15m` or `1hr`
         #[arg(long)]
-        ttl: Option<String>,
+        ttl: String,
     },
     /// End a lease and its credential
     Revoke {
@@ -69,7 +78,10 @@ pub(crate) enum Secrets {
 #[derive(Debug, Subcommand)]
 pub(crate) enum RoleVerb {
     /// List roles
-    List,
+    List {
+        #[command(flatten)]
+        part: Part,
+    },
     /// Create or replace a role from a JSON file
     Set {
         /// Its name
@@ -100,10 +112,17 @@ impl Secrets {
                 let path = format!("/api/v1/secrets/{}/generate", segment(&engine));
                 client.post(&path, &with_ttl(json!({ "role": role }), ttl))?
             }
-            Self::Leases { part } => client.get(&part.of("/api/v1/secrets/leases", &[]))?,
+            Self::Leases { engine, user, state, part } => {
+                let filter = [
+                    ("engine", engine.as_deref()),
+                    ("user", user.as_deref()),
+                    ("state", state.as_deref()),
+                ];
+                client.get(&part.of("/api/v1/secrets/leases", &filter))?
+            }
             Self::Show { id } => client.get(&lease(&id, ""))?,
             Self::Renew { id, ttl } => {
-                client.post(&lease(&id, "/renew"), &with_ttl(json!({}), ttl))?
+                client.post(&lease(&id, "/renew"), &json!({ "ttl": ttl }))?
             }
             Self::Revoke { id } => client.post(&lease(&id, "/revoke"), &json!({}))?,
             Self::RevokePrefix { prefix } => {
@@ -124,7 +143,7 @@ impl RoleVerb {
         let client = &session.client;
         let path = |name: &str| format!("/api/v1/secrets/roles/{}", segment(name));
         let answer = match self {
-            Self::List => client.get("/api/v1/secrets/roles")?,
+            Self::List { part } => client.get(&part.of("/api/v1/secrets/roles", &[]))?,
             Self::Show { name } => client.get(&path(&name))?,
             Self::Set { name, file } => {
                 let failed =

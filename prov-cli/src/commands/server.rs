@@ -68,8 +68,13 @@ impl Server {
             }
             Self::Doctor => {
                 let session = Session::of(global)?;
-                let answer = session.client.anonymous(&Method::GET, "/readyz", None)?;
-                session.show(&answer, &[])
+                let (ready, answer) = session.client.state()?;
+                session.show(&answer, &[])?;
+                if ready {
+                    Ok(())
+                } else {
+                    Err(Failure::Failed("the server can't work".to_owned()))
+                }
             }
         }
     }

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use ureq::http::Method;
+use zeroize::Zeroizing;
 
 use super::secrets::with_ttl;
 use super::{Part, Session};
 use crate::client::segment;
 use crate::failure::{Failure, Outcome};
+use crate::private_file::{self, PRIVATE, PUBLIC};
 
 /// SSH certificates.
 #[derive(Debug, Subcommand)]
@@ -31,15 +33,15 @@ pub(crate) enum Ssh {
         /// The public key's file
         public_key: PathBuf,
         #[command(flatten)]
-        wish: Wish,
+        wish: SignWish,
     },
     /// Sign a host's public key
     HostSign {
         /// The public key's file
         public_key: PathBuf,
         /// A name clients know the host by; may be repeated
-        #[arg(long = "principal", value_name = "HOSTNAME", required = true)]
-        principals: Vec<String>,
+        #[arg(long = "hostname", value_name = "HOSTNAME", required = true)]
+        hostnames: Vec<String>,
         /// How long
         #[arg(long)]
         ttl: Option<String>,
@@ -83,19 +85,37 @@ pub(crate) struct Wish {
     /// How long, as `15m` or `1hr`
     #[arg(long)]
     ttl: Option<String>,
+}
+
+/// What kind of certificate, for a key of one's own.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SignWish {
+    #[command(flatten)]
+    wish: Wish,
     /// Holds only from this address or network
     #[arg(long, value_name = "CIDR")]
     source_address: Option<String>,
+    /// An extension to give, of those the role allows, such as `permit-pty`; may be repeated
+    #[arg(long = "extension", value_name = "NAME")]
+    extensions: Vec<String>,
 }
 
 impl Wish {
     fn body(&self) -> Value {
         let mut body = json!({ "principals": self.principals });
-        super::user::merge(
-            &mut body,
-            [("role", self.role.clone()), ("source_address", self.source_address.clone())],
-        );
+        super::user::merge(&mut body, [("role", self.role.clone())]);
         with_ttl(body, self.ttl.clone())
+    }
+}
+
+impl SignWish {
+    fn body(&self) -> Value {
+        let mut body = self.wish.body();
+        super::user::merge(&mut body, [("source_address", self.source_address.clone())]);
+        if let (false, Some(object)) = (self.extensions.is_empty(), body.as_object_mut()) {
+            object.insert("extensions".to_owned(), json!(self.extensions));
+        }
+        body
     }
 }
 
@@ -109,15 +129,16 @@ impl Ssh {
             Self::Sign { public_key, wish } => {
                 let answer = sign(session, &read_public_key(&public_key)?, &wish)?;
                 let path = certificate_path(&public_key);
-                write(&path, text_of(&answer, "certificate")?, 0o644)?;
+                write(&path, text_of(&answer, "certificate")?, PUBLIC)?;
                 session.done(&format!("certificate in {}", path.display()));
                 answer
             }
-            Self::HostSign { public_key, principals, ttl } => {
-                let body = json!({ "public_key": read_public_key(&public_key)?, "principals": principals });
+            Self::HostSign { public_key, hostnames, ttl } => {
+                let body =
+                    json!({ "public_key": read_public_key(&public_key)?, "hostnames": hostnames });
                 let answer = client.post("/api/v1/ssh/host/sign", &with_ttl(body, ttl))?;
                 let path = certificate_path(&public_key);
-                write(&path, text_of(&answer, "certificate")?, 0o644)?;
+                write(&path, text_of(&answer, "certificate")?, PUBLIC)?;
                 session.done(&format!("certificate in {}", path.display()));
                 answer
             }
@@ -133,7 +154,7 @@ impl Ssh {
 }
 
 /// Has a public key signed.
-pub(crate) fn sign(session: &Session, public_key: &str, wish: &Wish) -> Outcome<Value> {
+pub(crate) fn sign(session: &Session, public_key: &str, wish: &SignWish) -> Outcome<Value> {
     let mut body = wish.body();
     if let Some(object) = body.as_object_mut() {
         object.insert("public_key".to_owned(), public_key.into());
@@ -142,11 +163,14 @@ pub(crate) fn sign(session: &Session, public_key: &str, wish: &Wish) -> Outcome<
 }
 
 fn keygen(session: &Session, file: &Path, wish: &Wish) -> Outcome {
+    if file.symlink_metadata().is_ok() {
+        return Err(Failure::Usage(format!("`{}` is there already", file.display())));
+    }
     let answer = session.client.post("/api/v1/ssh/keys", &wish.body())?;
-    write(file, text_of(&answer, "private_key")?, 0o600)?;
-    write(&file.with_extension("pub"), text_of(&answer, "public_key")?, 0o644)?;
-    let certificate = certificate_path(&file.with_extension("pub"));
-    write(&certificate, text_of(&answer, "certificate")?, 0o644)?;
+    write(file, text_of(&answer, "private_key")?, PRIVATE)?;
+    let public_key = public_key_path(file);
+    write(&public_key, text_of(&answer, "public_key")?, PUBLIC)?;
+    write(&certificate_path(&public_key), text_of(&answer, "certificate")?, PUBLIC)?;
     session.done(&format!("ssh -i {} …", file.display()));
     Ok(())
 }
@@ -154,10 +178,14 @@ fn keygen(session: &Session, file: &Path, wish: &Wish) -> Outcome {
 fn krl(session: &Session, file: &Path) -> Outcome {
     let bytes = session.client.bytes("/api/v1/ssh/krl")?;
     // sshd refuses everybody while the list is half written: replace it in one step.
-    let draft = file.with_extension("new");
-    let failed = |e: std::io::Error| Failure::of(&format!("writing `{}`", file.display()), e);
-    std::fs::write(&draft, bytes).map_err(failed)?;
-    std::fs::rename(&draft, file).map_err(failed)
+    private_file::replace(file, &bytes, PUBLIC)
+}
+
+/// `id_ed25519` → `id_ed25519.pub`, as `ssh-keygen` names it.
+pub(crate) fn public_key_path(private_key: &Path) -> PathBuf {
+    let mut path = private_key.as_os_str().to_owned();
+    path.push(".pub");
+    path.into()
 }
 
 /// `id_ed25519.pub` → `id_ed25519-cert.pub`, where `ssh` looks for it.
@@ -181,17 +209,8 @@ pub(crate) fn text_of<'a>(answer: &'a Value, name: &str) -> Outcome<&'a str> {
         .ok_or_else(|| Failure::Failed(format!("the server's answer has no `{name}`")))
 }
 
-/// Writes a new file with these permissions.
+/// Writes a text and one new line.
 pub(crate) fn write(path: &Path, text: &str, mode: u32) -> Outcome {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let failed = |e: std::io::Error| Failure::of(&format!("writing `{}`", path.display()), e);
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(path)
-        .map_err(failed)?;
-    file.write_all(text.trim_end().as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(failed)
+    let line = Zeroizing::new(format!("{}\n", text.trim_end()));
+    private_file::replace(path, line.as_bytes(), mode)
 }

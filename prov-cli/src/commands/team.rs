@@ -3,7 +3,8 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::Session;
+use super::user::merge;
+use super::{Part, Session};
 use crate::client::segment;
 use crate::failure::Outcome;
 
@@ -11,11 +12,17 @@ use crate::failure::Outcome;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Team {
     /// List teams
-    List,
+    List {
+        #[command(flatten)]
+        part: Part,
+    },
     /// Create a team
     Create {
         /// Its name: `a-z`, `0-9` and `-`
         name: String,
+        /// What it is for
+        #[arg(long)]
+        description: Option<String>,
     },
     /// Delete a team that nobody is in
     Delete {
@@ -28,9 +35,11 @@ impl Team {
     pub(crate) fn run(self, session: &Session) -> Outcome {
         let client = &session.client;
         match self {
-            Self::List => session.show(&client.get("/api/v1/teams")?, &[]),
-            Self::Create { name } => {
-                session.show(&client.post("/api/v1/teams", &json!({ "name": name }))?, &[])
+            Self::List { part } => session.show(&client.get(&part.of("/api/v1/teams", &[]))?, &[]),
+            Self::Create { name, description } => {
+                let mut body = json!({ "name": name });
+                merge(&mut body, [("description", description)]);
+                session.show(&client.post("/api/v1/teams", &body)?, &[])
             }
             Self::Delete { name } => {
                 client.delete(&format!("/api/v1/teams/{}", segment(&name)))?;

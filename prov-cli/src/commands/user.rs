@@ -35,8 +35,11 @@ pub(crate) enum User {
         #[arg(long = "team", value_name = "TEAM")]
         teams: Vec<String>,
         /// A file with the password instead of asking
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", conflicts_with = "temporary")]
         password_file: Option<PathBuf>,
+        /// Let the server make a temporary password and show it this once
+        #[arg(long)]
+        temporary: bool,
     },
     /// Show one user
     Show {
@@ -100,10 +103,13 @@ impl User {
             Self::List { part } => {
                 session.show(&client.get(&part.of("/api/v1/users", &[]))?, COLUMNS)
             }
-            Self::Create { name, email, display_name, roles, teams, password_file } => {
-                let password =
-                    prompt::secret("password of the new user", password_file.as_deref())?;
-                let mut body = json!({ "username": name, "password": password.as_str(), "roles": roles, "teams": teams });
+            Self::Create { name, email, display_name, roles, teams, password_file, temporary } => {
+                let mut body = json!({ "username": name, "roles": roles, "teams": teams });
+                if !temporary {
+                    let password =
+                        prompt::secret("password of the new user", password_file.as_deref())?;
+                    merge(&mut body, [("password", Some(password.as_str().to_owned()))]);
+                }
                 merge(&mut body, [("email", email), ("display_name", display_name)]);
                 session.show(&client.post("/api/v1/users", &body)?, &[])
             }

@@ -11,6 +11,7 @@
 
 mod bad_input;
 mod bodies;
+mod cli;
 mod client;
 mod coverage;
 mod crash;

@@ -20,9 +20,10 @@ use crate::cli::Global;
 use crate::commands::Session;
 use crate::commands::ssh::text_of;
 use crate::failure::{Failure, Outcome};
+use crate::private_file::{self, PRIVATE, PUBLIC};
 
 /// What the server takes in one request, before base64 makes it larger.
-const SERVER_LIMIT: usize = 700 * 1024;
+const SERVER_LIMIT: usize = prov_kms::Kms::MAX_PLAINTEXT;
 
 /// Encrypt a file: `prov kms encrypt-file app.env app.env.enc --key my.key --context env=prod`
 #[derive(Debug, Args)]
@@ -30,6 +31,8 @@ pub(crate) struct EncryptFile {
     /// The file to read
     input: PathBuf,
     /// The file to write
+    // `output` is the id of the global option.
+    #[arg(id = "destination", value_name = "OUTPUT")]
     output: PathBuf,
     /// What it is bound to; decrypting needs the same
     #[arg(long)]
@@ -47,6 +50,8 @@ pub(crate) struct DecryptFile {
     /// The file to read
     input: PathBuf,
     /// The file to write, readable by its owner only
+    // `output` is the id of the global option.
+    #[arg(id = "destination", value_name = "OUTPUT")]
     output: PathBuf,
     /// The context it was encrypted with
     #[arg(long)]
@@ -160,7 +165,7 @@ fn by_server(global: &Global, input: &Path, output: &Path, context: Option<&str>
     let mut body = json!({ "plaintext": STANDARD.encode(&*plaintext) });
     super::merge(&mut body, [("context", context.map(str::to_owned))]);
     let answer = session.client.post("/api/v1/kms/encrypt", &body)?;
-    crate::commands::ssh::write(output, text_of(&answer, "ciphertext")?, 0o644)
+    crate::commands::ssh::write(output, text_of(&answer, "ciphertext")?, PUBLIC)
 }
 
 fn back_by_server(global: &Global, input: &Path, output: &Path, context: Option<&str>) -> Outcome {
@@ -175,23 +180,9 @@ fn back_by_server(global: &Global, input: &Path, output: &Path, context: Option<
         .decode(text_of(&answer, "plaintext")?)
         .map(Zeroizing::new)
         .map_err(|e| Failure::of("reading the server's answer", e))?;
-    write_private(output, &plaintext)
+    private_file::replace(output, &plaintext, PRIVATE)
 }
 
 fn read(path: &Path) -> Outcome<Vec<u8>> {
     std::fs::read(path).map_err(|e| Failure::of(&format!("reading `{}`", path.display()), e))
-}
-
-fn write_private(path: &Path, bytes: &[u8]) -> Outcome {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let failed = |e: std::io::Error| Failure::of(&format!("writing `{}`", path.display()), e);
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed)?;
-    file.write_all(bytes).map_err(failed)
 }

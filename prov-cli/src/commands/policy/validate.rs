@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::cli::OutputFormat;
 use crate::failure::{Failure, Outcome};
 use crate::output;
+use crate::terminal::{shown, shown_lines};
 
 pub(super) fn offline(format: OutputFormat, folder: &Path) -> Outcome {
     let report = validate_dir(folder, &CedarOptions::default());
@@ -15,10 +16,13 @@ pub(super) fn offline(format: OutputFormat, folder: &Path) -> Outcome {
         let kind = if finding.severity == Severity::Error { "error" } else { "warning" };
         eprintln!(
             "{kind}: {}:{}:{}: {}",
-            finding.file, finding.line, finding.column, finding.message
+            shown(&finding.file),
+            finding.line,
+            finding.column,
+            shown_lines(&finding.message)
         );
         if let Some(remedy) = &finding.remedy {
-            eprintln!("  {remedy}");
+            eprintln!("  {}", shown_lines(remedy));
         }
     }
     if !report.is_valid() {

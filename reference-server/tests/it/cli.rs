@@ -1,0 +1,514 @@
+//! Every command of `prov` against the real server, and those that need none.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use prov_core::{Clock, SystemClock};
+use serde_json::{Value, json};
+
+use crate::people::{ADMIN_PASSWORD, World, column, password_of, text};
+use crate::server::Home;
+use crate::tools::{prov, run, tool};
+
+/// Somebody's terminal: their settings and sessions, and the server they work with.
+struct Terminal {
+    program: PathBuf,
+    server: String,
+    home: tempfile::TempDir,
+}
+
+impl Terminal {
+    fn new(program: &Path, server: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        Self { program: program.to_owned(), server: server.to_owned(), home }
+    }
+
+    /// At this terminal somebody has signed in.
+    fn of(program: &Path, world: &World, name: &str, password: &str) -> Self {
+        let terminal = Self::new(program, &world.server.url);
+        let file = terminal.file("password", password);
+        terminal.ok(&["login", "--user", name, "--password-file", &file]);
+        terminal
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// A file with this text, by its name.
+    fn file(&self, name: &str, text: &str) -> String {
+        std::fs::write(self.path(name), text).unwrap();
+        name.to_owned()
+    }
+
+    fn mode(&self, name: &str) -> u32 {
+        std::fs::metadata(self.path(name)).unwrap().permissions().mode() & 0o777
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        command.env_clear().env("PATH", path).env("HOME", self.home.path());
+        command.env("PROV_SERVER", &self.server).env("PROV_CONFIG_DIR", self.path("prov"));
+        command.current_dir(self.home.path()).stdin(Stdio::null()).args(arguments);
+        command
+    }
+
+    /// What a command printed that must succeed.
+    #[track_caller]
+    fn ok(&self, arguments: &[&str]) -> String {
+        let (code, out, error) = run(&mut self.command(arguments));
+        assert_eq!(code, Some(0), "prov {arguments:?}: {out}{error}");
+        out
+    }
+
+    /// The same for programs.
+    #[track_caller]
+    fn json(&self, arguments: &[&str]) -> Value {
+        let out = self.ok(&[&["--output", "json"], arguments].concat());
+        serde_json::from_str(&out).unwrap_or_else(|e| panic!("prov {arguments:?}: {e}: {out}"))
+    }
+
+    /// What a command said that must fail with this code.
+    #[track_caller]
+    fn fails(&self, code: i32, arguments: &[&str]) -> String {
+        let (found, out, error) = run(&mut self.command(arguments));
+        assert_eq!(found, Some(code), "prov {arguments:?}: {out}{error}");
+        assert!(!error.contains("panicked"), "{error}");
+        error
+    }
+
+    /// What a command printed that reads stdin.
+    #[track_caller]
+    fn fed(&self, stdin: &[u8], arguments: &[&str]) -> Vec<u8> {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(stdin).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "prov {arguments:?}: {error}");
+        output.stdout
+    }
+}
+
+/// A world whose administrator sits at a terminal.
+fn administrator() -> Option<(World, Terminal)> {
+    let program = prov()?;
+    let world = World::new();
+    let admin = Terminal::of(&program, &world, "admin", ADMIN_PASSWORD);
+    Some((world, admin))
+}
+
+#[test]
+fn an_invitation_a_session_and_their_ends() {
+    let Some(program) = prov() else { return };
+    let mut server = Home::new().start();
+    let admin = Terminal::new(&program, &server.url);
+    let (password, token) =
+        (admin.file("password", ADMIN_PASSWORD), admin.file("token", &server.invitation()));
+    admin.fails(3, &["whoami"]);
+    admin.ok(&["server", "init", "--token-file", &token, "--password-file", &password]);
+    admin.fails(3, &["login", "--user", "admin", "--password-file", &token]);
+    admin.ok(&["login", "--user", "admin", "--password-file", &password]);
+    assert_eq!(text(&admin.json(&["whoami"]), "name"), "admin");
+    let sessions = admin.path("prov/sessions");
+    let kept: Vec<_> = std::fs::read_dir(&sessions).unwrap().map(|e| e.unwrap().path()).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert_eq!(std::fs::metadata(&kept[0]).unwrap().permissions().mode() & 0o777, 0o600);
+
+    // The session's tokens go to no other server, also if its file is given that one's name.
+    let other = "http://127.0.0.1:1";
+    let error = admin.fails(6, &["--server", other, "server", "doctor"]);
+    assert!(error.contains(other), "{error}");
+    admin.fails(3, &["--server", other, "whoami"]);
+    std::fs::copy(&kept[0], sessions.join("http%3A%2F%2F127.0.0.1%3A1.json")).unwrap();
+    let error = admin.fails(1, &["--server", other, "whoami"]);
+    assert!(error.contains(&server.url), "{error}");
+    admin.fails(2, &["--server", "http://192.0.2.1", "whoami"]);
+
+    let new = admin.file("new", "calm-lynx-threads-12-needles");
+    admin.ok(&["passwd", "--old-password-file", &password, "--new-password-file", &new]);
+    admin.ok(&["login", "--user", "admin", "--password-file", &new]);
+    let listed = admin.json(&["auth", "session", "list"]);
+    let id = column(&listed, "id").into_iter().next().unwrap();
+    admin.ok(&["auth", "session", "kill", &id]);
+    admin.ok(&["login", "--user", "admin", "--password-file", &new]);
+    admin.ok(&["auth", "session", "kill-all"]);
+    admin.fails(3, &["whoami"]);
+    admin.ok(&["login", "--user", "admin", "--password-file", &new]);
+    admin.ok(&["logout"]);
+    assert!(!kept[0].exists(), "the tokens are forgotten");
+}
+
+#[test]
+fn users_and_teams() {
+    let Some((world, admin)) = administrator() else { return };
+    let password = admin.file("first", "a-first-password-9-herons");
+    let dora = ["user", "create", "dora", "--role", "developer", "--email", "d@example.org"];
+    let dora = admin.json(&[&dora[..], &["--password-file", &password]].concat());
+    assert_eq!(dora["must_change_password"], true);
+    let made = admin.json(&["user", "create", "tim", "--temporary"]);
+    let temporary = admin.file("temporary", text(&made, "temporary_password"));
+    assert!(column(&admin.json(&["user", "list"]), "username").contains(&"tim".to_owned()));
+    assert!(admin.ok(&["user", "list", "--limit", "1"]).contains("USERNAME"));
+    let renamed = admin.json(&["user", "update", "dora", "--display-name", "Dora"]);
+    assert_eq!(text(&renamed, "display_name"), "Dora");
+    assert!(admin.ok(&["user", "show", "dora"]).contains("d@example.org"));
+    assert_eq!(admin.json(&["user", "lock", "dora"])["locked"], true);
+    assert_eq!(admin.json(&["user", "unlock", "dora"])["locked"], false);
+    assert_eq!(
+        text(&admin.json(&["team", "create", "blue", "--description", "us"]), "name"),
+        "blue"
+    );
+    assert!(column(&admin.json(&["team", "list"]), "name").contains(&"blue".to_owned()));
+    let roles = admin.json(&["user", "set-roles", "dora", "developer", "viewer"]);
+    assert_eq!(roles["roles"].as_array().unwrap().len(), 2);
+    assert_eq!(admin.json(&["user", "set-teams", "dora", "blue"])["teams"], json!(["blue"]));
+    admin.ok(&["user", "set-teams", "dora"]);
+    admin.ok(&["team", "delete", "blue"]);
+    assert!(admin.json(&["user", "reset-password", "dora"])["temporary_password"].is_string());
+
+    let tim = Terminal::new(&admin.program, &world.server.url);
+    let given = std::fs::read_to_string(admin.path(&temporary)).unwrap();
+    let (given, own) = (tim.file("given", &given), tim.file("own", &password_of("tim")));
+    let login = ["login", "--user", "tim", "--password-file", &given];
+    tim.fails(2, &login);
+    tim.ok(&[&login[..], &["--new-password-file", &own]].concat());
+    tim.fails(4, &["user", "list"]);
+    admin.ok(&["user", "delete", "tim"]);
+    tim.fails(3, &["whoami"]);
+    assert!(admin.fails(1, &["user", "show", "tim"]).contains("request req_"));
+}
+
+#[test]
+fn tokens_and_signing_keys() {
+    let Some((world, admin)) = administrator() else { return };
+    assert_eq!(admin.json(&["auth", "keys", "list"])["items"].as_array().unwrap().len(), 2);
+    admin.fails(1, &["auth", "keys", "rotate"]);
+    let rotated = admin.json(&["auth", "keys", "rotate", "--at-once"]);
+    let jwks: Value = serde_json::from_str(&admin.ok(&["auth", "jwks"])).unwrap();
+    let known = jwks["keys"].as_array().unwrap();
+    assert!(known.iter().any(|key| key["kid"] == rotated["active"]), "{jwks}");
+    let token = world.admin.token.clone().unwrap();
+    let worth = |token: &str| -> Value {
+        let out = admin.fed(token.as_bytes(), &["-o", "json", "auth", "token", "introspect"]);
+        serde_json::from_slice(&out).unwrap()
+    };
+    assert_eq!(text(&worth(&token), "username"), "admin");
+    let nobody = Terminal::new(&admin.program, &world.server.url);
+    nobody.fed(token.as_bytes(), &["auth", "token", "revoke"]);
+    assert_eq!(worth(&token), json!({ "active": false }));
+}
+
+/// Codes of an authenticator app, none of which was used before: of the step before, of this one and
+/// of the next (one step of drift is forgiven), after which it waits.
+fn codes_of(uri: &str) -> impl Iterator<Item = String> {
+    const STEP: u64 = 30;
+    let (totp, clock) = (totp_rs::Totp::from_url(uri).unwrap(), SystemClock::new());
+    let mut used = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let now = clock.now().as_second().unsigned_abs();
+            let step = (now / STEP - 1).max(used + 1);
+            // Not at the end of a step: by the time the code arrives it would be too old.
+            if step <= now / STEP + 1 && STEP - now % STEP > 5 {
+                used = step;
+                return Some(totp.generate(step * STEP).to_string());
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    })
+}
+
+#[test]
+fn second_factors() {
+    let Some((world, admin)) = administrator() else { return };
+    world.person("dora", &["developer"], &[]);
+    let password = password_of("dora");
+    let dora = Terminal::of(&admin.program, &world, "dora", &password);
+    assert_eq!(dora.json(&["mfa", "status"])["enabled"], false);
+    dora.ok(&["mfa", "step-up", "--password-file", "password"]);
+    let enrolled = dora.json(&["mfa", "totp", "enroll", "--name", "phone"]);
+    let (id, uri) = (text(&enrolled, "id"), text(&enrolled, "otpauth_uri"));
+    let mut codes_of_app = codes_of(uri);
+    let mut code = || codes_of_app.next().unwrap();
+    let first = code();
+    assert_eq!(dora.json(&["mfa", "totp", "verify", id, &first])["confirmed"], true);
+    dora.fails(5, &["mfa", "totp", "verify", id, &first]);
+    assert!(dora.ok(&["mfa", "devices"]).contains("phone"));
+    let codes = dora.json(&["mfa", "backup-codes", "generate"]);
+    let code_of = |at: usize| codes["codes"][at].as_str().unwrap();
+    assert_eq!(dora.json(&["mfa", "backup-codes", "verify", code_of(0)])["remaining"], 9);
+    assert_eq!(dora.json(&["mfa", "backup-codes", "status"])["backup_codes_remaining"], 9);
+    dora.ok(&["mfa", "step-up", "--totp", &code()]);
+    dora.ok(&["mfa", "step-up", "--backup-code", code_of(1)]);
+    dora.fails(5, &["mfa", "step-up", "--password-file", "password"]);
+    let login = ["login", "--user", "dora", "--password-file", "password"];
+    dora.fails(2, &login);
+    dora.ok(&[&login[..], &["--backup-code", code_of(2)]].concat());
+    dora.ok(&[&login[..], &["--totp", &code()]].concat());
+    let me = dora.json(&["whoami"]);
+    dora.fails(4, &["mfa", "reset", text(&me, "id")]);
+    dora.ok(&["mfa", "totp", "disable", id]);
+    assert!(dora.ok(&["mfa", "totp", "enroll"]).contains("secret"), "a picture for people");
+    admin.ok(&["mfa", "reset", text(&me, "id")]);
+    assert_eq!(dora.json(&["mfa", "devices"])["items"], json!([]));
+}
+
+#[test]
+fn policies_and_decisions() {
+    let Some((world, admin)) = administrator() else { return };
+    assert!(column(&admin.json(&["policy", "list"]), "id").contains(&"prod-sre".to_owned()));
+    assert_eq!(text(&admin.json(&["policy", "show", "prod-sre"]), "effect"), "permit");
+    assert!(admin.json(&["policy", "stats"])["allowed"].is_number());
+    admin.fails(1, &["policy", "reload"]);
+    let help = admin.ok(&["policy", "authorize", "--help"]);
+    let example = help.split("Example:").nth(1).unwrap().replace('\\', " ");
+    // What the help shows is asked, for another environment.
+    let example = example.replace("production", "development");
+    let words: Vec<&str> = example.split_whitespace().skip(1).collect();
+    let decision = admin.json(&words);
+    assert_eq!(text(&decision, "decision"), "ALLOW", "{decision}");
+    world.person("vera", &["viewer"], &[]);
+    let vera = Terminal::of(&admin.program, &world, "vera", &password_of("vera"));
+    vera.fails(4, &words);
+    vera.fails(1, &["policy", "authorize", "deploy", "Server", "web-1"]);
+    vera.fails(2, &["policy", "authorize", "deploy", "Server", "web-1", "-a", "hostname"]);
+    let explain = [&["policy", "explain"], &words[2..]].concat();
+    assert_eq!(text(&vera.json(&explain), "decision"), "DENY");
+    let id = text(&vera.json(&["whoami"]), "id").to_owned();
+    let (code, ..) = run(&mut admin.command(&[&words[..], &["--principal", &id]].concat()));
+    assert_eq!(code, Some(4), "the administrator asks about vera");
+}
+
+#[test]
+fn the_audit_log() {
+    let Some((_world, admin)) = administrator() else { return };
+    let found = admin.json(&["audit", "query", "--user", "admin", "--action", "auth.*"]);
+    let id = column(&found, "id").into_iter().next().unwrap();
+    let request = text(&found["items"][0]["request"], "id");
+    assert!(column(&admin.json(&["audit", "query", "--request-id", request]), "id").contains(&id));
+    assert!(admin.ok(&["audit", "query", "--from", "1h", "--limit", "2"]).contains("ACTION"));
+    assert_eq!(text(&admin.json(&["audit", "show", &id]), "id"), id);
+    let proof: Value = serde_json::from_str(&admin.ok(&["audit", "proof", &id])).unwrap();
+    assert!(proof["proof"].is_string() && proof["verifier_key"].is_string(), "{proof}");
+    let lines = admin.ok(&["audit", "export"]);
+    assert!(lines.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{lines}");
+    let csv = admin.ok(&["audit", "export", "--format", "csv", "--from-seq", "2"]);
+    assert!(csv.lines().nth(1).unwrap().starts_with("standard,2,"), "{csv}");
+    admin.fails(1, &["audit", "export", "--format", "xml"]);
+    assert!(admin.json(&["audit", "stats"])["standard"].as_u64().unwrap() > 0);
+    for log in ["standard", "break_glass"] {
+        assert_eq!(admin.json(&["audit", "verify", "--log", log])["intact"], true);
+        assert!(admin.json(&["audit", "checkpoint", "--log", log])["note"].is_string());
+    }
+}
+
+#[test]
+fn keys_and_ciphertexts() {
+    let Some((_world, admin)) = administrator() else { return };
+    assert_eq!(text(&admin.json(&["kms", "keys", "create", "app"]), "key_id"), "app");
+    assert_eq!(column(&admin.json(&["kms", "keys", "list"]), "key_id"), ["app", "default"]);
+    assert_eq!(admin.json(&["kms", "rotate", "app"])["key_version"], 2);
+    assert_eq!(text(&admin.json(&["kms", "keys", "disable", "app"]), "state"), "disabled");
+    assert_eq!(text(&admin.json(&["kms", "keys", "enable", "app"]), "state"), "enabled");
+    assert_eq!(text(&admin.json(&["kms", "keys", "show", "app"]), "state"), "enabled");
+    assert_eq!(text(&admin.json(&["kms", "status"]), "state"), "up");
+    assert_eq!(text(&admin.json(&["kms", "health"]), "state"), "up");
+    assert!(admin.ok(&["kms", "backends"]).contains("local"));
+    let generated = admin.json(&["kms", "generate-key", "--key-spec", "AES_128", "--key", "app"]);
+    assert_eq!((text(&generated, "key_id"), text(&generated, "plaintext").len()), ("app", 24));
+
+    let context = ["--context", "env=prod,service=api"];
+    let secret = b"the moon\0is a harsh\xffmistress\n";
+    let sealed = admin.fed(secret, &[&["kms", "encrypt", "--key", "app"], &context[..]].concat());
+    assert!(sealed.starts_with(b"prov:v1:local:app:2:"), "{}", String::from_utf8_lossy(&sealed));
+    admin.ok(&["kms", "rotate", "app"]);
+    let rewrap = [&["-o", "json", "kms", "rewrap"], &context[..]].concat();
+    let rewrapped: Value = serde_json::from_slice(&admin.fed(&sealed, &rewrap)).unwrap();
+    assert_eq!(rewrapped["key_version"], 3);
+    let decrypt = ["kms", "decrypt", "--context", "service=api,env=prod"];
+    assert_eq!(admin.fed(text(&rewrapped, "ciphertext").as_bytes(), &decrypt), secret);
+
+    std::fs::write(admin.path("plain"), secret).unwrap();
+    admin.file("open", "was readable by everybody");
+    std::fs::set_permissions(admin.path("open"), PermissionsExt::from_mode(0o666)).unwrap();
+    admin.ok(&["kms", "encrypt-file", "plain", "sealed", "--context", "env=prod"]);
+    admin.ok(&["kms", "decrypt-file", "sealed", "open", "--context", "env=prod"]);
+    assert_eq!(
+        (std::fs::read(admin.path("open")).unwrap(), admin.mode("open")),
+        (secret.into(), 0o600)
+    );
+    std::fs::write(admin.path("large"), vec![0; 512 * 1024]).unwrap();
+    admin.ok(&["kms", "encrypt-file", "large", "sealed"]);
+    std::fs::write(admin.path("large"), vec![0; 512 * 1024 + 1]).unwrap();
+    admin.fails(2, &["kms", "encrypt-file", "large", "sealed"]);
+}
+
+#[test]
+fn credentials_and_certificates() {
+    let Some((world, admin)) = administrator() else { return };
+    if tool("/usr/bin/ssh-keygen").is_none() {
+        return;
+    }
+    world.person("olga", &["operator"], &[]);
+    let olga = Terminal::of(&admin.program, &world, "olga", &password_of("olga"));
+    assert_eq!(column(&olga.json(&["secrets", "engines"]), "name"), ["ssh"]);
+    let role = json!({ "allowed_principals": ["deploy"], "roles": ["operator"] });
+    let role = olga.file("role.json", &role.to_string());
+    olga.ok(&["secrets", "role", "set", "ops", "--file", &role]);
+    assert!(column(&olga.json(&["secrets", "role", "list"]), "name").contains(&"ops".to_owned()));
+    assert_eq!(text(&olga.json(&["secrets", "role", "show", "ops"]), "default_ttl"), "1h");
+    let generated = olga.json(&["secrets", "generate", "ssh", "--role", "ops", "--ttl", "1hr"]);
+    let lease = text(&generated, "lease_id");
+    assert!(
+        column(&olga.json(&["secrets", "leases", "--engine", "ssh"]), "lease_id")
+            .contains(&lease.to_owned())
+    );
+    assert_eq!(text(&olga.json(&["secrets", "show", lease]), "state"), "active");
+    olga.fails(1, &["secrets", "renew", lease, "--ttl", "2h"]);
+    assert_eq!(text(&olga.json(&["secrets", "revoke", lease]), "state"), "revoked");
+    olga.ok(&["secrets", "role", "delete", "ops"]);
+
+    olga.ok(&["ssh", "keygen", "-f", "id", "--ttl", "1h"]);
+    assert_eq!((olga.mode("id"), olga.path("id-cert.pub").exists()), (0o600, true));
+    olga.fails(2, &["ssh", "keygen", "-f", "id"]);
+    let certificate = |name: &str| {
+        let mut command = Command::new("ssh-keygen");
+        let (code, out, error) = run(command.arg("-L").arg("-f").arg(olga.path(name)));
+        assert_eq!(code, Some(0), "{error}");
+        out
+    };
+    std::fs::copy(olga.path("id.pub"), olga.path("own.pub")).unwrap();
+    let sign = ["ssh", "sign", "own.pub", "--source-address", "10.0.0.0/8"];
+    let signed = olga.json(&[&sign[..], &["--extension", "permit-pty"]].concat());
+    assert!(certificate("own-cert.pub").contains("source-address 10.0.0.0/8"));
+    let host = ["ssh", "host-sign", "own.pub", "--hostname", "web-1.example.org", "--ttl", "1h"];
+    olga.ok(&host);
+    let host = certificate("own-cert.pub");
+    assert!(host.contains("host certificate") && host.contains("web-1.example.org"), "{host}");
+    let lease = text(&signed, "lease_id");
+    assert!(column(&olga.json(&["ssh", "list"]), "lease_id").contains(&lease.to_owned()));
+    assert_eq!(text(&olga.json(&["ssh", "show", lease]), "state"), "active");
+    olga.ok(&["ssh", "krl", "-f", "krl"]);
+    let empty = std::fs::read(olga.path("krl")).unwrap();
+    assert_eq!(text(&olga.json(&["ssh", "revoke", lease]), "state"), "revoked");
+    olga.ok(&["ssh", "krl", "-f", "krl"]);
+    assert_ne!(std::fs::read(olga.path("krl")).unwrap(), empty);
+    let keys = olga.json(&["ssh", "ca"]);
+    assert!(keys["user"][0]["public_key"].is_string() && keys["host"][0]["public_key"].is_string());
+    assert!(olga.json(&["ssh", "stats"])["revoked_listed"].as_u64().unwrap() >= 1);
+    olga.fails(2, &["ssh", "connect", "-oProxyCommand=true"]);
+    assert!(olga.json(&["secrets", "revoke-prefix", "ssh/"])["revoked"].as_u64().unwrap() >= 1);
+    let id = text(&olga.json(&["whoami"]), "id").to_owned();
+    assert_eq!(olga.json(&["secrets", "revoke-user", &id])["pending"], 0);
+    assert!(olga.json(&["secrets", "stats"])["engines"][0]["revoked"].as_u64().unwrap() >= 1);
+    assert_eq!(olga.json(&["secrets", "leases", "--state", "active"])["items"], json!([]));
+}
+
+#[test]
+fn what_needs_no_server() {
+    let Some(program) = prov() else { return };
+    let offline = Terminal::new(&program, "http://127.0.0.1:1");
+    let secret = "DATABASE_URL=postgres://\n";
+    offline.file("plain", secret);
+    let read = |name: &str| std::fs::read_to_string(offline.path(name)).unwrap();
+    offline.ok(&["kms", "generate-key", "--file", "key"]);
+    assert_eq!(offline.mode("key"), 0o600);
+    offline.ok(&[
+        "kms",
+        "encrypt-file",
+        "plain",
+        "sealed",
+        "--key",
+        "key",
+        "--context",
+        "env=prod",
+    ]);
+    let decrypt = ["kms", "decrypt-file", "sealed", "out", "--key", "key", "--context"];
+    offline.fails(1, &[&decrypt[..], &["env=dev"]].concat());
+    offline.ok(&[&decrypt[..], &["env=prod"]].concat());
+    assert_eq!((read("out").as_str(), offline.mode("out")), (secret, 0o600));
+    offline.fails(6, &["server", "doctor"]);
+    offline.fails(2, &["kms", "frobnicate"]);
+    offline.fails(2, &["audit", "verify", "--dir", "."]);
+
+    let script = offline.ok(&["completions", "bash"]);
+    let (code, _, error) =
+        run(Command::new("bash").arg("-n").arg(offline.path(&offline.file("prov.bash", &script))));
+    assert_eq!((code, error.as_str()), (Some(0), ""), "bash understands it");
+    assert!(script.contains("complete -F _prov"), "{script}");
+    assert!(offline.ok(&["man"]).contains(".TH prov 1"));
+    offline.file("good.toml", "[jwt]\nissuer = \"fleet\"\n");
+    offline.ok(&["server", "check-config", "--config", "good.toml"]);
+    offline.file("bad.toml", "[jwt]\nisuer = \"fleet\"\n");
+    let error = offline.fails(1, &["server", "check-config", "--config", "bad.toml"]);
+    assert!(error.contains("isuer"), "{error}");
+}
+
+#[test]
+fn age_and_prov_understand_each_other() {
+    let (Some(program), Some(age)) = (prov(), tool("/usr/bin/age")) else { return };
+    let offline = Terminal::new(&program, "http://127.0.0.1:1");
+    offline.file("plain", "for two programs\n");
+    let at = |name: &str| offline.path(name);
+    let (code, _, error) = run(Command::new("age-keygen").arg("-o").arg(at("identity")));
+    assert_eq!(code, Some(0), "{error}");
+    let (_, recipient, _) = run(Command::new("age-keygen").arg("-y").arg(at("identity")));
+    offline.file("recipients", &recipient);
+    offline.ok(&[
+        "kms",
+        "encrypt-file",
+        "plain",
+        "ours",
+        "--age-recipients",
+        "recipients",
+        "--armor",
+    ]);
+    let (code, out, error) =
+        run(Command::new(&age).arg("-d").arg("-i").arg(at("identity")).arg(at("ours")));
+    assert_eq!((code, out.as_str()), (Some(0), "for two programs\n"), "{error}");
+    let mut theirs = Command::new(&age);
+    theirs.arg("-r").arg(recipient.trim()).arg("-o").arg(at("theirs")).arg(at("plain"));
+    assert_eq!(run(&mut theirs).0, Some(0));
+    offline.ok(&["kms", "decrypt-file", "theirs", "out", "--age-identity", "identity"]);
+    assert_eq!(std::fs::read_to_string(at("out")).unwrap(), "for two programs\n");
+}
+
+#[test]
+fn policies_are_validated_without_a_server() {
+    let Some(program) = prov() else { return };
+    let offline = Terminal::new(&program, "http://127.0.0.1:1");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../prov-authz/policies");
+    let valid = offline.json(&["policy", "validate", shipped.to_str().unwrap()]);
+    assert!(column(&valid, "id").contains(&"prod-sre".to_owned()), "{valid}");
+    std::fs::create_dir(offline.path("broken")).unwrap();
+    std::fs::copy(shipped.join("schema.cedarschema"), offline.path("broken/schema.cedarschema"))
+        .unwrap();
+    offline.file("broken/a.cedar", "@id(\"a\")\npermit (principal, action, resouce);\n");
+    let error = offline.fails(1, &["policy", "validate", "broken"]);
+    assert!(error.contains("a.cedar:2:"), "it names file and line: {error}");
+}
+
+#[test]
+fn a_log_is_verified_without_a_server() {
+    let Some((mut world, admin)) = administrator() else { return };
+    world.server.stop();
+    let log = world.server.home.data().join("audit");
+    let log = log.to_str().unwrap();
+    assert!(admin.ok(&["audit", "verify", "--dir", log]).contains("intact"));
+    let standard = format!("{log}/standard");
+    let key = format!("{standard}/log.vkey");
+    let report = admin.json(&["audit", "verify", "--dir", &standard, "--key", &key]);
+    assert_eq!(report["intact"], true);
+    admin.fails(2, &["audit", "verify", "--dir", log, "--key", &key]);
+    admin.fails(
+        1,
+        &["audit", "verify", "--dir", &standard, "--key", &format!("{log}/break-glass/log.vkey")],
+    );
+    admin.fails(6, &["whoami"]);
+}
