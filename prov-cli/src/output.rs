@@ -140,7 +140,7 @@ mod tests {
     fn no_output_holds_a_control_character() {
         let evil = json!({ "name": "a\u{1b}[2J\u{9b}31m\u{7f}\r\u{9d}0;x\u{9c}" });
         let nested = json!({ "k\u{9b}": evil, "list": [evil, "\u{9b}"], "plain": "x" });
-        let in_table = rows_table(&[nested.clone()], &[]).to_string();
+        let in_table = rows_table(std::slice::from_ref(&nested), &[]).to_string();
         for text in [in_table, json(&nested).unwrap(), yaml(&nested).unwrap()] {
             assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
         }
