@@ -93,8 +93,9 @@ impl Query {
         }
         let texts = [("user", &self.user), ("resource", &self.resource)];
         for (field, text) in texts {
-            if text.as_ref().is_some_and(|text| text.is_empty() || text.len() > 512) {
-                return refuse(field, "1 to 512 bytes");
+            let is_fit = |text: &String| (1..=512).contains(&text.len()) && !text.contains('\0');
+            if !text.as_ref().is_none_or(is_fit) {
+                return refuse(field, "1 to 512 bytes and no NUL");
             }
         }
         match (self.from, self.to) {

@@ -142,6 +142,8 @@ impl DecisionService {
         context: &StatedContext,
     ) -> Result<Vec<Permitted>> {
         within_limit("resources", resources.len())?;
+        // A malformed claim is refused; it is not one that no action takes.
+        context.claims.check()?;
         let about = self.about(caller, principal, context).await?;
         let mut all = Vec::with_capacity(resources.len());
         for (at, resource) in resources.iter().enumerate() {

@@ -88,6 +88,8 @@ async fn bad_questions_are_refused_by_field() {
         Query::new().action("*"),
         Query::new().user(""),
         Query::new().user("x".repeat(513)),
+        Query::new().user("a\0b"),
+        Query::new().resource("user:a\0b"),
         Query::new().from(now).to(now - std::time::Duration::from_secs(1)),
     ];
     for query in bad {

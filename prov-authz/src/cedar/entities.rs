@@ -126,6 +126,11 @@ pub(super) fn resource_entity(facts: &SchemaFacts, resource: &ResourceEntity) ->
     }
 }
 
+/// Whether an attribute may hold this text: no policy compares more.
+fn is_fit(text: &str) -> bool {
+    text.len() <= 4096 && !text.contains('\0')
+}
+
 /// Unknown, missing and wrongly typed attributes, all of them.
 fn check_attributes(declared: &TypeFacts, resource: &ResourceEntity) -> Result<()> {
     let mut error = Error::new(codes::INVALID_REQUEST);
@@ -134,6 +139,9 @@ fn check_attributes(declared: &TypeFacts, resource: &ResourceEntity) -> Result<(
         let message = match declared.attributes.get(name).map(|attribute| attribute.kind) {
             None => "the schema has no such attribute for this type",
             Some(AttributeKind::Text) if !value.is_string() => "must be a text",
+            Some(AttributeKind::Text) if !value.as_str().is_some_and(is_fit) => {
+                "at most 4,096 bytes and no NUL"
+            }
             Some(AttributeKind::Long) if value.as_i64().is_none() => "must be a whole number",
             Some(AttributeKind::Bool) if !value.is_boolean() => "must be true or false",
             Some(_) if name == "id" && value.as_str() != Some(resource.entity.id.as_ref()) => {

@@ -77,6 +77,8 @@ fn what_the_schema_does_not_know_is_refused_by_field_and_denied() {
         ("read", dev().with("trusted", true), "resource.attributes.trusted"),
         ("read", dev().with("hostname", 7), "resource.attributes.hostname"),
         ("read", dev().with("hostname", json!(null)), "resource.attributes.hostname"),
+        ("read", dev().with("hostname", "a\0b"), "resource.attributes.hostname"),
+        ("read", dev().with("hostname", "a".repeat(4097)), "resource.attributes.hostname"),
         ("read", dev().with("id", "other"), "resource.attributes.id"),
         (
             "read",

@@ -181,6 +181,14 @@ async fn permissions_are_what_each_decision_would_be() {
     let odd = [server("production").with("colour", "red")];
     let error = desk.service.permissions(&ann, None, &odd, &none).await.unwrap_err();
     assert_eq!(error.fields()[0].field, "resources[0].resource.attributes.colour");
+    for (claims, field) in [
+        (Claims::NONE.with_approval("a\0b"), "context.approval_id"),
+        (Claims::NONE.with_reason("a".repeat(1025)), "context.reason"),
+    ] {
+        let malformed = StatedContext::claiming(claims);
+        let error = desk.service.permissions(&ann, None, &resources, &malformed).await.unwrap_err();
+        assert_eq!(error.fields()[0].field, field);
+    }
 }
 
 #[tokio::test]

@@ -44,12 +44,23 @@ impl RevocationReport {
     }
 }
 
+/// A mistyped id must not look like a principal who has no leases.
+fn check_text(field: &str, text: &str) -> Result<()> {
+    if (1..=512).contains(&text.len()) && !text.contains(char::is_control) {
+        return Ok(());
+    }
+    Err(Error::new(core_codes::INVALID_REQUEST)
+        .field(field, "1 to 512 bytes without control characters"))
+}
+
 impl Leases {
     /// Revokes every live lease of a principal, of every engine, continuing past failures.
     ///
     /// # Errors
-    /// When the leases can't be listed.
+    /// [`prov_core::codes::INVALID_REQUEST`] for a text that is no id; when the leases can't be
+    /// listed.
     pub async fn revoke_user(&self, ctx: &SecurityContext, user: &str) -> Result<RevocationReport> {
+        check_text("user", user)?;
         self.revoke_matching(ctx, terms::user(user), &|_| true).await
     }
 
@@ -64,6 +75,7 @@ impl Leases {
         ctx: &SecurityContext,
         prefix: &str,
     ) -> Result<RevocationReport> {
+        check_text("prefix", prefix)?;
         let Some((engine, _)) = prefix.split_once('/') else {
             return Err(Error::new(core_codes::INVALID_REQUEST)
                 .field("prefix", "name the engine in full, then `/`: `ssh/ops/`"));

@@ -185,8 +185,15 @@ async fn everything_of_a_user_or_a_path_is_revoked_past_failures() {
     assert_eq!(world.engine.names().len(), 5 + 3);
     let report = world.leases.revoke_prefix(&bob, "directory/other/").await.unwrap();
     assert!(report.leases.len() >= 3 && report.pending() == 0);
-    for refused in ["", "directory", "nowhere/", "/"] {
+    let endless = "a".repeat(513);
+    for refused in
+        ["", "directory", "nowhere/", "/", "directory/\0", &format!("directory/{endless}")]
+    {
         assert!(world.leases.revoke_prefix(&bob, refused).await.is_err(), "{refused:?}");
+    }
+    for refused in ["", "user_1\0", "user_1\n", &endless] {
+        let error = world.leases.revoke_user(&bob, refused).await.unwrap_err();
+        assert_eq!(error.fields()[0].field, "user", "{refused:?}");
     }
 }
 
