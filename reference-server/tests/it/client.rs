@@ -53,10 +53,6 @@ impl Client {
         self.send(&Method::POST, path, Some(body))
     }
 
-    pub(crate) fn put(&self, path: &str, body: &Value) -> Answer {
-        self.send(&Method::PUT, path, Some(body))
-    }
-
     pub(crate) fn delete(&self, path: &str) -> Answer {
         self.send(&Method::DELETE, path, None)
     }

@@ -11,17 +11,21 @@ use crate::server::PATIENCE;
 /// Sends bytes as they are, and reads the answer until the server closes. An answer that comes
 /// before everything was sent counts: that is how a body that is too large is refused.
 pub(crate) fn exchange(address: &str, bytes: &[u8], asked: &str) -> Answer {
+    parse(&answered(address, bytes), asked)
+}
+
+/// What comes back for these bytes, an answer or not, until the server closes.
+pub(crate) fn answered(address: &str, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut writer = stream.try_clone().unwrap();
-    let answered = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         scope.spawn(move || {
             // The server may close before it has read everything.
             let _ = writer.write_all(bytes);
         });
         read_answer(&mut stream)
-    });
-    parse(&answered, asked)
+    })
 }
 
 /// Everything until the end of the connection, which a reset is as well.
