@@ -41,6 +41,8 @@ impl<S: Store> SealedStore<S> {
     /// # Errors
     /// [`codes::STORE_KEY_LOCKED`](crate::codes::STORE_KEY_LOCKED) when the keys were made under
     /// another backend or key: nothing is made in their place.
+    /// [`codes::STORE_BACKEND_UNFIT`](crate::codes::STORE_BACKEND_UNFIT) for a backend that does not
+    /// [authenticate](crate::Capabilities::authenticated), such as age.
     pub async fn open(inner: S, backend: &dyn KmsBackend, clock: &dyn Clock) -> Result<Self> {
         let keys = Arc::new(StoreKeys::load_or_create(&inner, backend, clock).await?);
         Ok(Self { inner, keys })

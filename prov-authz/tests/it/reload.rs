@@ -46,7 +46,10 @@ async fn a_broken_file_leaves_the_old_set_in_force_and_is_shown_until_it_is_fixe
     let health = engine.health().await;
     assert_eq!(health.state, HealthState::Degraded);
     let detail = health.detail.unwrap();
-    assert!(detail.contains("refused") && !detail.contains("freeze"), "no word of the draft: {detail}");
+    assert!(
+        detail.contains("refused") && !detail.contains("freeze"),
+        "no word of the draft: {detail}"
+    );
 
     write(folder.path(), "freeze.cedar", FREEZE);
     let after = engine.reload_from(folder.path()).unwrap();
