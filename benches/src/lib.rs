@@ -1,10 +1,20 @@
-//! What a bench is made of: CPU time, latencies, a table and JSON. A figure is a ratio in one run on
-//! one machine; what it leaves out stands beside it.
-#![expect(clippy::print_stdout, reason = "a bench prints its table")]
+//! Benchmarks of prov. Each program prints a table and, with `--json FILE`, writes the same figures.
+//!
+//! * [`chain`]: what each layer adds to a request, and the whole chain, beside the same handler on
+//!   bare axum.
+//! * [`footprint`]: how soon the reference server is ready, what it keeps in memory, and what a
+//!   request costs it, beside a bare axum server.
+//!
+//! Figures are ratios in one run: what they are compared with is measured in turn with them, so that a
+//! busy machine is busy for all.
+
+#![expect(clippy::clone_on_ref_ptr, reason = "wiring reads better with short clones")]
+#![expect(clippy::cast_precision_loss, reason = "figures are rounded to be read")]
 
 pub mod chain;
-mod measure;
-mod table;
+pub mod footprint;
+pub mod measure;
+pub mod table;
 
-pub use measure::{Measured, Row, cpu_time, fdatasync_micros, one_after_another, together};
-pub use table::{print, write_json};
+/// An error of a benchmark: whatever went wrong goes to the terminal.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;

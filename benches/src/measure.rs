@@ -1,135 +1,141 @@
-//! Measuring a service: CPU time of the whole process per request, and the latency of each request.
+//! Clocks, distributions, and what the machine is doing besides.
 
-use std::convert::Infallible;
-use std::io::Write;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-use http::{Request, Response};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
-use tower::ServiceExt;
-use tower::util::BoxCloneSyncService;
 
-/// What is measured.
-pub type Measured = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
-
-/// One line of the table; times in microseconds.
-#[derive(Debug, Clone, Serialize)]
-#[non_exhaustive]
-pub struct Row {
-    /// What was measured.
-    pub name: String,
-    /// How many requests were answered.
-    pub requests: usize,
-    /// CPU time of the process per request, all threads.
-    pub cpu: f64,
-    /// Median latency.
-    pub p50: f64,
-    /// 99th percentile.
-    pub p99: f64,
-    /// 99.9th percentile.
-    pub p999: f64,
-    /// Answers that were not 2xx: must be 0 for the figure to mean anything.
-    pub refused: usize,
-}
-
-/// CPU time of this process so far, all threads.
+/// CPU time of this process so far, all threads, user and system.
 #[must_use]
 pub fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    let seconds = u64::try_from(spent.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(spent.tv_nsec).unwrap_or(0))
 }
 
-/// Measures one request after the other. Making the requests is not counted.
-pub async fn one_after_another(
-    name: &str,
-    service: &Measured,
-    requests: Vec<Request<Body>>,
-) -> Row {
-    let count = requests.len();
-    let mut latencies = Vec::with_capacity(count);
-    let mut refused = 0;
-    let before = cpu_time();
-    for request in requests {
-        let started = Instant::now();
-        let Ok(response) = service.clone().oneshot(request).await;
-        latencies.push(started.elapsed());
-        refused += usize::from(!response.status().is_success());
+/// How long things took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Distribution {
+    /// How many were measured.
+    pub count: usize,
+    /// Half took at most this many microseconds.
+    pub p50_us: f64,
+    /// 99 of 100.
+    pub p99_us: f64,
+    /// 999 of 1,000.
+    pub p999_us: f64,
+}
+
+impl Distribution {
+    /// Of these times.
+    #[must_use]
+    pub fn of(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        let at = |thousandth: usize| {
+            let place = (times.len() * thousandth / 1000).min(times.len().saturating_sub(1));
+            times.get(place).copied().map_or(0.0, micros)
+        };
+        Self { count: times.len(), p50_us: at(500), p99_us: at(990), p999_us: at(999) }
     }
-    row(name, cpu_time().saturating_sub(before), latencies, refused)
 }
 
-/// Measures `in_flight` requests at a time.
-pub async fn together(
-    name: &str,
-    service: &Measured,
-    requests: Vec<Request<Body>>,
-    in_flight: usize,
-) -> Row {
-    let mut latencies = Vec::with_capacity(requests.len());
-    let mut refused = 0;
-    let mut waiting = requests.into_iter();
-    let mut running = FuturesUnordered::new();
-    let before = cpu_time();
-    loop {
-        while running.len() < in_flight {
-            let Some(request) = waiting.next() else { break };
-            let service = service.clone();
-            running.push(async move {
-                let started = Instant::now();
-                let Ok(response) = service.oneshot(request).await;
-                (started.elapsed(), response.status().is_success())
-            });
+/// In microseconds.
+#[must_use]
+pub fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+/// The middle of some figures; nothing of none.
+#[must_use]
+pub fn median(mut of: Vec<f64>) -> f64 {
+    of.sort_unstable_by(f64::total_cmp);
+    of.get(of.len() / 2).copied().unwrap_or_default()
+}
+
+/// Where the figures were read.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Machine {
+    /// Processors this process may use.
+    pub processors: usize,
+    /// The load of the last minute, when the run began: above zero, others were at work.
+    pub load: String,
+}
+
+impl Machine {
+    /// This one, now.
+    #[must_use]
+    pub fn now() -> Self {
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        Self {
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
+            load: load.split(' ').next().unwrap_or_default().to_owned(),
         }
-        let Some((latency, is_success)) = running.next().await else { break };
-        latencies.push(latency);
-        refused += usize::from(!is_success);
-    }
-    row(name, cpu_time().saturating_sub(before), latencies, refused)
-}
-
-fn row(name: &str, cpu: Duration, mut latencies: Vec<Duration>, refused: usize) -> Row {
-    latencies.sort_unstable();
-    let micros = |duration: Duration| duration.as_secs_f64() * 1e6;
-    let at = |permille: usize| {
-        let last = latencies.len().saturating_sub(1);
-        latencies.get(last * permille / 1000).copied().map_or(0.0, micros)
-    };
-    #[expect(clippy::cast_precision_loss, reason = "counts of a bench are small")]
-    let count = latencies.len().max(1) as f64;
-    Row {
-        name: name.to_owned(),
-        requests: latencies.len(),
-        cpu: micros(cpu) / count,
-        p50: at(500),
-        p99: at(990),
-        p999: at(999),
-        refused,
     }
 }
 
-/// The median time of one `fdatasync` of 4 KiB in a preallocated file of this folder, in
-/// microseconds: the limit of whatever is durable.
-///
-/// # Errors
-/// When the file can't be written.
-pub fn fdatasync_micros(folder: &std::path::Path, rounds: usize) -> std::io::Result<f64> {
-    use std::io::Seek;
-    let mut file = std::fs::File::create(folder.join("fdatasync"))?;
-    file.write_all(&vec![0; 1 << 20])?;
-    file.sync_all()?;
-    let mut times = Vec::with_capacity(rounds);
-    for _ in 0..rounds {
-        file.rewind()?;
-        file.write_all(&[1; 4096])?;
-        let started = Instant::now();
-        file.sync_data()?;
-        times.push(started.elapsed());
+/// A file whose blocks are there already, to sync 4 KiB of.
+#[derive(Debug)]
+pub struct Disk {
+    file: File,
+    next: u64,
+}
+
+impl Disk {
+    const BLOCK: usize = 4096;
+    const BLOCKS: u64 = 1024;
+
+    /// A file in this folder.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn open(folder: &Path) -> std::io::Result<Self> {
+        let file = File::create(folder.join("syncs"))?;
+        for block in 0..Self::BLOCKS {
+            file.write_all_at(&[0; Self::BLOCK], block * Self::BLOCK as u64)?;
+        }
+        file.sync_all()?;
+        Ok(Self { file, next: 0 })
     }
-    times.sort_unstable();
-    Ok(times.get(times.len() / 2).map_or(0.0, |time| time.as_secs_f64() * 1e6))
+
+    /// How long one write and one `fdatasync` take.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn sync(&mut self) -> std::io::Result<Duration> {
+        let start = Instant::now();
+        self.file.write_all_at(&[1; Self::BLOCK], self.next * Self::BLOCK as u64)?;
+        self.file.sync_data()?;
+        self.next = (self.next + 1) % Self::BLOCKS;
+        Ok(start.elapsed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_distribution_is_read_from_the_sorted_times() {
+        let times = (1..=1000).rev().map(Duration::from_micros).collect();
+        let read = Distribution::of(times);
+        let rounded = [read.p50_us, read.p99_us, read.p999_us].map(f64::round);
+        assert_eq!((read.count, rounded), (1000, [501.0, 991.0, 1000.0]));
+        assert_eq!(Distribution::of(Vec::new()).count, 0);
+        assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn cpu_time_grows_with_work_and_not_with_waiting() {
+        let before = cpu_time();
+        let mut sum = 0_u64;
+        while cpu_time() < before + Duration::from_millis(5) {
+            sum = std::hint::black_box(sum.wrapping_add(1));
+        }
+        assert!(sum > 0);
+    }
 }

@@ -1,36 +1,47 @@
-//! Printing rows beside the first of them.
+//! Tables for people, documents for programs.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::Row;
+use serde::Serialize;
 
-/// Prints the rows; the first is what the others are measured against.
-pub fn print(rows: &[Row]) {
-    println!(
-        "{:<52} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
-        "per request, µs", "cpu", "over bare", "p50", "p99", "p99.9", "requests"
-    );
-    let bare = rows.first().map_or(0.0, |row| row.cpu);
-    for row in rows {
-        println!(
-            "{:<52} {:>9.2} {:>9.2} {:>9.1} {:>9.1} {:>9.1} {:>9}{}",
-            row.name,
-            row.cpu,
-            row.cpu - bare,
-            row.p50,
-            row.p99,
-            row.p999,
-            row.requests,
-            if row.refused == 0 { String::new() } else { format!("  {} REFUSED", row.refused) }
-        );
+use crate::Failure;
+
+/// Columns as wide as their widest cell; the first to the left, the others to the right.
+#[must_use]
+pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        let head = header.get(column).map_or(0, |head| head.chars().count());
+        cells.chain([head]).max().unwrap_or(0)
+    };
+    let header: Vec<String> = header.iter().map(|&head| head.to_owned()).collect();
+    let mut text = String::new();
+    for row in std::iter::once(&header).chain(rows) {
+        for (column, cell) in row.iter().enumerate() {
+            let width = width(column);
+            // Writing to a string can't fail.
+            let _ = if column == 0 {
+                write!(text, "{cell:<width$}")
+            } else {
+                write!(text, "  {cell:>width$}")
+            };
+        }
+        text.push('\n');
     }
+    text
 }
 
-/// Writes the rows as JSON.
+/// A figure with one decimal; nothing as a dash.
+#[must_use]
+pub fn figure(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"))
+}
+
+/// Writes the figures as JSON.
 ///
 /// # Errors
 /// When the file can't be written.
-pub fn write_json(path: &Path, rows: &[Row]) -> std::io::Result<()> {
-    let text = serde_json::to_string_pretty(rows).map_err(std::io::Error::other)?;
-    std::fs::write(path, text)
+pub fn write_json(path: &Path, report: &impl Serialize) -> Result<(), Failure> {
+    Ok(std::fs::write(path, serde_json::to_vec_pretty(report)?)?)
 }

@@ -1,0 +1,150 @@
+//! The handler behind more and more layers.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use http::{Method, Request, Response};
+use prov_audit::AuditLayer;
+use prov_auth::{AuthnLayer, RateLimitLayer};
+use prov_authz::AuthzLayer;
+use prov_http::{EdgeLayer, Route, RouteTable};
+use prov_mfa::RequireMfaLayer;
+use tower::util::BoxCloneSyncService;
+use tower_layer::{Layer, Stack};
+
+use super::house::{House, LONG};
+use crate::Failure;
+
+/// What a request is handed to. Every arrangement is boxed once, bare axum as well.
+pub(super) type Served = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+
+/// The path of the one handler.
+pub(super) const PATH: &str = "/status";
+
+/// Which token a request brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Token {
+    /// One that was seen before.
+    Known,
+    /// One that nobody has seen yet.
+    Fresh,
+}
+
+/// One line of the table.
+pub(super) struct Arrangement {
+    pub(super) name: &'static str,
+    pub(super) token: Token,
+    pub(super) in_flight: usize,
+    /// Whether each request leaves a durable event.
+    pub(super) audited: bool,
+    pub(super) service: Served,
+}
+
+/// All of them, in the order of the table.
+pub(super) fn all(house: &House, in_flight: usize) -> Result<Vec<Arrangement>, Failure> {
+    use Token::{Fresh, Known};
+    let line = |name, token, in_flight, service| Arrangement {
+        name,
+        token,
+        in_flight,
+        audited: false,
+        service,
+    };
+    let audited = |name, token, in_flight, service| Arrangement {
+        audited: true,
+        ..line(name, token, in_flight, service)
+    };
+    let part = Layers::new(house)?;
+    Ok(vec![
+        line("bare axum", Known, 1, boxed(handler())),
+        line("+ edge", Known, 1, part.edge()),
+        line("+ rate limit", Known, 1, part.limited()),
+        line("+ authentication, known token", Known, 1, part.authenticated(house)?),
+        line("+ authentication, fresh token", Fresh, 1, part.authenticated(house)?),
+        line("+ second factor, known token", Known, 1, part.with_factor(house)?),
+        line("+ policies = no audit, known token", Known, 1, part.decided(house)?),
+        line("+ policies = no audit, fresh token", Fresh, 1, part.decided(house)?),
+        audited("whole chain, known token", Known, 1, part.whole(house)?),
+        line("bare axum", Known, in_flight, boxed(handler())),
+        audited("whole chain, known token", Known, in_flight, part.whole(house)?),
+        audited("whole chain, fresh token", Fresh, in_flight, part.whole(house)?),
+    ])
+}
+
+fn handler() -> Router {
+    Router::new().route(PATH, get(async || "all systems nominal\n"))
+}
+
+fn boxed<S>(service: S) -> Served
+where
+    S: tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    BoxCloneSyncService::new(service)
+}
+
+/// The layers that need no token verifier of their own.
+struct Layers {
+    edge: EdgeLayer,
+    limit: RateLimitLayer,
+    audit: AuditLayer,
+    mfa: RequireMfaLayer,
+    authz: AuthzLayer,
+}
+
+impl Layers {
+    fn new(house: &House) -> Result<Self, Failure> {
+        let clock = || house.clock.clone();
+        let route = Route::guarded(Method::GET, PATH, "read", "status").with_second_factor(LONG);
+        let table = Arc::new(RouteTable::new([route])?);
+        Ok(Self {
+            edge: EdgeLayer::new(clock()).with_routes(table),
+            limit: RateLimitLayer::new("1000000/s".parse()?, clock()),
+            audit: AuditLayer::new(house.log.clone(), clock()),
+            mfa: RequireMfaLayer::new(clock()),
+            authz: AuthzLayer::new(house.engine.clone(), clock()),
+        })
+    }
+
+    /// A layer whose verifier has seen no token yet.
+    fn authn(house: &House) -> Result<AuthnLayer, Failure> {
+        Ok(AuthnLayer::new(vec![house.verifier()?], house.clock.clone()))
+    }
+
+    /// Edge and rate limit, around the rest.
+    fn outer(&self) -> Stack<RateLimitLayer, EdgeLayer> {
+        Stack::new(self.limit.clone(), self.edge.clone())
+    }
+
+    fn edge(&self) -> Served {
+        boxed(self.edge.layer(handler()))
+    }
+
+    fn limited(&self) -> Served {
+        boxed(self.outer().layer(handler()))
+    }
+
+    fn authenticated(&self, house: &House) -> Result<Served, Failure> {
+        Ok(boxed(self.outer().layer(Self::authn(house)?.layer(handler()))))
+    }
+
+    fn with_factor(&self, house: &House) -> Result<Served, Failure> {
+        let inner = self.mfa.layer(handler());
+        Ok(boxed(self.outer().layer(Self::authn(house)?.layer(inner))))
+    }
+
+    fn decided(&self, house: &House) -> Result<Served, Failure> {
+        let inner = self.mfa.layer(self.authz.layer(handler()));
+        Ok(boxed(self.outer().layer(Self::authn(house)?.layer(inner))))
+    }
+
+    fn whole(&self, house: &House) -> Result<Served, Failure> {
+        let inner = self.mfa.layer(self.authz.layer(handler()));
+        let guarded = Self::authn(house)?.layer(inner);
+        Ok(boxed(self.outer().layer(self.audit.layer(guarded))))
+    }
+}
