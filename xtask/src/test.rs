@@ -12,8 +12,6 @@ pub(crate) fn run() -> Outcome {
     let whole = ["--workspace", "--all-features", "--locked"];
     let clippy = [&["clippy"], &whole[..], &["--all-targets", "--", "-D", "warnings"]].concat();
     steps::run("cargo", &clippy)?;
-    // The end-to-end tests start `prov` beside the server; it has no tests of its own that build it.
-    steps::run("cargo", &[&["build", "--bins"], &whole[..]].concat())?;
     steps::run("cargo", &[&["nextest", "run"], &whole[..]].concat())?;
     steps::run("cargo", &[&["test", "--doc", "--quiet"], &whole[..]].concat())?;
     steps::run("cargo", &[&["doc", "--no-deps", "--quiet"], &whole[..]].concat())?;
