@@ -12,7 +12,7 @@ pub(crate) fn run() -> Outcome {
     let whole = ["--workspace", "--all-features", "--locked"];
     let clippy = [&["clippy"], &whole[..], &["--all-targets", "--", "-D", "warnings"]].concat();
     steps::run("cargo", &clippy)?;
-    steps::run("cargo", &[&["nextest", "run"], &whole[..]].concat())?;
+    steps::run("cargo", &[&["nextest", "run", "--no-fail-fast"], &whole[..]].concat())?;
     steps::run("cargo", &[&["test", "--doc", "--quiet"], &whole[..]].concat())?;
     steps::run("cargo", &[&["doc", "--no-deps", "--quiet"], &whole[..]].concat())?;
     deny()
