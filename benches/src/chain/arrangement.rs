@@ -6,10 +6,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
+use http::request::Parts;
 use http::{Method, Request, Response};
 use prov_audit::AuditLayer;
 use prov_auth::{AuthnLayer, RateLimitLayer};
-use prov_authz::AuthzLayer;
+use prov_authz::{AuthzLayer, Claims, Protection, ResourceEntity};
 use prov_http::{EdgeLayer, Route, RouteTable};
 use prov_mfa::RequireMfaLayer;
 use tower::util::BoxCloneSyncService;
@@ -45,6 +46,7 @@ pub(super) struct Arrangement {
 
 /// All of them, in the order of the table.
 pub(super) fn all(house: &House, in_flight: usize) -> Result<Vec<Arrangement>, Failure> {
+    use Decision::{Anew, Remembered};
     use Token::{Fresh, Known};
     let line = |name, token, in_flight, service| Arrangement {
         name,
@@ -65,13 +67,50 @@ pub(super) fn all(house: &House, in_flight: usize) -> Result<Vec<Arrangement>, F
         line("+ authentication, known token", Known, 1, part.authenticated(house)?),
         line("+ authentication, fresh token", Fresh, 1, part.authenticated(house)?),
         line("+ second factor, known token", Known, 1, part.with_factor(house)?),
-        line("+ policies = no audit, known token", Known, 1, part.decided(house)?),
-        line("+ policies = no audit, fresh token", Fresh, 1, part.decided(house)?),
-        audited("whole chain, known token", Known, 1, part.whole(house)?),
+        line("+ policies, remembered, known token", Known, 1, part.decided(house, Remembered)?),
+        line(NO_AUDIT_KNOWN, Known, 1, part.decided(house, Anew)?),
+        line(NO_AUDIT_FRESH, Fresh, 1, part.decided(house, Anew)?),
+        audited(
+            "+ durable audit, remembered, known token",
+            Known,
+            1,
+            part.whole(house, Remembered)?,
+        ),
         line("bare axum", Known, in_flight, boxed(handler())),
-        audited("whole chain, known token", Known, in_flight, part.whole(house)?),
-        audited("whole chain, fresh token", Fresh, in_flight, part.whole(house)?),
+        audited(
+            "whole chain, remembered, known token",
+            Known,
+            in_flight,
+            part.whole(house, Remembered)?,
+        ),
+        audited(WHOLE_KNOWN, Known, in_flight, part.whole(house, Anew)?),
+        audited(WHOLE_FRESH, Fresh, in_flight, part.whole(house, Anew)?),
     ])
+}
+
+/// The rows that budgets are held against: each decision is made by the policies.
+pub(super) const NO_AUDIT_KNOWN: &str = "+ policies, decided anew, known token";
+pub(super) const NO_AUDIT_FRESH: &str = "+ policies, decided anew, fresh token";
+pub(super) const WHOLE_KNOWN: &str = "whole chain, decided anew, known token";
+pub(super) const WHOLE_FRESH: &str = "whole chain, decided anew, fresh token";
+
+/// How a decision comes about.
+#[derive(Debug, Clone, Copy)]
+enum Decision {
+    /// The same question about prov's own API was asked before; the engine remembers such answers.
+    Remembered,
+    /// A question about a resource of the application, with a claim: never remembered.
+    Anew,
+}
+
+/// A deployment to production, in an emergency so that no business hours change the figures.
+fn deployment(_: &Parts) -> Protection {
+    let server = ResourceEntity::new("Server", "web-1")
+        .with("hostname", "web-1.example.org")
+        .with("workspace", "shop")
+        .with("environment", "production");
+    let claims = Box::new(Claims::default().with_approval("EMERGENCY-4711"));
+    Protection::Permitted { action: "deploy".into(), resource: Box::new(server), claims }
 }
 
 fn handler() -> Router {
@@ -93,7 +132,8 @@ struct Layers {
     limit: RateLimitLayer,
     audit: AuditLayer,
     mfa: RequireMfaLayer,
-    authz: AuthzLayer,
+    remembering: AuthzLayer,
+    deciding: AuthzLayer,
 }
 
 impl Layers {
@@ -106,7 +146,8 @@ impl Layers {
             limit: RateLimitLayer::new("1000000/s".parse()?, clock()),
             audit: AuditLayer::new(house.log.clone(), clock()),
             mfa: RequireMfaLayer::new(clock()),
-            authz: AuthzLayer::new(house.engine.clone(), clock()),
+            remembering: AuthzLayer::new(house.engine.clone(), clock()),
+            deciding: AuthzLayer::with_mapper(house.engine.clone(), clock(), deployment),
         })
     }
 
@@ -137,13 +178,20 @@ impl Layers {
         Ok(boxed(self.outer().layer(Self::authn(house)?.layer(inner))))
     }
 
-    fn decided(&self, house: &House) -> Result<Served, Failure> {
-        let inner = self.mfa.layer(self.authz.layer(handler()));
+    fn authz(&self, decision: Decision) -> &AuthzLayer {
+        match decision {
+            Decision::Remembered => &self.remembering,
+            Decision::Anew => &self.deciding,
+        }
+    }
+
+    fn decided(&self, house: &House, decision: Decision) -> Result<Served, Failure> {
+        let inner = self.mfa.layer(self.authz(decision).layer(handler()));
         Ok(boxed(self.outer().layer(Self::authn(house)?.layer(inner))))
     }
 
-    fn whole(&self, house: &House) -> Result<Served, Failure> {
-        let inner = self.mfa.layer(self.authz.layer(handler()));
+    fn whole(&self, house: &House, decision: Decision) -> Result<Served, Failure> {
+        let inner = self.mfa.layer(self.authz(decision).layer(handler()));
         let guarded = Self::authn(house)?.layer(inner);
         Ok(boxed(self.outer().layer(self.audit.layer(guarded))))
     }

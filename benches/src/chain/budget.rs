@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Row;
+use super::arrangement::{NO_AUDIT_FRESH, NO_AUDIT_KNOWN, WHOLE_FRESH, WHOLE_KNOWN};
 
 /// A bound on the CPU time over bare axum, and what was read.
 #[derive(Debug, Clone, Serialize)]
@@ -16,20 +17,15 @@ pub struct Budget {
     pub read_us: f64,
 }
 
-/// The end of a row's name, whether it stands for many at once, and the bound.
-const BUDGETS: &[(&str, bool, f64)] = &[
-    ("no audit, known token", false, 15.0),
-    ("no audit, fresh token", false, 60.0),
-    ("whole chain, known token", true, 150.0),
-    ("whole chain, fresh token", true, 150.0),
-];
+/// The row and the bound.
+const BUDGETS: &[(&str, f64)] =
+    &[(NO_AUDIT_KNOWN, 15.0), (NO_AUDIT_FRESH, 60.0), (WHOLE_KNOWN, 150.0), (WHOLE_FRESH, 150.0)];
 
 impl Budget {
     pub(super) fn of(rows: &[Row]) -> Vec<Self> {
-        let budget = |&(name, many, budget_us): &(&str, bool, f64)| {
-            let row =
-                rows.iter().find(|row| row.name.ends_with(name) && (row.in_flight > 1) == many);
-            row.map(|row| Self { name: name.to_owned(), budget_us, read_us: row.over_bare_us })
+        let budget = |&(name, budget_us): &(&str, f64)| {
+            let row = rows.iter().find(|row| row.name == name)?;
+            Some(Self { name: name.to_owned(), budget_us, read_us: row.over_bare_us })
         };
         BUDGETS.iter().filter_map(budget).collect()
     }

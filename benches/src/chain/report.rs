@@ -67,7 +67,7 @@ pub struct Report {
     pub requests: usize,
     /// Rounds.
     pub rounds: usize,
-    /// One write of 4 KiB with `fdatasync`, between the rounds.
+    /// One write of 4 KiB with `fdatasync`, before each part that is durable.
     pub fdatasync: Distribution,
     /// The arrangements.
     pub rows: Vec<Row>,

@@ -54,6 +54,12 @@ pub async fn run(plan: &Plan) -> Result<Report, Failure> {
     for (round, fresh) in tokens.chunks(plan.requests.max(1)).enumerate() {
         let warm = round > 0;
         for (arrangement, taken) in arrangements.iter().zip(&mut taken) {
+            if arrangement.audited {
+                // Just before, and when the one before has settled: the disk as the log will find it.
+                for _ in 0..(plan.requests / 40).clamp(5, 100) {
+                    syncs.push(disk.sync()?);
+                }
+            }
             let requests = requests(arrangement.token, fresh, tokens.first())?;
             let part = one_round(&house, arrangement, requests).await?;
             if warm {
@@ -61,9 +67,6 @@ pub async fn run(plan: &Plan) -> Result<Report, Failure> {
                 taken.settled.extend(part.settled);
                 taken.times.extend(part.times);
             }
-        }
-        for _ in 0..(plan.requests / 20).clamp(5, 200) {
-            syncs.push(disk.sync()?);
         }
     }
     house.log.close().await?;
