@@ -66,9 +66,13 @@ async fn the_log_refuses_when_the_disk_is_full_and_goes_on_when_there_is_room() 
     confirmed.push(receipt);
     assert_ne!(log.health().await.state, HealthState::Down, "it records again");
     // What stands behind the acknowledgement (index, tiles) takes its own time to catch up.
-    while log.health().await.state != HealthState::Up {
+    for _ in 0..1000 {
+        if log.health().await.state == HealthState::Up {
+            break;
+        }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
+    assert_eq!(log.health().await.state, HealthState::Up, "tiles and checkpoints caught up");
     log.close().await.unwrap();
     let key = log.verifier_key(RetentionClass::Standard).clone();
     drop(log);
