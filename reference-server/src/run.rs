@@ -23,6 +23,8 @@ pub async fn run(config: &Config, log_filter: LogFilter, reread: Reread) -> Resu
     if config.server.insecure && config.server.tls.is_none() {
         tracing::warn!("insecure: tokens travel in the clear to whoever can listen");
     }
+    // From here on: a signal that comes while everything is opened ends the server in order too.
+    let shutdown = stop_signal().map_err(|e| format!("listening for signals: {e}"))?;
     let files = config.server.tls.as_ref();
     let tls = files.map(|files| Tls::read(&files.cert, &files.key)).transpose();
     let tls = tls.map_err(|e| format!("`server.tls`: {e}"))?;
@@ -47,7 +49,6 @@ pub async fn run(config: &Config, log_filter: LogFilter, reread: Reread) -> Resu
         clock: assembly.clock(),
     };
     assembly.reload_on_hangup(reloader, config.clone()).map_err(|e| format!("signals: {e}"))?;
-    let shutdown = stop_signal().map_err(|e| format!("listening for signals: {e}"))?;
     let limits = &config.server;
     let places = Connections::new(limits.max_connections, limits.max_connections_per_address);
     let app = assembly.chain.clone();
