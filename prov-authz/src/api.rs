@@ -17,7 +17,7 @@ use crate::DecisionService;
 pub(crate) type State = axum::extract::State<Arc<DecisionService>>;
 
 /// The routes under `/api/v1/authz`, with their OpenAPI descriptions. Mount them behind the layers
-/// together with [`routes`].
+/// together with [`routes()`].
 pub fn router(service: Arc<DecisionService>) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(decisions::authorize))

@@ -1,6 +1,6 @@
 //! The HTTP API as an axum router; feature `axum`.
 //!
-//! Access is decided outside, by the authorization layer, from [`routes`].
+//! Access is decided outside, by the authorization layer, from [`routes()`].
 
 mod base64_text;
 mod data;

@@ -1,6 +1,6 @@
 //! The routes of the HTTP API: `/api/v1/secrets/…` and `/api/v1/ssh/…`.
 //!
-//! [`router`] brings the handlers, [`routes`] says who may use each: the layers in front of the router
+//! [`router`] brings the handlers, [`routes()`] says who may use each: the layers in front of the router
 //! decide, never a handler.
 
 mod documents;
