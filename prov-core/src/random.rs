@@ -16,7 +16,7 @@ pub fn bytes<const N: usize>() -> Result<[u8; N]> {
 /// Fills `out` with random bytes.
 ///
 /// # Errors
-/// As [`bytes`].
+/// As [`bytes()`].
 pub fn fill(out: &mut [u8]) -> Result<()> {
     getrandom::fill(out).map_err(|e| {
         Error::new(codes::INTERNAL).context("the operating system gave no random bytes").source(e)

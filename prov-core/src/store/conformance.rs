@@ -1,4 +1,4 @@
-//! The contract of [`Store`](super::Store) as a program: run it against every backend and wrapper.
+//! The contract of [`Store`] as a program: run it against every backend and wrapper.
 //!
 //! ```
 //! # use std::sync::Arc;
