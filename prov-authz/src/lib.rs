@@ -39,6 +39,7 @@
 
 #[cfg(feature = "axum")]
 pub mod api;
+mod asked;
 mod authorize;
 mod cedar;
 pub mod codes;

@@ -243,11 +243,13 @@ impl DecisionService {
     ) -> Result<()> {
         let outcome = if decision.allowed { Outcome::Success } else { Outcome::Denied };
         let resource = &request.resource.entity;
+        let mut asked = request.asked();
+        asked.address_stated = request.circumstances.address != caller.request().client;
         let mut event = Event::new(&*self.clock, Action::AUTHZ_DECISION, outcome)
             .in_context(caller)
             .on(resource.kind.as_ref(), resource.id.as_ref())
             .with("action", request.action)
-            .decided(decision.record());
+            .decided(decision.record().about(asked));
         if request.principal.id != caller.principal().id {
             event = event.with("principal", request.principal.id.as_str());
         }

@@ -1,11 +1,13 @@
 //! What is known of a request before anyone asks who sent it.
 
 use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
 use crate::RequestId;
+use crate::audit::DecisionRecord;
 
 /// The facts of one request, made once at the edge and shared by every layer as an `Arc`.
 #[derive(Debug)]
@@ -24,6 +26,7 @@ pub struct RequestFacts {
     /// When it arrived.
     pub received_at: Timestamp,
     recorded: AtomicBool,
+    decision: OnceLock<DecisionRecord>,
 }
 
 impl RequestFacts {
@@ -38,6 +41,7 @@ impl RequestFacts {
             user_agent: None,
             received_at,
             recorded: AtomicBool::new(false),
+            decision: OnceLock::new(),
         }
     }
 
@@ -67,6 +71,20 @@ impl RequestFacts {
     /// write a second one.
     pub fn mark_recorded(&self) {
         self.recorded.store(true, Ordering::Release);
+    }
+
+    /// For the layer that decides access: notes by which decision the request may pass or may not,
+    /// so that every event about it carries that decision. Only the first is kept.
+    pub fn note_decision(&self, decision: DecisionRecord) {
+        // Somebody was first, which is what is promised.
+        let _ = self.decision.set(decision);
+    }
+
+    /// The decision by which the request may pass or may not; `None` when none was needed or none
+    /// has been made yet.
+    #[must_use]
+    pub fn decision(&self) -> Option<&DecisionRecord> {
+        self.decision.get()
     }
 
     /// Whether an audit event about this request is durable already.

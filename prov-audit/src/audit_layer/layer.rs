@@ -29,8 +29,9 @@ use super::Audit;
 /// * Without request facts there is nothing to record by: the request is refused with 500.
 ///
 /// Who asked is read from the response's extensions, where the authentication layer leaves the
-/// [`SecurityContext`](prov_core::SecurityContext), and the decision from where the authorization
-/// layer leaves the [`DecisionRecord`](prov_core::audit::DecisionRecord).
+/// [`SecurityContext`](prov_core::SecurityContext), and the decision from the request's facts, where
+/// the authorization layer notes it, or from a
+/// [`DecisionRecord`](prov_core::audit::DecisionRecord) in the response's extensions.
 ///
 /// ```
 /// use std::sync::Arc;

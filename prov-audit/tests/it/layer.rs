@@ -82,6 +82,31 @@ async fn an_answered_request_is_recorded_with_who_what_and_the_decision() {
 }
 
 #[tokio::test]
+async fn the_decision_noted_in_the_facts_is_recorded_whoever_records() {
+    let decision = || DecisionRecord::new("dec_1", true, vec!["p".to_owned()], "r_1");
+    let recorder = MemoryRecorder::new();
+    ask(Arc::new(recorder.clone()), ("GET", "/keys/7"), async move |request| {
+        facts(request.extensions()).unwrap().note_decision(decision());
+        answer(200)
+    })
+    .await;
+    let inside = recorder.clone();
+    ask(Arc::new(recorder.clone()), ("GET", "/keys/7"), async move |request| {
+        let facts = facts(request.extensions()).unwrap();
+        facts.note_decision(decision());
+        let event = Event::new(&SystemClock::new(), Action::KMS_DECRYPT, Outcome::Success);
+        inside.record_in(facts, event).await.unwrap();
+        answer(200)
+    })
+    .await;
+    let events = recorder.events();
+    assert_eq!(events.len(), 2);
+    for event in events {
+        assert_eq!(event.decision, Some(decision()), "{}", event.action);
+    }
+}
+
+#[tokio::test]
 async fn refusals_are_recorded_by_their_kind() {
     const EXPIRED: Code = Code::new("auth.token_expired", Kind::Unauthenticated, "expired");
     const STEP_UP: Code = Code::new("mfa.step_up", Kind::StepUpRequired, "again");

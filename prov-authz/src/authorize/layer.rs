@@ -20,8 +20,10 @@ type Mapper = Arc<dyn Fn(&Parts) -> Protection + Send + Sync>;
 ///   no reason to let it pass.
 /// * Whoever is not signed in gets 401, unless the route is public.
 /// * What the policies do not permit gets 403, with the policies that determined it.
-/// * The decision, allowed or denied, stands in the response's extensions as
-///   [`DecisionRecord`](prov_core::audit::DecisionRecord), for the audit layer outside.
+/// * The decision, allowed or denied, with what reproduces it, is noted in the request's facts
+///   ([`RequestFacts::note_decision`](prov_core::RequestFacts::note_decision)), so that every event
+///   that a handler leaves carries it; and it stands in the response's extensions as
+///   [`DecisionRecord`](prov_core::audit::DecisionRecord), for layers outside.
 ///
 /// Stands inside the authentication layer. It needs the client's address: without one every decision
 /// denies.

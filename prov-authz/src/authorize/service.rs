@@ -86,7 +86,10 @@ impl AuthzLayer {
         let request =
             AccessRequest::new(context, &*self.clock, action, resource).with_claims(claims);
         let decision = self.engine.decide(&request);
-        let record = Some(decision.record());
+        let record = decision.record().about(request.asked());
+        // Whatever is recorded of this request from here on says by which decision it may be.
+        context.request().note_decision(record.clone());
+        let record = Some(record);
         if decision.allowed {
             Verdict::Pass(record)
         } else {

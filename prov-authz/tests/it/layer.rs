@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use prov_authz::{AuthzLayer, CedarEngine, CedarOptions, Protection, ResourceEntity, codes};
-use prov_core::audit::DecisionRecord;
-use prov_core::{Principal, Role, codes as core_codes};
+use prov_authz::{
+    AuthzLayer, CedarEngine, CedarOptions, PolicyEngine, Protection, ResourceEntity, codes,
+};
+use prov_core::audit::{Action, DecisionRecord, Event, MemoryRecorder, Outcome, RecorderExt};
+use prov_core::{Principal, Role, SecurityContext, codes as core_codes};
 use prov_http::{MatchedRoute, Refusal, Route};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -84,6 +86,42 @@ async fn a_guarded_route_is_decided_and_the_decision_travels_outwards() {
     let forbidden = send(&layer(), "/users", Some(users("create")), Some(&audit)).await;
     let body = String::from_utf8(forbidden.body().to_vec()).unwrap();
     assert!(body.contains("denied by `audit-modifies-nothing`"), "{body}");
+}
+
+/// What a handler records by itself, before any layer outside sees the answer.
+#[tokio::test]
+async fn whatever_a_permitted_request_records_carries_the_decision_and_what_reproduces_it() {
+    let recorder = MemoryRecorder::new();
+    let inside = recorder.clone();
+    let handler = service_fn(move |request: Request<()>| {
+        let recorder = inside.clone();
+        async move {
+            let context = request.extensions().get::<SecurityContext>().unwrap();
+            let event = Event::new(&*clock(), Action::USER_CREATE, Outcome::Success);
+            recorder.record_in(context.request(), event.in_context(context)).await.unwrap();
+            Ok::<_, Infallible>(Response::new(Bytes::new()))
+        }
+    });
+    let admin = holder(Role::Admin).with_teams(["developers".parse().unwrap()]);
+    let mut request = Request::new(());
+    request.extensions_mut().insert(MatchedRoute(Arc::new(users("create"))));
+    request.extensions_mut().insert(context_of(&admin, true, &*clock()));
+    layer().layer(handler).oneshot(request).await.unwrap();
+    let events = recorder.events();
+    let decision = events[0].decision.as_ref().unwrap();
+    assert_eq!((decision.allowed, &*decision.policies), (true, &["api-admin".to_owned()][..]));
+    assert_eq!(decision.revision, engine().revision().as_str());
+    let asked = serde_json::to_value(&decision.asked).unwrap();
+    let expected = serde_json::json!({
+        "principal": {
+            "kind": "user", "id": "user_ann", "roles": ["admin"], "teams": ["developers"]
+        },
+        "action": "create",
+        "resource": {"type": "Api", "id": "users"},
+        "mfa_verified": true,
+        "time": crate::world::NOON,
+    });
+    assert_eq!(asked, expected);
 }
 
 #[tokio::test]

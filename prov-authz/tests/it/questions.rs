@@ -66,7 +66,11 @@ async fn a_decision_about_oneself_is_recorded_before_it_is_answered() {
     assert_eq!(events.len(), 2);
     for (event, decision) in events.iter().zip([&allowed, &denied]) {
         assert_eq!(event.action, Action::AUTHZ_DECISION);
-        assert_eq!(event.decision, Some(decision.record()));
+        let mut recorded = event.decision.clone().unwrap();
+        let asked = recorded.asked.take().unwrap();
+        assert_eq!(recorded, decision.record());
+        assert_eq!((asked.action.as_str(), asked.address_stated), ("deploy", false));
+        assert_eq!(asked.attributes["environment"], "production");
         assert_eq!(event.resource.as_ref().unwrap().kind, "Server");
         assert_eq!(event.context["action"], "deploy");
     }

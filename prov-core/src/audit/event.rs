@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::{NoContext, Uuid};
 
-use super::Action;
+use super::{Action, DecisionRecord};
 use crate::{Clock, PrincipalKind, RequestFacts, RequestId, SecurityContext};
 
 /// How it ended.
@@ -122,33 +122,6 @@ impl Resource {
     }
 }
 
-/// The decision that allowed or refused it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct DecisionRecord {
-    /// Names the decision.
-    pub id: String,
-    /// Whether it was allowed.
-    pub allowed: bool,
-    /// The policies that determined it.
-    pub policies: Vec<String>,
-    /// The revision of the policy set that reproduces it.
-    pub revision: String,
-}
-
-impl DecisionRecord {
-    /// A decision.
-    #[must_use]
-    pub fn new(
-        id: impl Into<String>,
-        allowed: bool,
-        policies: Vec<String>,
-        revision: impl Into<String>,
-    ) -> Self {
-        Self { id: id.into(), allowed, policies, revision: revision.into() }
-    }
-}
-
 /// One event, not yet sealed. It has no `Serialize`, on purpose: see [`Personal`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -215,7 +188,8 @@ impl Event {
         self.in_request(context.request())
     }
 
-    /// In this request.
+    /// In this request, and because of the decision that let the request pass, unless a decision of
+    /// its own stands in the event already.
     #[must_use]
     pub fn in_request(mut self, request: &RequestFacts) -> Self {
         self.request_id = Some(request.id.clone());
@@ -224,6 +198,9 @@ impl Event {
             self.target = Some((request.method.clone(), request.path.clone()));
         }
         self.user_agent = request.user_agent.clone().map(Personal::new);
+        if self.decision.is_none() {
+            self.decision = request.decision().cloned();
+        }
         self
     }
 
@@ -296,5 +273,21 @@ mod tests {
         assert_eq!(event.actor.id.as_deref(), Some("system:lease-reaper"));
         assert_eq!(event.request_id.as_ref(), Some(&context.request().id));
         assert_eq!(event.id.get_version_num(), 7);
+        assert_eq!(event.decision, None);
+    }
+
+    #[test]
+    fn an_event_carries_the_decision_that_let_its_request_pass_or_its_own() {
+        let clock = SystemClock::new();
+        let request = RequestFacts::new(RequestId::generate(&clock).unwrap(), clock.now());
+        let event = || Event::new(&clock, Action::KMS_KEY_CREATE, Outcome::Success);
+        assert_eq!(event().in_request(&request).decision, None);
+        let decision = |id: &str| DecisionRecord::new(id, true, vec![], "r_1");
+        request.note_decision(decision("dec_1"));
+        // A second one changes nothing: the first let the request pass.
+        request.note_decision(decision("dec_2"));
+        assert_eq!(event().in_request(&request).decision, Some(decision("dec_1")));
+        let own = event().decided(decision("dec_3")).in_request(&request);
+        assert_eq!(own.decision, Some(decision("dec_3")));
     }
 }

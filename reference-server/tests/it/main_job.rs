@@ -237,6 +237,19 @@ fn every_step_is_in_the_audit_log_under_its_user() {
     assert_eq!(decided["request"]["ip"], "127.0.0.1");
     let created = world.admin.get("/api/v1/audit/events?user=admin&action=user.create").expect(200);
     assert_eq!(created["items"].as_array().unwrap().len(), 2);
+    for event in created["items"].as_array().unwrap() {
+        let decision = &event["decision"];
+        assert_eq!(
+            (&decision["allowed"], &decision["policies"][0]),
+            (&json!(true), &json!("api-admin"))
+        );
+        let asked = &decision["asked"];
+        assert_eq!(
+            (&asked["action"], &asked["resource"]["id"]),
+            (&json!("create"), &json!("users"))
+        );
+        assert_eq!(asked["principal"]["roles"], json!(["admin"]), "{event}");
+    }
     let report = world.admin.get("/api/v1/audit/verify").expect(200);
     assert_eq!((&report["intact"], &report["findings"]), (&json!(true), &json!([])), "{report}");
 }
