@@ -20,6 +20,19 @@ pub const ROLLED_BACK: Code = Code::new(
     Kind::Internal,
     "the audit log lacks events that a checkpoint vouches for",
 );
+/// A file of the open log was deleted, replaced or changed.
+pub const FILE_MISSING: Code = Code::new(
+    "audit.log_file_missing",
+    Kind::Unavailable,
+    "a file of the audit log was deleted or replaced under it: put it back, or verify the log and \
+     start again",
+);
+/// The log is being verified already.
+pub const VERIFYING: Code = Code::new(
+    "audit.verification_running",
+    Kind::Unavailable,
+    "the log is being verified already; try again when that is done",
+);
 /// Another process has the log open.
 pub const IN_USE: Code =
     Code::new("audit.log_in_use", Kind::Unavailable, "another process has the audit log open");
@@ -54,6 +67,8 @@ pub const ALL: &[Code] = &[
     CLOSED,
     DAMAGED,
     ROLLED_BACK,
+    FILE_MISSING,
+    VERIFYING,
     IN_USE,
     EVENT_TOO_LARGE,
     INDEX_BEHIND,

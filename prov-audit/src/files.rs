@@ -1,9 +1,10 @@
 //! Writing files so that they are whole or absent, and telling a full disk from a broken one.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use prov_core::{Error, codes as core_codes};
 
@@ -47,6 +48,30 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// More files than this are synced by one sync of their file system.
+const FEW: usize = 24;
+
+/// Makes files below `root` durable, with the names of their folders up to `root`. Many cost one
+/// flush of the whole file system, where that is to be had, instead of one for each.
+pub(crate) fn sync_below(root: &Path, files: &[PathBuf]) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    if files.len() > FEW {
+        return rustix::fs::syncfs(File::open(root)?).map_err(io::Error::from);
+    }
+    let mut folders = BTreeSet::new();
+    for file in files {
+        match File::open(file) {
+            Ok(file) => file.sync_data()?,
+            // A partial tile that a newer one made needless already.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        }
+        let above = file.ancestors().skip(1).take_while(|folder| folder.starts_with(root));
+        folders.extend(above.map(Path::to_owned));
+    }
+    folders.iter().try_for_each(|folder| File::open(folder)?.sync_all())
 }
 
 /// The file's bytes; `None` when there is no such file.

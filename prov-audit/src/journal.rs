@@ -7,8 +7,11 @@
 
 mod history;
 mod keeper;
+mod notice;
 mod recovery;
+mod reserve;
 mod shared;
+mod watch;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -17,16 +20,17 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 pub(crate) use history::{FILE as HISTORY_FILE, parse as parse_history};
+pub(crate) use notice::{Notice, Notices};
 use parking_lot::Mutex;
 use prov_core::{Error, Result};
 pub(crate) use recovery::origin_hash_of;
 pub(crate) use shared::{Failure, Watermark};
-use shared::{Pending, Shared};
+use shared::{Pending, Shared, Wanted};
 use tokio::sync::oneshot;
 
 use crate::codes;
 use crate::files::{io_error, write_whole};
-use crate::merkle::{Hash, inclusion_proof, leaf_hash};
+use crate::merkle::{Hash, inclusion_proof};
 use crate::note::{Checkpoint, SigningKey};
 use crate::segment::MAX_LEAF;
 use crate::tiles::{TileFiles, TilesAt};
@@ -39,6 +43,8 @@ pub(crate) struct JournalOptions {
     pub(crate) segment_bytes: u64,
     pub(crate) queue_events: usize,
     pub(crate) checkpoint_every: Duration,
+    /// Makes the events the log records about itself.
+    pub(crate) notices: Notices,
 }
 
 /// One open log.
@@ -76,20 +82,26 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Makes a leaf durable and returns its number. Waits while the queue is full. Once it is
-    /// queued it will be recorded, also when the caller stops waiting.
+    /// Makes a leaf durable and returns its number. Waits while the queue is full. It will be
+    /// recorded also when the caller stops waiting.
     pub(crate) async fn append(&self, leaf: Vec<u8>) -> Result<u64> {
-        if leaf.len() > MAX_LEAF {
-            return Err(Error::new(codes::EVENT_TOO_LARGE)
-                .detail("an audit event with its context must stay below 64 KiB"));
-        }
+        checked_length(&leaf)?;
+        let mut begun = Begun { shared: &self.shared, pending: Some(Pending::new(leaf)) };
         let room = self.shared.room.acquire().await.map_err(|_| Failure::Closed.error())?;
         let (reply, answer) = oneshot::channel();
-        let hash = leaf_hash(&leaf);
-        self.shared.enqueue(Pending { leaf, hash, reply })?;
+        if let Some(mut pending) = begun.pending.take() {
+            (pending.reply, pending.has_room) = (Some(reply), true);
+            self.shared.enqueue(pending)?;
+        }
         // The writer gives the place back when the leaf is durable.
         room.forget();
         answer.await.map_err(|_| Failure::Closed.error())?.map_err(Failure::error)
+    }
+
+    /// Has a leaf recorded that nobody waits for, whether or not there is a place in the queue.
+    pub(crate) fn append_and_leave(&self, leaf: Vec<u8>) -> Result<()> {
+        checked_length(&leaf)?;
+        self.shared.enqueue(Pending::new(leaf))
     }
 
     /// Where the log lies.
@@ -117,6 +129,11 @@ impl Journal {
         self.shared.failure()
     }
 
+    /// The file of the log that somebody deleted, replaced or changed, if one was found.
+    pub(crate) fn tampered_file(&self) -> Option<String> {
+        self.shared.found().map(|finding| finding.file().to_owned())
+    }
+
     /// What keeps the keeper from publishing, if anything does.
     pub(crate) fn keeper_is_behind(&self) -> bool {
         self.shared.keeper_failed()
@@ -125,8 +142,15 @@ impl Journal {
     /// Signs a checkpoint over everything that is durable now.
     pub(crate) async fn checkpoint(&self) -> Result<Checkpoint> {
         let (reply, answer) = oneshot::channel();
-        self.shared.order_checkpoint(reply)?;
+        self.shared.order(Wanted::Checkpoint(reply))?;
         answer.await.map_err(|_| Failure::Closed.error())?.map_err(Failure::error)
+    }
+
+    /// Size and root of the tree over everything that is durable now.
+    pub(crate) async fn head(&self) -> Result<(u64, Hash)> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.order(Wanted::Head(reply))?;
+        answer.await.map_err(|_| Failure::Closed.error())
     }
 
     /// The inclusion proof of record `seq` under the newest checkpoint. Blocks.
@@ -160,6 +184,30 @@ impl Journal {
             if thread.join().is_err() {
                 tracing::error!("a thread of the audit log panicked");
             }
+        }
+    }
+}
+
+fn checked_length(leaf: &[u8]) -> Result<()> {
+    if leaf.len() <= MAX_LEAF {
+        return Ok(());
+    }
+    Err(Error::new(codes::EVENT_TOO_LARGE)
+        .detail("an audit event with its context must stay below 64 KiB"))
+}
+
+/// A leaf that waits for a place in the queue. Whoever stops waiting leaves it there all the same.
+struct Begun<'a> {
+    shared: &'a Shared,
+    pending: Option<Pending>,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if let Some(pending) = self.pending.take()
+            && self.shared.enqueue(pending).is_err()
+        {
+            tracing::error!("an event nobody waited for came after the log was closed");
         }
     }
 }

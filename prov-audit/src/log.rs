@@ -6,38 +6,41 @@ mod follow;
 mod people;
 #[cfg(feature = "sqlite-index")]
 mod read;
+mod recording;
 mod verification;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use async_trait::async_trait;
 pub use export::{ExportedLeaf, LeafReader};
-use prov_core::audit::{Event, Receipt, Recorder, RetentionClass};
+use prov_core::audit::{Action, Actor, Event, Outcome, RetentionClass};
 use prov_core::store::Store;
-use prov_core::{Clock, Error, Result, codes as core_codes};
+use prov_core::{Clock, Error, PrincipalKind, Result, codes as core_codes};
 #[cfg(feature = "sqlite-index")]
 pub use read::Proof;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use crate::journal::{Journal, JournalOptions};
+use crate::journal::{Journal, JournalOptions, Notice, Notices};
 use crate::leaf::Leaf;
 use crate::note::{Checkpoint, SigningKey, VerifierKey};
 use crate::options::LogOptions;
-use crate::people::{PersonalData, Vault, secret};
+use crate::people::{Vault, secret};
 
 /// The tamper-evident audit log: two logs on disk, one for each retention class, because a log can
 /// only be pruned from its start.
 ///
 /// Recording: the event's personal part is sealed, the rest is serialised; the bytes are durable
-/// before [`Recorder::record`] returns, together with whatever else was recorded meanwhile. If the
-/// caller stops waiting after its event was queued, the event is recorded all the same.
+/// before [`record`](prov_core::audit::Recorder::record) returns, together with whatever else was
+/// recorded meanwhile. If the caller stops waiting, the event is recorded all the same.
 ///
 /// [`Log::close`] signs the last checkpoint; so does dropping it, on the dropping thread.
 #[derive(Debug)]
 pub struct Log {
     options: LogOptions,
     vault: Arc<Vault>,
+    /// Verifying reads everything: one at a time.
+    verifying: Arc<Semaphore>,
     // Before the journals: fields are dropped in order, and an index reads its journal.
     #[cfg(feature = "sqlite-index")]
     indexes: Both<crate::index::Index>,
@@ -112,6 +115,7 @@ impl Log {
         Ok(Self {
             options,
             vault,
+            verifying: Arc::new(Semaphore::new(1)),
             #[cfg(feature = "sqlite-index")]
             indexes,
             journals,
@@ -157,21 +161,9 @@ impl Log {
     pub async fn checkpoint(&self, class: RetentionClass) -> Result<Checkpoint> {
         let journal = self.journals.of(class);
         let checkpoint = journal.checkpoint().await?;
-        close::remember_head(&*self.options.store, journal, &checkpoint).await?;
+        let head = (checkpoint.size, checkpoint.root);
+        close::remember_head(&*self.options.store, journal, head).await?;
         Ok(checkpoint)
-    }
-}
-
-#[async_trait]
-impl Recorder for Log {
-    async fn record(&self, event: Event) -> Result<Receipt> {
-        let id = event.id;
-        let personal = PersonalData::of(&event);
-        let sealed = self.vault.seal(&event.actor, id, event.time, &personal).await?;
-        let class = event.retention_class();
-        let leaf = Leaf::new(event, sealed).to_bytes()?;
-        let seq = self.journals.of(class).append(leaf).await?;
-        Ok(Receipt::new(id, seq))
     }
 }
 
@@ -185,8 +177,31 @@ async fn open_journal(options: &LogOptions, class: RetentionClass) -> Result<Arc
         segment_bytes: options.segment_bytes,
         queue_events: options.queue_events,
         checkpoint_every: options.checkpoint_every,
+        notices: notices(Arc::clone(&options.clock)),
     };
     blocking(move || Journal::open(journal)).await.map(Arc::new)
+}
+
+/// The events the log records about itself.
+fn notices(clock: Arc<dyn Clock>) -> Notices {
+    let actor = Actor::account(PrincipalKind::System, "system:audit-log", "audit-log");
+    Notices::new(move |notice| {
+        let event = |action, outcome| {
+            Event::new(&*clock, action, outcome).by(actor.clone()).on("audit", "log")
+        };
+        let event = match notice {
+            Notice::Full => event(Action::AUDIT_LOG_FULL, Outcome::Failure)
+                .with("remedy", "make room; the log then goes on by itself"),
+            Notice::Resumed { refused } => {
+                event(Action::AUDIT_LOG_RESUMED, Outcome::Success).with("refused", *refused)
+            }
+            Notice::Tampered { file } => {
+                event(Action::AUDIT_LOG_TAMPERED, Outcome::Failure).with("file", file.as_str())
+            }
+        };
+        // Nothing in these can fail to be written as JSON.
+        Leaf::new(event, None).to_bytes().unwrap_or_default()
+    })
 }
 
 /// Runs what blocks away from the tasks.

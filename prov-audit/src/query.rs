@@ -16,7 +16,8 @@ pub struct Query {
     /// Who: the id of an account, or a name it is or was known by, or the name that a failed login
     /// claimed. Names are compared without regard to case.
     pub user: Option<String>,
-    /// What was done: an action (`auth.login`), or all below one (`auth.*`).
+    /// What was done: an action (`auth.login`), all below one (`auth.*`), or in one word an action of
+    /// the policies that was decided about (`deploy`).
     pub action: Option<String>,
     /// How it ended.
     pub outcome: Option<Outcome>,
@@ -56,7 +57,7 @@ impl Query {
     setters! {
         /// By this account or name.
         user: String;
-        /// This action, or all below `prefix.*`.
+        /// This action, all below `prefix.*`, or what was decided about (`deploy`).
         action: String;
         /// With this outcome.
         outcome: Outcome;
@@ -87,8 +88,8 @@ impl Query {
             let fixed = action.strip_suffix(".*").unwrap_or(action);
             let whole = Action::custom(fixed).is_ok();
             let one_word = fixed != action && Action::custom(format!("{fixed}.x")).is_ok();
-            if !whole && !one_word {
-                return refuse("action", "an action such as `auth.login`, or `auth.*`");
+            if !whole && !one_word && !is_asked(action) {
+                return refuse("action", "an action such as `auth.login`, `auth.*`, or `deploy`");
             }
         }
         let texts = [("user", &self.user), ("resource", &self.resource)];
@@ -103,6 +104,12 @@ impl Query {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether this is an action of the policies and none of the log: one word.
+pub(crate) fn is_asked(action: &str) -> bool {
+    let fit = |c: char| c.is_ascii_alphanumeric() || "_-:".contains(c);
+    (1..=128).contains(&action.len()) && action.chars().all(fit)
 }
 
 /// A part of an answer, newest first.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use prov_core::{Error, Result};
 
 use crate::codes;
-use crate::files::{read_if_there, write_whole};
+use crate::files::{read_if_there, sync_below, write_whole};
 use crate::merkle::{Hash, HashSource, TILE_WIDTH, Tile, TreeEdge, complete_root};
 
 const TILE_WIDTH_U64: u64 = 256;
@@ -94,16 +94,23 @@ impl TileFiles {
         self.dir.join(path(kind, index, width))
     }
 
-    /// Publishes a hash tile.
-    pub(crate) fn write_hashes(&self, tile: &Tile) -> io::Result<()> {
+    /// Publishes a hash tile. It is durable when the file this names is synced.
+    pub(crate) fn write_hashes(&self, tile: &Tile) -> io::Result<PathBuf> {
         let file = self.file(Kind::Hashes(tile.level), tile.index, tile.hashes.len());
-        write_whole(&file, tile.hashes.as_flattened(), false)
+        write_whole(&file, tile.hashes.as_flattened(), false)?;
+        Ok(file)
     }
 
-    /// Publishes an entry bundle.
-    pub(crate) fn write_entries(&self, index: u64, entries: &[Vec<u8>]) -> io::Result<()> {
+    /// Publishes an entry bundle. It is durable when the file this names is synced.
+    pub(crate) fn write_entries(&self, index: u64, entries: &[Vec<u8>]) -> io::Result<PathBuf> {
         let file = self.file(Kind::Entries, index, entries.len());
-        write_whole(&file, &bundle(entries.iter().map(Vec::as_slice)), false)
+        write_whole(&file, &bundle(entries.iter().map(Vec::as_slice)), false)?;
+        Ok(file)
+    }
+
+    /// Makes what was published durable, with every name above it.
+    pub(crate) fn sync(&self, published: &[PathBuf]) -> io::Result<()> {
+        sync_below(&self.dir, published)
     }
 
     /// Forgets a partial tile that no checkpoint needs any more.

@@ -77,7 +77,7 @@ impl Assembly {
         identity.follow(&mut background);
         background.purge(Arc::clone(&storage.store));
 
-        background.checkpoint(Arc::clone(&storage.log));
+        background.remember(Arc::clone(&storage.log));
         let log = Arc::clone(&storage.log);
         background.run("audit log", |stop| log.follow(stop));
 

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prov_audit::Log;
-use prov_core::audit::RetentionClass;
 use prov_core::store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How often ended records are deleted, and how many at once.
 const PURGE_INTERVAL: Duration = Duration::from_mins(1);
-/// How often the log's head is remembered outside the log.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_mins(1);
+/// How often the state of a growing log is remembered outside the log.
+const REMEMBER_INTERVAL: Duration = Duration::from_millis(250);
 const PURGE_BATCH: NonZeroU32 = NonZeroU32::new(1000).unwrap();
 
 /// Everything that runs beside requests.
@@ -70,22 +69,10 @@ impl Background {
         });
     }
 
-    /// Has the log sign checkpoints and remember them in the store now and then, so that a log put
-    /// back to an earlier state is noticed at the next start.
-    pub(crate) fn checkpoint(&mut self, log: Arc<Log>) {
-        self.run("checkpoint", |mut end| async move {
-            loop {
-                tokio::select! {
-                    () = &mut end => return,
-                    () = tokio::time::sleep(CHECKPOINT_INTERVAL) => {}
-                }
-                for class in [RetentionClass::Standard, RetentionClass::BreakGlass] {
-                    if let Err(error) = log.checkpoint(class).await {
-                        tracing::error!(?error, "signing a checkpoint of the audit log");
-                    }
-                }
-            }
-        });
+    /// Has the log's state remembered in the store, so that a log put back to an earlier one is
+    /// noticed at the next start.
+    pub(crate) fn remember(&mut self, log: Arc<Log>) {
+        self.run("audit head", |stop| log.remember(REMEMBER_INTERVAL, stop));
     }
 
     /// Tells everything to end, waits, and names what did not end in time.

@@ -217,7 +217,7 @@ fn add(db: &Transaction<'_>, vault: &Vault, record: &Record) -> rusqlite::Result
         posting.execute((pid, seq))?;
         if let Some(Opened::Clear(personal)) = vault.open_at_hand(leaf.id, sealed) {
             let name = personal.name.map(|name| vault.term("name", &folded(&name)));
-            let ip = personal.ip.map(|ip| vault.term("ip", &ip.to_string()));
+            let ip = personal.ip.map(|ip| vault.term("ip", &ip.to_canonical().to_string()));
             let mut add =
                 db.prepare_cached("INSERT OR IGNORE INTO personal VALUES (?1, ?2, ?3)")?;
             for term in [name, ip].into_iter().flatten() {
@@ -233,9 +233,18 @@ fn public_terms(vault: &Vault, leaf: &Leaf) -> Vec<i64> {
         vec![vault.term("action", &leaf.action), vault.term("outcome", leaf.outcome.as_str())];
     terms.extend(leaf.actor.id.as_ref().map(|id| vault.term("actor", id)));
     terms.extend(leaf.request.id.as_ref().map(|id| vault.term("request", id.as_str())));
+    terms.extend(asked_actions(leaf).map(|asked| vault.term("asked", asked)));
     if let Some(resource) = &leaf.resource {
         terms.push(vault.term("resource", &resource.id));
         terms.push(vault.term("resource", &format!("{}:{}", resource.kind, resource.id)));
     }
     terms
+}
+
+/// The actions of the policies that an event is about: `deploy` where a decision was asked for, or
+/// where a route asks for one (`deploy servers`).
+fn asked_actions(leaf: &Leaf) -> impl Iterator<Item = &str> {
+    let of = |key: &str| leaf.context.get(key).and_then(serde_json::Value::as_str);
+    let routed = of("asked").and_then(|asked| asked.split(' ').next());
+    [of("action"), routed].into_iter().flatten()
 }

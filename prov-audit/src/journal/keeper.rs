@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -7,9 +8,14 @@ use std::time::{Duration, Instant};
 use prov_core::Result;
 
 use super::history;
+use super::notice::Notice;
 use super::recovery::Recovered;
-use super::shared::{Failure, Kept, Order, Shared};
+use super::reserve;
+use super::shared::{Failure, Kept, Order, Pending, Shared, Wanted};
+use super::watch::{self, Finding, Look, Watch};
 use super::writer::{ahead, prepare_segment};
+use tokio::sync::oneshot;
+
 use crate::files::write_whole;
 use crate::merkle::{Hash, TILE_WIDTH, Tile, TreeEdge};
 use crate::note::{Checkpoint, sign};
@@ -64,6 +70,10 @@ pub(super) struct Keeper {
     history_bytes: u64,
     orders: Vec<Order>,
     due: Instant,
+    /// Written, but not synced: must be before a checkpoint speaks of it.
+    unsynced: Vec<PathBuf>,
+    watch: Watch,
+    reserve_due: Instant,
 }
 
 /// How long the keeper rests after a disk refused it.
@@ -82,6 +92,9 @@ impl Keeper {
             history_entries: recovered.history_entries,
             history_bytes: recovered.history_bytes,
             orders: Vec::new(),
+            unsynced: Vec::new(),
+            watch: Watch::new(&shared.options.dir, shared.origin),
+            reserve_due: Instant::now(),
             shared,
         }
     }
@@ -89,10 +102,11 @@ impl Keeper {
     /// Works until the writer is done and everything is published and signed.
     pub(super) fn run(mut self) {
         loop {
-            let rest = self.due.saturating_duration_since(Instant::now());
+            let rest = self.due.saturating_duration_since(Instant::now()).min(self.watch.rest());
             let kept = self.shared.take_kept(rest);
             let done = kept.writer_done;
             self.work(kept);
+            self.look_after_files();
             if done {
                 if let Err(error) = self.checkpoint_if_grown() {
                     tracing::error!(?error, "the last checkpoint could not be signed");
@@ -115,17 +129,70 @@ impl Keeper {
         }
         self.write_ahead();
         self.orders.extend(kept.orders);
-        let size = self.edge.size();
-        let ordered: Vec<Order> =
-            self.orders.extract_if(.., |order| order.covering <= size).collect();
+        let ordered = self.ordered();
         if !ordered.is_empty() || Instant::now() >= self.due {
             self.due = Instant::now() + self.shared.options.checkpoint_every;
             let signed = self.sign_if_grown();
-            for order in ordered {
+            for reply in ordered {
                 // Whoever no longer waits needs no answer.
-                let _ = order.reply.send(signed.clone());
+                let _ = reply.send(signed.clone());
             }
         }
+    }
+
+    /// Answers those that ask for the head only; gives those that wait for a checkpoint.
+    fn ordered(&mut self) -> Vec<oneshot::Sender<Result<Checkpoint, Failure>>> {
+        let (size, mut root, mut ordered) = (self.edge.size(), None, Vec::new());
+        for order in self.orders.extract_if(.., |order| order.covering <= size) {
+            match order.wanted {
+                Wanted::Checkpoint(reply) => ordered.push(reply),
+                Wanted::Head(reply) => {
+                    let root = *root.get_or_insert_with(|| self.edge.root());
+                    let _ = reply.send((size, root));
+                }
+            }
+        }
+        ordered
+    }
+
+    /// Looks whether somebody took files away, and has room kept for the day the disk is full.
+    fn look_after_files(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let Some(active) = *shared.active.lock() else { return };
+        let newest = shared.checkpoint.lock().note.clone();
+        let kept = watch::Kept {
+            checkpoint: &newest,
+            key: shared.options.key.verifier().to_string(),
+            history_bytes: self.history_bytes,
+        };
+        match self.watch.look(active, &kept) {
+            Look::Unsure => {}
+            Look::Well => {
+                shared.set_found(None);
+                // What was taken is back: the next event is tried again.
+                if shared.failure() == Some(Failure::Gone) {
+                    shared.set_failure(None);
+                }
+            }
+            Look::Wrong(finding) => {
+                if shared.set_found(Some(&finding)) {
+                    self.tell(&finding);
+                }
+            }
+        }
+        if !shared.reserve_ready.load(Ordering::Acquire) && Instant::now() >= self.reserve_due {
+            self.reserve_due = Instant::now() + PAUSE;
+            let made = reserve::make(&shared.options.dir).is_ok();
+            shared.reserve_ready.store(made, Ordering::Release);
+        }
+    }
+
+    fn tell(&self, finding: &Finding) {
+        let file = finding.file().to_owned();
+        tracing::error!(file, "a file of the audit log was deleted, replaced or changed");
+        let leaf = self.shared.options.notices.leaf(&Notice::Tampered { file });
+        // A closed log has nobody left to tell.
+        let _ = self.shared.enqueue(Pending::new(leaf));
     }
 
     fn integrate(&mut self, hash: Hash, leaf: Vec<u8>) {
@@ -138,12 +205,13 @@ impl Keeper {
     /// Writes what became full. What can't be written now stays for the next time.
     fn publish(&mut self) -> io::Result<()> {
         while let Some(next) = self.unpublished.front() {
-            match next {
+            let written = match next {
                 Publication::Hashes(tile) => self.files.write_hashes(tile)?,
                 Publication::Entries(index, entries) => {
-                    self.files.write_entries(*index, entries)?;
+                    self.files.write_entries(*index, entries)?
                 }
-            }
+            };
+            self.unsynced.push(written);
             self.unpublished.pop_front();
         }
         Ok(())
@@ -195,15 +263,18 @@ impl Keeper {
         signed
     }
 
-    /// Partial tiles first, then the history, then the checkpoint: whoever reads a checkpoint finds
-    /// everything it speaks of.
+    /// Tiles first, and synced, then the history, then the checkpoint: whoever reads a checkpoint
+    /// finds everything it speaks of, also after the power failed.
     fn publish_and_sign(&mut self) -> io::Result<Checkpoint> {
         for tile in self.edge.partial_tiles() {
-            self.files.write_hashes(&tile)?;
+            self.unsynced.push(self.files.write_hashes(&tile)?);
         }
         if !self.shelf.entries.is_empty() {
-            self.files.write_entries(self.shelf.index, &self.shelf.entries)?;
+            let written = self.files.write_entries(self.shelf.index, &self.shelf.entries)?;
+            self.unsynced.push(written);
         }
+        self.files.sync(&self.unsynced)?;
+        self.unsynced.clear();
         let options = &self.shared.options;
         let next = sign(&options.key, self.edge.size(), self.edge.root());
         self.history_bytes =

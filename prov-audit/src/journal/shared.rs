@@ -9,9 +9,10 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::JournalOptions;
 use super::recovery::Recovered;
+use super::watch::{Active, Finding};
 use crate::codes;
 use crate::files::{io_error, is_full, make_folder};
-use crate::merkle::Hash;
+use crate::merkle::{Hash, leaf_hash};
 use crate::note::Checkpoint;
 
 /// Why something was not made durable.
@@ -21,6 +22,8 @@ pub(crate) enum Failure {
     Full,
     /// The disk failed; what it holds is known again only after the log is opened anew.
     Broken,
+    /// Somebody took the file away that is written: what is written there would be lost.
+    Gone,
     /// The log is closed.
     Closed,
 }
@@ -32,7 +35,8 @@ impl Failure {
 
     pub(crate) fn error(self) -> Error {
         match self {
-            Self::Full => core_codes::STORAGE_FULL.into(),
+            Self::Full => Error::new(core_codes::STORAGE_FULL).retry_after(Duration::from_secs(5)),
+            Self::Gone => codes::FILE_MISSING.into(),
             Self::Broken => Error::new(codes::UNAVAILABLE)
                 .context("the disk failed under the log; open it again when the disk is well"),
             Self::Closed => codes::CLOSED.into(),
@@ -45,7 +49,24 @@ impl Failure {
 pub(super) struct Pending {
     pub(super) leaf: Vec<u8>,
     pub(super) hash: Hash,
-    pub(super) reply: oneshot::Sender<Result<u64, Failure>>,
+    /// `None` when nobody waits.
+    pub(super) reply: Option<oneshot::Sender<Result<u64, Failure>>>,
+    /// Whether it took a place in the queue, which it gives back.
+    pub(super) has_room: bool,
+}
+
+impl Pending {
+    pub(super) fn new(leaf: Vec<u8>) -> Self {
+        Self { hash: leaf_hash(&leaf), leaf, reply: None, has_room: false }
+    }
+
+    /// Tells whoever waits.
+    pub(super) fn answer(&mut self, with: Result<u64, Failure>) {
+        if let Some(reply) = self.reply.take() {
+            // Whoever no longer waits needs no answer.
+            let _ = reply.send(with);
+        }
+    }
 }
 
 /// How far records are durable; threads and tasks can wait for more.
@@ -100,13 +121,22 @@ struct Queue {
     closed: bool,
 }
 
-/// A checkpoint that somebody waits for.
+/// What somebody waits for.
 #[derive(Debug)]
 pub(super) struct Order {
     /// How many records it must cover: those that were durable when it was ordered. The keeper may
     /// not have got them yet.
     pub(super) covering: u64,
-    pub(super) reply: oneshot::Sender<Result<Checkpoint, Failure>>,
+    pub(super) wanted: Wanted,
+}
+
+/// What is ordered.
+#[derive(Debug)]
+pub(super) enum Wanted {
+    /// A signed checkpoint.
+    Checkpoint(oneshot::Sender<Result<Checkpoint, Failure>>),
+    /// Size and root of the tree, unsigned.
+    Head(oneshot::Sender<(u64, Hash)>),
 }
 
 /// What waits for the keeper.
@@ -130,6 +160,9 @@ pub(super) struct Shared {
     pub(super) checkpoint: Mutex<Checkpoint>,
     pub(super) next_segment_wanted: AtomicBool,
     pub(super) next_segment_ready: AtomicBool,
+    pub(super) reserve_ready: AtomicBool,
+    pub(super) active: Mutex<Option<Active>>,
+    found: Mutex<Option<Finding>>,
     queue: Mutex<Queue>,
     arrived: Condvar,
     kept: Mutex<Kept>,
@@ -149,6 +182,9 @@ impl Shared {
             checkpoint: Mutex::new(recovered.checkpoint.clone()),
             next_segment_wanted: AtomicBool::new(false),
             next_segment_ready: AtomicBool::new(false),
+            reserve_ready: AtomicBool::new(false),
+            active: Mutex::new(None),
+            found: Mutex::new(None),
             queue: Mutex::default(),
             arrived: Condvar::new(),
             kept: Mutex::default(),
@@ -211,16 +247,13 @@ impl Shared {
         self.handed.notify_one();
     }
 
-    pub(super) fn order_checkpoint(
-        &self,
-        reply: oneshot::Sender<Result<Checkpoint, Failure>>,
-    ) -> Result<()> {
+    pub(super) fn order(&self, wanted: Wanted) -> Result<()> {
         let covering = self.durable.size();
         let mut kept = self.kept.lock();
         if kept.writer_done {
             return Err(Failure::Closed.error());
         }
-        kept.orders.push(Order { covering, reply });
+        kept.orders.push(Order { covering, wanted });
         drop(kept);
         self.handed.notify_one();
         Ok(())
@@ -238,6 +271,19 @@ impl Shared {
         drop(kept);
         self.taken.notify_one();
         taken
+    }
+
+    /// What the last look at the files found.
+    pub(super) fn found(&self) -> Option<Finding> {
+        self.found.lock().clone()
+    }
+
+    /// Remembers what a look at the files found; `true` when it was not known.
+    pub(super) fn set_found(&self, finding: Option<&Finding>) -> bool {
+        let mut known = self.found.lock();
+        let is_news = known.as_ref() != finding && finding.is_some();
+        *known = finding.cloned();
+        is_news
     }
 
     pub(super) fn failure(&self) -> Option<Failure> {

@@ -7,8 +7,11 @@ use std::sync::atomic::Ordering;
 
 use prov_core::Result;
 
+use super::notice::Notice;
 use super::recovery::Recovered;
+use super::reserve;
 use super::shared::{Failure, Pending, Shared};
+use super::watch::{Active, Finding, Identity};
 use crate::files::{io_error, sync_parent};
 use crate::segment::{self, HEADER_BYTES, write_frame};
 
@@ -21,9 +24,13 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     file: File,
     end: u64,
+    /// Where ordinary events must end: the segment's size, or nowhere in a used reserve.
+    room_end: u64,
     next_seq: u64,
     group: Vec<u8>,
     broken: bool,
+    /// Since the disk is full: how many events were refused.
+    refused: Option<u64>,
 }
 
 impl Writer {
@@ -43,7 +50,21 @@ impl Writer {
             tracing::warn!(%error, "no room to write a segment ahead");
             file.set_len(end).map_err(failed)?;
         }
-        Ok(Self { shared, file, end, next_seq, group: Vec::new(), broken: false })
+        let first = recovered.segment.map_or(next_seq, |(first, _)| first);
+        let room_end = shared.options.segment_bytes;
+        let (group, broken, refused) = (Vec::new(), false, None);
+        let made = reserve::make(&shared.options.dir);
+        shared.reserve_ready.store(made.is_ok(), Ordering::Release);
+        let writer = Self { shared, file, end, room_end, next_seq, group, broken, refused };
+        writer.show_active(first).map_err(failed)?;
+        Ok(writer)
+    }
+
+    /// Tells whoever looks after the files which one is written.
+    fn show_active(&self, first_seq: u64) -> io::Result<()> {
+        let file = Identity::of(&self.file.metadata()?);
+        *self.shared.active.lock() = Some(Active { first_seq, file });
+        Ok(())
     }
 
     /// Writes until the log is closed.
@@ -52,6 +73,7 @@ impl Writer {
         while self.shared.take_batch(&mut batch) {
             self.write(&mut batch);
         }
+        reserve::give_up(&self.shared.options.dir);
         // The rest of the segment was never used; a closed log ends with its last record.
         let cut = self.file.set_len(self.end).and_then(|()| self.file.sync_all());
         if let Err(error) = cut {
@@ -77,38 +99,89 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, group: Vec<Pending>) {
-        let written = if self.broken { Err(Failure::Broken) } else { self.make_durable() };
+    fn commit(&mut self, mut group: Vec<Pending>) {
+        let written = self.make_durable();
         self.group.clear();
         self.shared.set_failure(written.err());
-        let count = group.len();
+        let places = group.iter().filter(|pending| pending.has_room).count();
         if let Err(failure) = written {
-            for pending in group {
-                // Whoever no longer waits needs no answer.
-                let _ = pending.reply.send(Err(failure));
+            for pending in &mut group {
+                pending.answer(Err(failure));
             }
-            self.shared.room.add_permits(count);
+            self.shared.room.add_permits(places);
+            if failure == Failure::Full {
+                self.tell_full(group.len());
+            }
             return;
         }
+        self.acknowledge(group);
+        self.shared.room.add_permits(places);
+        self.tell_resumed();
+    }
+
+    /// Tells everybody in a group that its records are durable.
+    fn acknowledge(&mut self, group: Vec<Pending>) {
+        let count = group.len();
         let first = self.next_seq;
         self.next_seq += count as u64;
         self.shared.durable.advance(self.next_seq);
         let mut leaves = Vec::with_capacity(count);
-        for (seq, pending) in (first..).zip(group) {
-            let _ = pending.reply.send(Ok(seq));
+        for (seq, mut pending) in (first..).zip(group) {
+            pending.answer(Ok(seq));
             leaves.push((pending.hash, pending.leaf));
         }
-        self.shared.room.add_permits(count);
         if self.end > self.shared.options.segment_bytes / 2 {
             self.shared.next_segment_wanted.store(true, Ordering::Release);
         }
         self.shared.hand_over(leaves.into_iter());
     }
 
+    /// Writes down in the reserve that the disk is full, once.
+    fn tell_full(&mut self, refused: usize) {
+        if let Some(before) = &mut self.refused {
+            *before += refused as u64;
+            return;
+        }
+        let pending = Pending::new(self.shared.options.notices.leaf(&Notice::Full));
+        let (mut bytes, mut frame) = (Vec::new(), Vec::new());
+        write_frame(&mut frame, self.next_seq, &pending.leaf);
+        bytes.extend(segment::header(self.next_seq, &self.shared.origin));
+        bytes.append(&mut frame);
+        self.shared.reserve_ready.store(false, Ordering::Release);
+        match reserve::use_up(&self.shared.options.dir, self.next_seq, &bytes) {
+            Ok(file) => {
+                self.cut_rest();
+                self.file = file;
+                self.end = bytes.len() as u64;
+                self.room_end = 0;
+                self.refused = Some(refused as u64);
+                if let Err(error) = self.show_active(self.next_seq) {
+                    tracing::warn!(%error, "the reserve can't be looked at");
+                }
+                self.acknowledge(vec![pending]);
+            }
+            Err(error) => tracing::error!(%error, "that the disk is full could not be recorded"),
+        }
+    }
+
+    fn tell_resumed(&mut self) {
+        if let Some(refused) = self.refused.take() {
+            let leaf = self.shared.options.notices.leaf(&Notice::Resumed { refused });
+            // A closed log has nobody left to tell.
+            let _ = self.shared.enqueue(Pending::new(leaf));
+        }
+    }
+
     fn make_durable(&mut self) -> Result<(), Failure> {
+        if self.broken {
+            return Err(Failure::Broken);
+        }
+        if matches!(self.shared.found(), Some(Finding::Active(_))) {
+            return Err(Failure::Gone);
+        }
         let length = self.group.len() as u64;
-        let fits = self.end + length <= self.shared.options.segment_bytes;
-        if !fits && self.end > HEADER_BYTES as u64 {
+        let fits = self.end + length <= self.room_end;
+        if !fits && (self.end > HEADER_BYTES as u64 || self.room_end == 0) {
             self.roll()?;
         }
         let written =
@@ -138,12 +211,18 @@ impl Writer {
             tracing::error!(%error, "a new audit segment could not be made");
             Failure::of(&error)
         })?;
+        self.cut_rest();
+        self.file = next;
+        self.end = HEADER_BYTES as u64;
+        self.room_end = self.shared.options.segment_bytes;
+        self.show_active(self.next_seq).map_err(|error| Failure::of(&error))
+    }
+
+    /// The rest of a segment that is left was never used.
+    fn cut_rest(&self) {
         if let Err(error) = self.file.set_len(self.end) {
             tracing::warn!(%error, "could not cut the unused rest of a segment");
         }
-        self.file = next;
-        self.end = HEADER_BYTES as u64;
-        Ok(())
     }
 }
 
@@ -186,7 +265,7 @@ pub(super) fn prepare_segment(dir: &Path, bytes: u64) -> io::Result<()> {
 }
 
 /// Fills a file with zeros from `from` to `to`: blocks that were written once need no journal.
-fn preallocate(file: &File, from: u64, to: u64) -> io::Result<()> {
+pub(super) fn preallocate(file: &File, from: u64, to: u64) -> io::Result<()> {
     let zeros = vec![0; 1 << 18];
     let mut at = from;
     while at < to {

@@ -1,6 +1,7 @@
 //! Closing, and the memory of what was vouched for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prov_core::store::{Entity, Expect, Store, StoreExt};
 use prov_core::{Error, Result};
@@ -9,11 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::{Log, blocking};
 use crate::codes;
 use crate::journal::Journal;
-use crate::merkle::tree_root;
-use crate::note::Checkpoint;
+use crate::merkle::{Hash, tree_root};
 use crate::tiles::{TileFiles, TilesAt};
 
-/// The newest checkpoint the store knows of. The log's own directory can be put back to an earlier
+/// The newest state the store knows of. The log's own directory can be put back to an earlier
 /// state as a whole; the store then still remembers the later one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Head {
@@ -49,14 +49,14 @@ pub(super) async fn check_head(store: &dyn Store, journal: &Arc<Journal>) -> Res
     .await
 }
 
-/// Remembers a checkpoint, unless a later one is remembered already.
+/// Remembers size and root of the log, unless a later state is remembered already.
 pub(super) async fn remember_head(
     store: &dyn Store,
     journal: &Journal,
-    checkpoint: &Checkpoint,
+    (size, root): (u64, Hash),
 ) -> Result<()> {
     let log = journal.key().verifier().name().to_owned();
-    let head = Head { log, size: checkpoint.size, root: hex::encode(checkpoint.root) };
+    let head = Head { log, size, root: hex::encode(root) };
     let known = store.load::<Head>(&head.log).await?;
     if known.as_ref().is_some_and(|known| known.size >= head.size) {
         return Ok(());
@@ -71,6 +71,44 @@ pub(super) async fn remember_head(
 }
 
 impl Log {
+    /// Remembers in the store, this often while the log grows, how large it is and with which root,
+    /// until `shutdown` ends. A log that was put back by more than that is not opened again. It costs
+    /// no sync of the log's own.
+    pub async fn remember(
+        self: Arc<Self>,
+        every: Duration,
+        shutdown: impl Future<Output = ()> + Send,
+    ) {
+        tokio::select! {
+            () = self.remember_on(every) => {}
+            () = shutdown => {}
+        }
+    }
+
+    async fn remember_on(&self, every: Duration) {
+        let mut known = [0; 2];
+        loop {
+            tokio::time::sleep(every).await;
+            for ((_, journal), known) in self.journals.each().into_iter().zip(&mut known) {
+                if journal.durable().size() == *known {
+                    continue;
+                }
+                let remembered = match journal.head().await {
+                    Ok(head) => {
+                        remember_head(&*self.options.store, journal, head).await.map(|()| head.0)
+                    }
+                    Err(error) => Err(error),
+                };
+                match remembered {
+                    Ok(size) => *known = size,
+                    Err(error) => {
+                        tracing::warn!(?error, "the head of the audit log is not remembered yet");
+                    }
+                }
+            }
+        }
+    }
+
     /// Takes no more events, waits until everything queued is durable, signs the last checkpoints
     /// and stops all threads. Later calls of [`record`](prov_core::audit::Recorder::record) are
     /// refused with [`codes::CLOSED`].
@@ -90,7 +128,8 @@ impl Log {
                 Ok(closing.newest_checkpoint())
             })
             .await?;
-            remember_head(&*self.options.store, journal, &checkpoint).await?;
+            let head = (checkpoint.size, checkpoint.root);
+            remember_head(&*self.options.store, journal, head).await?;
             complete &= checkpoint.size == self.size(class);
         }
         #[cfg(feature = "sqlite-index")]

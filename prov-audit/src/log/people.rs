@@ -12,32 +12,38 @@ impl Log {
     /// the index knows of it. Every proof still holds; the personal parts read as erased, also in
     /// copies of the log made earlier. Later events of the account get a new key and pseudonym.
     ///
-    /// Returns whether the log knew the account. The erasure is itself recorded.
+    /// Returns whether the log knew the account. That it begins is recorded first, and that it is
+    /// done or failed afterwards: no key is destroyed without an event.
     ///
     /// # Errors
-    /// When the store can't be written, or the erasure can't be recorded; the key is
-    /// destroyed all the same, and [`follow`](Self::follow) takes what is left out of the index.
+    /// When it can't be recorded that it begins, or the store can't be written: then nothing is
+    /// erased. When the end can't be recorded: the key is destroyed, and
+    /// [`follow`](Self::follow) takes what is left out of the index.
     pub async fn erase_subject(
         &self,
         context: &SecurityContext,
         kind: PrincipalKind,
         actor: &str,
     ) -> Result<bool> {
-        let pid = self.vault.erase(kind, actor).await?;
-        if let Some(pid) = &pid {
-            // At once: a second call finds nobody to erase, and would record nothing.
-            let event =
-                Event::new(&*self.options.clock, Action::AUDIT_SUBJECT_ERASE, Outcome::Success)
-                    .in_context(context)
-                    .on("audit_subject", pid);
-            self.record(event).await?;
-            context.request().mark_recorded();
-            #[cfg(feature = "sqlite-index")]
-            for (_, index) in self.indexes.each() {
-                index.forget(vec![self.vault.term("pid", pid)]).await?;
-            }
+        let Some(pid) = self.vault.pid_of(kind, actor).await? else { return Ok(false) };
+        let event = |action, outcome| {
+            Event::new(&*self.options.clock, action, outcome)
+                .in_context(context)
+                .on("audit_subject", &pid)
+        };
+        self.record(event(Action::AUDIT_SUBJECT_ERASE_BEGIN, Outcome::Success)).await?;
+        let erased = self.vault.erase(kind, actor).await;
+        let outcome = if erased.is_ok() { Outcome::Success } else { Outcome::Failure };
+        // At once: a second call finds nobody to erase, and would record nothing.
+        let told = self.record(event(Action::AUDIT_SUBJECT_ERASE, outcome)).await;
+        let erased = erased?;
+        told?;
+        context.request().mark_recorded();
+        #[cfg(feature = "sqlite-index")]
+        for (_, index) in self.indexes.each() {
+            index.forget(vec![self.vault.term("pid", &pid)]).await?;
         }
-        Ok(pid.is_some())
+        Ok(erased.is_some())
     }
 }
 

@@ -18,7 +18,7 @@ use crate::leaf::Leaf;
 use crate::merkle::leaf_hash;
 use crate::options::LogOptions;
 use crate::people::{Vault, folded};
-use crate::query::{ActionCount, Page, Query, Stats};
+use crate::query::{ActionCount, Page, Query, Stats, is_asked};
 use crate::record::AuditRecord;
 use crate::segment::read_record;
 
@@ -202,7 +202,8 @@ impl Log {
         }
         let prefix = query.action.as_deref().and_then(|action| action.strip_suffix('*'));
         if let (Some(action), None) = (&query.action, prefix) {
-            filters.push(public(term("action", action)));
+            let kind = if is_asked(action) { "asked" } else { "action" };
+            filters.push(public(term(kind, action)));
         }
         filters.extend(query.outcome.map(|outcome| public(term("outcome", outcome.as_str()))));
         filters.extend(query.resource.as_ref().map(|id| public(term("resource", id))));

@@ -1,11 +1,13 @@
 //! Verifying and proving, while the log is open.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prov_core::audit::RetentionClass;
-use prov_core::{HealthCheck, Result};
+use prov_core::{Error, HealthCheck, Result};
 
 use super::{Log, blocking};
+use crate::codes;
 use crate::journal::Failure;
 use crate::verify::{Report, verify_open};
 
@@ -13,12 +15,20 @@ impl Log {
     /// Signs a checkpoint and verifies everything it covers, from the files: see
     /// [`verify`](crate::verify()).
     ///
+    /// One at a time: it reads everything.
+    ///
     /// # Errors
-    /// When the files can't be read at all; what is wrong with them is in the report.
+    /// [`codes::VERIFYING`] while another call verifies. When the files can't be read at all; what is
+    /// wrong with them is in the report.
     pub async fn verify(&self, class: RetentionClass) -> Result<Report> {
+        let turn = Arc::clone(&self.verifying)
+            .try_acquire_owned()
+            .map_err(|_| Error::new(codes::VERIFYING).retry_after(Duration::from_secs(10)))?;
         self.checkpoint(class).await?;
         let journal = Arc::clone(self.journals.of(class));
         blocking(move || {
+            // Given back when the work is done, also when nobody waits for it any more.
+            let _turn = turn;
             let durable = journal.durable().size();
             verify_open(journal.dir(), journal.key().verifier(), durable)
         })
@@ -36,6 +46,11 @@ impl HealthCheck for Log {
         let failures = self.journals.each().map(|(_, journal)| journal.failure());
         if failures.contains(&Some(Failure::Full)) {
             return prov_core::Health::down("the disk is full: make room, the log then goes on");
+        }
+        if self.journals.each().iter().any(|(_, journal)| journal.tampered_file().is_some()) {
+            return prov_core::Health::down(
+                "a file of the log was deleted, replaced or changed: see the event that says which",
+            );
         }
         if failures.iter().any(Option::is_some) {
             return prov_core::Health::down(

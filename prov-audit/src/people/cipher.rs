@@ -35,7 +35,7 @@ impl PersonalData {
     pub(crate) fn of(event: &Event) -> Self {
         Self {
             name: event.actor.name.as_ref().map(|name| name.expose().clone()),
-            ip: event.ip.as_ref().map(|ip| *ip.expose()),
+            ip: event.ip.as_ref().map(|ip| ip.expose().to_canonical()),
             user_agent: event.user_agent.as_ref().map(|agent| agent.expose().clone()),
         }
     }

@@ -12,6 +12,7 @@ use parking_lot::RwLock;
 use prov_core::audit::Actor;
 use prov_core::store::{Batch, Entity, Expect, Scan, Store, StoreExt, Term};
 use prov_core::{Clock, Error, PrincipalKind, Result, SecretBytes, codes as core_codes, random};
+use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 use super::cipher::SubjectKey;
@@ -91,12 +92,33 @@ impl Vault {
         time: Timestamp,
         data: &PersonalData,
     ) -> Result<Option<Sealed>> {
-        if data.is_empty() || actor.kind == PrincipalKind::System {
+        if !self.seals(actor, data) {
             return Ok(None);
         }
         let known = self.subject_of(actor, time).await?;
         let ct = known.key.seal(&self.origin, event, data)?;
         Ok(Some(Sealed { pid: known.pid.clone(), ct }))
+    }
+
+    /// As [`Vault::seal`], with what is in memory; `None` also when the subject's key is not.
+    pub(crate) fn seal_at_hand(
+        &self,
+        actor: &Actor,
+        event: Uuid,
+        time: Timestamp,
+        data: &PersonalData,
+    ) -> Result<Option<Sealed>> {
+        let (id, _) = self.subject_and_name(actor, time);
+        let known = self.cache.read().by_id.get(&id).cloned();
+        let Some(known) = known.filter(|_| self.seals(actor, data)) else { return Ok(None) };
+        let ct = known.key.seal(&self.origin, event, data)?;
+        Ok(Some(Sealed { pid: known.pid.clone(), ct }))
+    }
+
+    /// Whether there is anything to seal.
+    #[expect(clippy::unused_self, reason = "what is sealed is the vault's decision")]
+    pub(crate) fn seals(&self, actor: &Actor, data: &PersonalData) -> bool {
+        !data.is_empty() && actor.kind != PrincipalKind::System
     }
 
     /// Opens a sealed part, asking the store for a key that is not at hand.
@@ -144,6 +166,12 @@ impl Vault {
         Ok(page.items.into_iter().map(|stored| stored.entity.pid).collect())
     }
 
+    /// The pseudonym of an account; `None` when the log knows no such account.
+    pub(crate) async fn pid_of(&self, kind: PrincipalKind, actor: &str) -> Result<Option<String>> {
+        let stored = self.store.load::<Subject>(&self.subject_id(kind, actor)).await?;
+        Ok(stored.map(|stored| stored.entity.pid))
+    }
+
     /// Destroys the key of an account and returns its pseudonym; `None` when the log knows no such
     /// account.
     pub(crate) async fn erase(&self, kind: PrincipalKind, actor: &str) -> Result<Option<String>> {
@@ -166,17 +194,22 @@ impl Vault {
     }
 
     async fn subject_of(&self, actor: &Actor, time: Timestamp) -> Result<Arc<Known>> {
-        let (id, name) = match &actor.id {
+        let (id, name) = self.subject_and_name(actor, time);
+        let at_hand = self.cache.read().by_id.get(&id).cloned();
+        match at_hand {
+            Some(known) if name.as_ref().is_none_or(|name| known.has(name)) => Ok(known),
+            _ => self.load_or_create(id, actor, name).await,
+        }
+    }
+
+    /// The id of a subject's entity, and the name it is looked up by.
+    fn subject_and_name(&self, actor: &Actor, time: Timestamp) -> (String, Option<String>) {
+        match &actor.id {
             Some(account) => {
                 let name = actor.name.as_ref().map(|name| folded(name.expose()));
                 (self.subject_id(actor.kind, account), name)
             }
             None => (hex::encode(self.hash("unattributed", &day_of(time))), None),
-        };
-        let at_hand = self.cache.read().by_id.get(&id).cloned();
-        match at_hand {
-            Some(known) if name.as_ref().is_none_or(|name| known.has(name)) => Ok(known),
-            _ => self.load_or_create(id, actor, name).await,
         }
     }
 
@@ -308,9 +341,10 @@ pub(crate) async fn secret(store: &dyn Store, id: &str) -> Result<SecretBytes> {
     Err(Error::new(core_codes::CONFLICT).context("creating a secret of the audit log"))
 }
 
-/// Names are compared without regard to case.
+/// Names are compared without regard to case, and to how their characters are put together
+/// (NFKC).
 pub(crate) fn folded(name: &str) -> String {
-    name.to_lowercase()
+    name.nfkc().collect::<String>().to_lowercase()
 }
 
 fn day_of(time: Timestamp) -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::bench_log::{Bench, ORIGIN};
 
 const CHILD: &str = "PROV_AUDIT_CRASH_CHILD";
 
-fn options(dir: &std::path::Path, store: Arc<dyn Store>) -> LogOptions {
+fn options(dir: &Path, store: Arc<dyn Store>) -> LogOptions {
     LogOptions::new(dir, ORIGIN, store, Arc::new(SystemClock::new()))
         .segment_bytes(64 << 10)
         .checkpoint_every(Duration::from_millis(20))
@@ -124,4 +125,59 @@ fn parse(line: &str) -> (u64, String) {
     let (_, rest) = line.split_once("confirmed ").unwrap();
     let (seq, id) = rest.split_once(' ').unwrap();
     (seq.parse().unwrap(), id.to_owned())
+}
+
+const SYNC_CHILD: &str = "PROV_AUDIT_SYNC_CHILD";
+
+/// Not a test of its own: the process whose system calls are watched.
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "how a test tells its child where to work")]
+async fn sync_child() {
+    let Ok(dir) = std::env::var(SYNC_CHILD) else { return };
+    let log = Log::open(options(dir.as_ref(), store_with_known_key().await)).await.unwrap();
+    let bench = Bench::new();
+    for count in [3, 300, 9000] {
+        let events =
+            (0..count).map(|_| log.record(bench.event(Action::KMS_ENCRYPT, "user_1", "a")));
+        futures_util::future::join_all(events).await;
+        log.checkpoint(RetentionClass::Standard).await.unwrap();
+    }
+    log.close().await.unwrap();
+}
+
+#[test]
+fn no_checkpoint_is_written_before_everything_it_speaks_of_is_synced() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        return crate::bench_log::skip("strace is not installed");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let trace = dir.path().join("trace");
+    let done = Command::new("strace")
+        .args(["-f", "-y", "-e", "trace=rename,fsync,fdatasync,syncfs,write", "-o"])
+        .arg(&trace)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "crash::sync_child"])
+        .env(SYNC_CHILD, dir.path().join("log"))
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let (mut unsynced, mut checkpoints, mut tiles) = (BTreeSet::new(), 0, 0);
+    for line in std::fs::read_to_string(&trace).unwrap().lines() {
+        // `fdatasync(9</path>) = 0`, or `… <unfinished ...>` when threads take turns.
+        let of_fd = || Some(line.split_once('<')?.1.split_once('>')?.0);
+        if line.contains(" rename(") && line.contains("/tile/") {
+            let published = line.split('"').nth(3).unwrap().to_owned();
+            let folder = Path::new(&published).parent().unwrap().to_str().unwrap().to_owned();
+            unsynced.extend([published, folder]);
+            tiles += 1;
+        } else if line.contains(" syncfs(") {
+            unsynced.clear();
+        } else if line.contains("sync(") {
+            unsynced.remove(of_fd().unwrap_or_default());
+        } else if line.contains(" write(") && line.contains("/checkpoints>") {
+            checkpoints += 1;
+            assert!(unsynced.is_empty(), "before checkpoint {checkpoints}: {unsynced:?}");
+        }
+    }
+    assert!(checkpoints >= 3 && tiles > 70, "{checkpoints} checkpoints, {tiles} tiles");
 }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use prov_audit::{Log, verify};
+use prov_audit::{Log, Query, verify};
 use prov_core::audit::{Action, Recorder, RetentionClass};
 use prov_core::{HealthCheck, HealthState, codes};
 
@@ -62,22 +63,35 @@ async fn the_log_refuses_when_the_disk_is_full_and_goes_on_when_there_is_room() 
 
     std::fs::remove_file(&ballast).unwrap();
     let receipt = log.record(event()).await.unwrap();
-    assert_eq!(receipt.seq, confirmed.len() as u64, "what was refused left no trace");
+    let told = confirmed.len() as u64 + 1;
+    assert_eq!(receipt.seq, told, "what was refused left no trace but the event that says so");
     confirmed.push(receipt);
+    let events = async |action: &str| log.query(&Query::new().action(action)).await.unwrap().items;
+    let full = events("audit.log.full").await;
+    let [full] = full.as_slice() else { panic!("{full:?}") };
+    assert_eq!(full.seq, told - 1);
+    assert!(full.context["remedy"].as_str().unwrap().contains("make room"));
+    let mut resumed = events("audit.log.resumed").await;
+    while resumed.is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        resumed = events("audit.log.resumed").await;
+    }
+    assert_eq!(resumed[0].context["refused"], 2);
     assert_ne!(log.health().await.state, HealthState::Down, "it records again");
     // What stands behind the acknowledgement (index, tiles) takes its own time to catch up.
     for _ in 0..1000 {
         if log.health().await.state == HealthState::Up {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(log.health().await.state, HealthState::Up, "tiles and checkpoints caught up");
     log.close().await.unwrap();
     let key = log.verifier_key(RetentionClass::Standard).clone();
     drop(log);
     let report = verify(&mount.path().join("standard"), &key).unwrap();
-    assert!(report.intact && report.records == confirmed.len() as u64, "{report:#?}");
+    let records = confirmed.len() as u64 + 2;
+    assert!(report.intact && report.records == records, "{report:#?}");
     let log = Log::open(options).await.unwrap();
-    assert_eq!(log.size(RetentionClass::Standard), confirmed.len() as u64);
+    assert_eq!(log.size(RetentionClass::Standard), records);
 }

@@ -14,6 +14,8 @@ mod foreign;
 #[cfg(test)]
 mod layer;
 #[cfg(test)]
+mod left;
+#[cfg(test)]
 mod nodes;
 #[cfg(test)]
 mod people;
@@ -21,5 +23,7 @@ mod people;
 mod query;
 #[cfg(test)]
 mod recording;
+#[cfg(test)]
+mod taken;
 #[cfg(test)]
 mod tamper;

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use prov_audit::{Query, codes};
-use prov_core::audit::{Action, Event, Outcome, Recorder};
+use prov_core::audit::{Action, Event, Outcome, Personal, Recorder};
 use prov_core::{Clock, codes as core_codes};
 
 use crate::bench_log::Bench;
@@ -125,4 +125,34 @@ async fn a_lost_damaged_or_foreign_index_is_made_anew() {
         assert_eq!(log.query(&Query::new().user("alice")).await.unwrap().items.len(), 40);
         log.close().await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_obvious_spelling_finds_it() {
+    let bench = Bench::new();
+    let log = bench.open().await;
+    let mut mapped = bench.event(Action::AUTH_LOGIN, "user_1", "Rene\u{301}");
+    mapped.ip = Some(Personal::new("::ffff:198.51.100.4".parse().unwrap()));
+    log.record(mapped).await.unwrap();
+    let decision =
+        bench.event(Action::AUTHZ_DECISION, "user_1", "Rene\u{301}").with("action", "deploy");
+    log.record(decision).await.unwrap();
+    let routed =
+        bench.event(Action::API_REQUEST, "user_1", "Rene\u{301}").with("asked", "deploy servers");
+    log.record(routed).await.unwrap();
+    let count = async |query: Query| log.query(&query).await.unwrap().items.len();
+    for ip in ["198.51.100.4", "::ffff:198.51.100.4"] {
+        assert_eq!(
+            count(Query::new().ip(ip.parse::<std::net::IpAddr>().unwrap())).await,
+            1,
+            "{ip}"
+        );
+    }
+    assert_eq!(count(Query::new().user("ren\u{e9}")).await, 3, "however it is put together");
+    assert_eq!(
+        count(Query::new().action("deploy").user("user_1")).await,
+        2,
+        "what was decided about"
+    );
+    assert_eq!(count(Query::new().action("servers")).await, 0);
 }

@@ -143,6 +143,10 @@ actions! {
     AUDIT_QUERY = "audit.query", "The audit log was read.";
     AUDIT_EXPORT = "audit.export", "The audit log was exported.";
     AUDIT_VERIFY = "audit.verify", "The audit log was verified.";
+    AUDIT_LOG_FULL = "audit.log.full", "The disk of the audit log is full: events are refused from here on.";
+    AUDIT_LOG_RESUMED = "audit.log.resumed", "There is room again, and the audit log goes on.";
+    AUDIT_LOG_TAMPERED = "audit.log.tampered", "A file of the open audit log was deleted, replaced or changed.";
+    AUDIT_SUBJECT_ERASE_BEGIN = "audit.subject.erase_begin", "The key of a person's data in the log is about to be destroyed.";
     AUDIT_SUBJECT_ERASE = "audit.subject.erase", "The key of a person's data in the log was destroyed.";
     SERVER_START = "server.start", "The server started.";
     SERVER_STOP = "server.stop", "The server stopped.";
