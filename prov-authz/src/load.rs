@@ -16,7 +16,7 @@ pub(crate) use finding::refusal;
 pub use finding::{Finding, Severity};
 pub use networks::CedarOptions;
 pub(crate) use networks::first_address;
-pub(crate) use schema::{AttributeKind, SchemaFacts, TypeFacts};
+pub(crate) use schema::{ActionFacts, AttributeKind, SchemaFacts, TypeFacts};
 
 /// The namespace of schema and policies.
 pub(crate) const NAMESPACE: &str = "Provisioning";

@@ -32,8 +32,6 @@ pub struct AccessRequest<'a> {
     pub circumstances: Circumstances,
     /// What the request says about itself.
     pub claims: &'a Claims,
-    /// Whether the principal is the authenticated one of a request.
-    pub(crate) is_authenticated: bool,
 }
 
 impl<'a> AccessRequest<'a> {
@@ -46,8 +44,7 @@ impl<'a> AccessRequest<'a> {
         resource: &'a ResourceEntity,
     ) -> Self {
         let circumstances = Circumstances::of(context, clock);
-        let request = Self::by(context.principal(), circumstances, action, resource);
-        Self { is_authenticated: true, ..request }
+        Self::by(context.principal(), circumstances, action, resource)
     }
 
     /// A request by any principal under stated circumstances: for tests, for simulation, and for
@@ -59,8 +56,7 @@ impl<'a> AccessRequest<'a> {
         action: &'a str,
         resource: &'a ResourceEntity,
     ) -> Self {
-        let (claims, is_authenticated) = (&Claims::NONE, false);
-        Self { principal, action, resource, circumstances, claims, is_authenticated }
+        Self { principal, action, resource, circumstances, claims: &Claims::NONE }
     }
 
     /// With what the request says about itself.

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use cedar_policy::{Context, RestrictedExpression as Value};
 use prov_core::{Error, Result, codes};
 
-use super::slice::ContextReads;
 use crate::{Circumstances, Claims};
 
 /// 0000-01-01T00:00:00Z in nanoseconds of Unix time: Cedar writes no earlier year.
@@ -28,25 +27,18 @@ pub(super) fn known_circumstances(circumstances: &Circumstances) -> Result<IpAdd
     })
 }
 
-/// The context of these circumstances and claims, without the address and the time if the policies
-/// do not look at them: those are the dear ones, because Cedar reads both from text.
-pub(crate) fn context_of(
-    circumstances: &Circumstances,
-    claims: &Claims,
-    reads: &ContextReads,
-) -> Result<Context> {
+/// The context of these circumstances and claims.
+pub(crate) fn context_of(circumstances: &Circumstances, claims: &Claims) -> Result<Context> {
     let address = known_circumstances(circumstances)?;
     // Cedar reads offsets without a colon only, so times are written in UTC, to the millisecond.
-    let time = || circumstances.time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+    let time = circumstances.time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
     let text = |name: &str, value: &Option<String>| {
         value.as_ref().map(|value| (name.to_owned(), Value::new_string(value.clone())))
     };
     let values = [
         Some(("mfa_verified".to_owned(), Value::new_bool(circumstances.mfa_verified))),
-        reads
-            .reads("ip_address")
-            .then(|| ("ip_address".to_owned(), Value::new_ip(address.to_string()))),
-        reads.reads("time").then(|| ("time".to_owned(), Value::new_datetime(time()))),
+        Some(("ip_address".to_owned(), Value::new_ip(address.to_string()))),
+        Some(("time".to_owned(), Value::new_datetime(time))),
         text("approval_id", &claims.approval_id),
         text("reason", &claims.reason),
         claims.force.map(|force| ("force".to_owned(), Value::new_bool(force))),
@@ -95,7 +87,7 @@ mod tests {
         for (address, time) in addresses.iter().flat_map(|a| times.map(|time| (a, time))) {
             let known = at(time, address);
             assert!(known_circumstances(&known).is_ok(), "{address} {time}");
-            let context = context_of(&known, &Claims::NONE, &ContextReads::EVERYTHING);
+            let context = context_of(&known, &Claims::NONE);
             assert!(context.is_ok(), "{address} {time}: {context:?}");
         }
     }
@@ -105,21 +97,7 @@ mod tests {
         let nowhere = Circumstances::new(true, None, Timestamp::UNIX_EPOCH);
         for unknown in [at("-000001-12-31T23:59:59.999999999Z", "10.0.0.1"), nowhere] {
             assert!(known_circumstances(&unknown).is_err());
-            assert!(context_of(&unknown, &Claims::NONE, &ContextReads::NOTHING).is_err());
+            assert!(context_of(&unknown, &Claims::NONE).is_err());
         }
-    }
-
-    #[test]
-    fn address_and_time_stand_in_the_context_when_they_are_looked_at_and_only_then() {
-        let names = |reads: &ContextReads| -> Vec<String> {
-            let claims = Claims::NONE.with_approval("CHG-1");
-            let context = context_of(&at("2026-03-02T09:00:00Z", "10.0.0.1"), &claims, reads);
-            let mut names: Vec<_> = context.unwrap().into_iter().map(|(name, _)| name).collect();
-            names.sort_unstable();
-            names
-        };
-        assert_eq!(names(&ContextReads::NOTHING), ["approval_id", "mfa_verified"]);
-        let all = ["approval_id", "ip_address", "mfa_verified", "time"];
-        assert_eq!(names(&ContextReads::EVERYTHING), all);
     }
 }

@@ -6,13 +6,12 @@ use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use cedar_policy::Authorizer;
 use parking_lot::Mutex;
 use prov_core::{Clock, Error, Health, HealthCheck, Result};
 
-use super::evaluate::{Evaluated, OnError, evaluate};
+use super::evaluate::Evaluated;
 use super::explain::{Explanation, explain};
-use super::memo::Question;
+use super::held::hold;
 use super::prepare::prepare;
 use super::snapshot::Snapshot;
 use super::status::{Counters, EngineStats, LoadFailure, PolicySource, PolicyStatus};
@@ -35,7 +34,6 @@ use crate::{
 pub struct CedarEngine {
     live: ArcSwap<Snapshot>,
     last_failure: Mutex<Option<LoadFailure>>,
-    authorizer: Authorizer,
     options: CedarOptions,
     clock: Arc<dyn Clock>,
     ids: DecisionIds,
@@ -99,11 +97,10 @@ impl CedarEngine {
         options: CedarOptions,
     ) -> Result<Self> {
         let compiled = compile(files, &options).map_err(|findings| refusal(&findings))?;
-        let snapshot = Snapshot::new(compiled, clock.now(), source)?;
+        let snapshot = Snapshot::new(compiled, clock.now(), source, None)?;
         Ok(Self {
             live: ArcSwap::from_pointee(snapshot),
             last_failure: Mutex::new(None),
-            authorizer: Authorizer::new(),
             options,
             clock,
             ids: DecisionIds::new()?,
@@ -120,7 +117,9 @@ impl CedarEngine {
         let read = PolicyFiles::read(directory).and_then(|files| compile(&files, &self.options));
         match read {
             Ok(compiled) => {
-                Snapshot::new(compiled, self.clock.now(), PolicySource::Directory).map(Candidate)
+                let (now, before) = (self.clock.now(), self.live.load());
+                Snapshot::new(compiled, now, PolicySource::Directory, Some(&**before))
+                    .map(Candidate)
             }
             Err(findings) => {
                 self.counters.reload_failures.fetch_add(1, Ordering::Relaxed);
@@ -215,41 +214,27 @@ impl CedarEngine {
     /// As [`PolicyEngine::check`].
     pub fn explain(&self, request: &AccessRequest<'_>) -> Result<Explanation> {
         let live = self.live.load();
-        let scope = prepare(&live, request)?;
-        Ok(explain(self, &live, &scope, request))
+        let held = hold(&live, request)?;
+        Ok(explain(self, &live, &held))
     }
 
     pub(super) fn options(&self) -> &CedarOptions {
         &self.options
     }
 
-    /// Decides by this snapshot, uncounted: by what it remembers, or else by its policies.
+    /// Decides by this snapshot, uncounted.
     pub(super) fn decide_by(&self, live: &Snapshot, asked: &AccessRequest<'_>) -> Decision {
         let id = self.ids.next(asked.circumstances.time);
         let revision = live.compiled.revision.clone();
-        let slice = live.slices.find(asked.action, &asked.resource.entity.kind);
-        let question = slice.and_then(|slice| Question::of(slice, asked));
-        if let Some(answer) = question.as_ref().and_then(|question| live.memo.find(question)) {
-            self.counters.remembered.fetch_add(1, Ordering::Relaxed);
-            return verdict(answer.allowed, answer.policies.clone(), id, revision);
+        let evaluated =
+            hold(live, asked).and_then(|held| live.evaluate(&held, &live.candidates(&held)));
+        match evaluated {
+            Ok(Evaluated { allowed, policies, errors }) => {
+                let decision = verdict(allowed, policies, id, revision);
+                decision.with_errors(errors.into_iter().map(|error| error.message).collect())
+            }
+            Err(error) => refused(&error, id, revision),
         }
-        let prepared = match prepare(live, asked) {
-            Ok(prepared) => prepared,
-            Err(error) => return refused(&error, id, revision),
-        };
-        let Evaluated { allowed, policies, errors } = evaluate(
-            &self.authorizer,
-            &prepared.request,
-            &prepared.slice.chosen.policies,
-            &prepared.entities,
-            OnError::Deny,
-        );
-        // Whoever may ask about others must not be able to crowd out those who are there.
-        if let Some(question) = question.filter(|_| asked.is_authenticated && errors.is_empty()) {
-            live.memo.keep(&question, allowed, &policies);
-        }
-        let decision = verdict(allowed, policies, id, revision);
-        decision.with_errors(errors.into_iter().map(|error| error.message).collect())
     }
 }
 
@@ -281,7 +266,9 @@ impl PolicyEngine for CedarEngine {
     }
 
     fn check(&self, request: &AccessRequest<'_>) -> Result<()> {
-        prepare(&self.live.load(), request).map(drop)
+        let live = self.live.load();
+        let held = hold(&live, request)?;
+        if held.may_contradict() { prepare(&live, &held).map(drop) } else { Ok(()) }
     }
 
     fn revision(&self) -> Revision {

@@ -1,13 +1,11 @@
-//! Principals and resources as Cedar entities.
+//! Principals as Cedar entities.
 
 use std::collections::{HashMap, HashSet};
 
 use cedar_policy::{Entity, EntityId, EntityUid, RestrictedExpression};
 use prov_core::{Error, Principal, PrincipalKind, Result, Role, codes};
-use serde_json::{Value, json};
 
-use crate::load::{AttributeKind, NAMESPACE, SchemaFacts, TypeFacts};
-use crate::{EntityRef, ResourceEntity};
+use crate::load::SchemaFacts;
 
 /// The five roles as entities, each below the roles that inherit it; made once for a schema.
 #[derive(Debug)]
@@ -97,159 +95,8 @@ fn known(
     Entity::new(uid, attributes, parents).map_err(|e| unsuitable("a value is refused").source(e))
 }
 
-/// The resource as the schema wants it; refuses and names what the schema does not know.
-pub(super) fn resource_entity(facts: &SchemaFacts, resource: &ResourceEntity) -> Result<Entity> {
-    let EntityRef { kind, id } = &resource.entity;
-    let Some(declared) = facts.types.get(kind.as_ref()) else {
-        return Err(Error::new(codes::INVALID_REQUEST)
-            .field("resource.type", format!("the schema has no type `{}`", shown(kind))));
-    };
-    check_id("resource.id", id)?;
-    let uid = EntityUid::from_type_name_and_id(declared.name.clone(), EntityId::new(id.as_ref()));
-    if declared.attributes.is_empty()
-        && resource.attributes.is_empty()
-        && declared.parents.is_empty()
-    {
-        return match resource.parents.first() {
-            None => Ok(Entity::with_uid(uid)),
-            Some(parent) => Err(foreign_parent(kind, parent)),
-        };
-    }
-    check_attributes(declared, resource)?;
-    let parents = parents_of(facts, declared, resource)?;
-    if declared.is_plain {
-        let attributes = plain_attributes(declared, resource);
-        Entity::new(uid, attributes, parents)
-            .map_err(|e| unsuitable("a value is refused").source(e))
-    } else {
-        structured_entity(facts, resource, &parents)
-    }
-}
-
-/// Whether an attribute may hold this text: no policy compares more.
-fn is_fit(text: &str) -> bool {
-    text.len() <= 4096 && !text.contains('\0')
-}
-
-/// Unknown, missing and wrongly typed attributes, all of them.
-fn check_attributes(declared: &TypeFacts, resource: &ResourceEntity) -> Result<()> {
-    let mut error = Error::new(codes::INVALID_REQUEST);
-    let field = |name: &str| format!("resource.attributes.{}", shown(name));
-    for (name, value) in &resource.attributes {
-        let message = match declared.attributes.get(name).map(|attribute| attribute.kind) {
-            None => "the schema has no such attribute for this type",
-            Some(AttributeKind::Text) if !value.is_string() => "must be a text",
-            Some(AttributeKind::Text) if !value.as_str().is_some_and(is_fit) => {
-                "at most 4,096 bytes and no NUL"
-            }
-            Some(AttributeKind::Long) if value.as_i64().is_none() => "must be a whole number",
-            Some(AttributeKind::Bool) if !value.is_boolean() => "must be true or false",
-            Some(_) if name == "id" && value.as_str() != Some(resource.entity.id.as_ref()) => {
-                "must equal the id of the resource"
-            }
-            Some(_) => continue,
-        };
-        error = error.field(field(name), message);
-    }
-    for (name, attribute) in &declared.attributes {
-        if attribute.required && name != "id" && !resource.attributes.contains_key(name) {
-            error = error.field(field(name), "is required and missing");
-        }
-    }
-    if error.fields().is_empty() { Ok(()) } else { Err(error) }
-}
-
-/// The parents, those named by attributes included; a parent that contradicts its attribute is
-/// refused, because the policies would judge by one and people by the other.
-fn parents_of(
-    facts: &SchemaFacts,
-    declared: &TypeFacts,
-    resource: &ResourceEntity,
-) -> Result<HashSet<EntityUid>> {
-    let mut parents = HashSet::new();
-    for parent in &resource.parents {
-        let Some(named_by) = declared.parents.get(parent.kind.as_ref()) else {
-            return Err(foreign_parent(&resource.entity.kind, parent));
-        };
-        check_id("resource.parents", &parent.id)?;
-        let claimed = named_by.as_ref().and_then(|name| resource.attributes.get(name));
-        if claimed.is_some_and(|value| value.as_str() != Some(parent.id.as_ref())) {
-            let message =
-                format!("contradicts the attribute `{}`", named_by.as_deref().unwrap_or(""));
-            return Err(Error::new(codes::INVALID_REQUEST).field("resource.parents", message));
-        }
-        parents.extend(facts.uid(&parent.kind, &parent.id));
-    }
-    for (kind, named_by) in &declared.parents {
-        let claimed = named_by.as_ref().and_then(|name| resource.attributes.get(name));
-        if let Some(id) = claimed.and_then(Value::as_str) {
-            check_id("resource.attributes", id)?;
-            parents.extend(facts.uid(kind, id));
-        }
-    }
-    Ok(parents)
-}
-
-fn plain_attributes(
-    declared: &TypeFacts,
-    resource: &ResourceEntity,
-) -> HashMap<String, RestrictedExpression> {
-    let mut attributes = HashMap::with_capacity(declared.attributes.len());
-    for (name, value) in &resource.attributes {
-        let value = match value {
-            Value::String(text) => RestrictedExpression::new_string(text.clone()),
-            Value::Bool(truth) => RestrictedExpression::new_bool(*truth),
-            other => match other.as_i64() {
-                Some(number) => RestrictedExpression::new_long(number),
-                // Attributes were checked to be one of the three.
-                None => continue,
-            },
-        };
-        attributes.insert(name.clone(), value);
-    }
-    if declared.attributes.contains_key("id") {
-        let id = resource.entity.id.as_ref().to_owned();
-        attributes.insert("id".to_owned(), RestrictedExpression::new_string(id));
-    }
-    attributes
-}
-
-/// Sets, records, addresses: read by Cedar from JSON, guided by the schema.
-fn structured_entity(
-    facts: &SchemaFacts,
-    resource: &ResourceEntity,
-    parents: &HashSet<EntityUid>,
-) -> Result<Entity> {
-    let uid = |kind: &str, id: &str| json!({ "type": kind, "id": id });
-    let full = format!("{NAMESPACE}::{}", resource.entity.kind);
-    let mut attributes = resource.attributes.clone();
-    if facts
-        .types
-        .get(resource.entity.kind.as_ref())
-        .is_some_and(|t| t.attributes.contains_key("id"))
-    {
-        attributes.insert("id".to_owned(), resource.entity.id.as_ref().into());
-    }
-    let parents: Vec<_> = parents
-        .iter()
-        .map(|parent| uid(&parent.type_name().to_string(), parent.id().unescaped()))
-        .collect();
-    let entity =
-        json!({ "uid": uid(&full, &resource.entity.id), "attrs": attributes, "parents": parents });
-    Entity::from_json_value(entity, Some(&facts.schema)).map_err(|e| {
-        Error::new(codes::INVALID_REQUEST)
-            .field("resource.attributes", "a value is not of the type the schema declares")
-            .source(e)
-    })
-}
-
-fn foreign_parent(kind: &str, parent: &EntityRef) -> Error {
-    let message = format!("a `{}` can't belong to a `{}`", shown(kind), shown(&parent.kind));
-    Error::new(codes::INVALID_REQUEST).field("resource.parents", message)
-}
-
 /// Ids are 1 to 512 bytes and have no control characters.
-fn check_id(field: &str, id: &str) -> Result<()> {
+pub(super) fn check_id(field: &str, id: &str) -> Result<()> {
     if (1..=512).contains(&id.len()) && !id.chars().any(char::is_control) {
         return Ok(());
     }
@@ -257,11 +104,6 @@ fn check_id(field: &str, id: &str) -> Result<()> {
         .field(field, "an id has 1 to 512 bytes and no control characters"))
 }
 
-/// What the client wrote, short enough for a message.
-fn shown(text: &str) -> String {
-    text.chars().take(64).flat_map(char::escape_debug).collect()
-}
-
-fn unsuitable(context: &'static str) -> Error {
+pub(super) fn unsuitable(context: &'static str) -> Error {
     Error::new(codes::INTERNAL).context(context)
 }

@@ -2,13 +2,11 @@
 
 use std::net::IpAddr;
 
-use cedar_policy::{
-    ActionConstraint, Effect, EntityUid, Policy, PrincipalConstraint, ResourceConstraint,
-};
+use cedar_policy::Effect;
 use serde::Serialize;
 
 use super::engine::CedarEngine;
-use super::prepare::Prepared;
+use super::held::Held;
 use super::snapshot::Snapshot;
 use crate::load::first_address;
 use crate::{AccessRequest, Claims, Decision};
@@ -64,12 +62,8 @@ const CHOICES: [&[Lever]; 4] = [
     &[Lever::CorporateNetwork],
 ];
 
-pub(super) fn explain(
-    engine: &CedarEngine,
-    live: &Snapshot,
-    scope: &Prepared<'_>,
-    request: &AccessRequest<'_>,
-) -> Explanation {
+pub(super) fn explain(engine: &CedarEngine, live: &Snapshot, held: &Held<'_>) -> Explanation {
+    let request = &held.asked;
     let decision = engine.decide_by(live, request);
     let note = |id: &String| {
         let document = live.compiled.documents.get(id);
@@ -79,45 +73,13 @@ pub(super) fn explain(
     let determined_by: Vec<_> = decision.determining_policies.iter().map(note).collect();
     let mut nearest_permits = Vec::new();
     if !decision.allowed && determined_by.is_empty() {
-        let near = live.compiled.policies.policies().filter(|policy| is_about(policy, scope));
-        let mut ids: Vec<_> = near.map(|policy| policy.id().to_string()).collect();
-        ids.sort_unstable();
-        nearest_permits = ids.iter().map(note).collect();
+        let rules = live.candidates(held).into_iter().filter_map(|number| live.rules.rule(number));
+        let permits = rules.filter(|rule| rule.effect == Effect::Permit);
+        nearest_permits = permits.map(|rule| note(&rule.id.to_string())).collect();
     }
     let would_allow =
         if decision.allowed { Vec::new() } else { counterfactuals(engine, live, request) };
     Explanation { decision, determined_by, nearest_permits, would_allow }
-}
-
-/// Whether the scope of a permit matches: who, what and on what, before any condition.
-fn is_about(policy: &Policy, scope: &Prepared<'_>) -> bool {
-    let within = |entity: &EntityUid, above: &EntityUid| {
-        entity == above || scope.entities.is_ancestor_of(above, entity)
-    };
-    let principal = match policy.principal_constraint() {
-        PrincipalConstraint::Any => true,
-        PrincipalConstraint::In(above) => within(&scope.principal, &above),
-        PrincipalConstraint::Eq(other) => scope.principal == other,
-        PrincipalConstraint::Is(kind) => *scope.principal.type_name() == kind,
-        PrincipalConstraint::IsIn(kind, above) => {
-            *scope.principal.type_name() == kind && within(&scope.principal, &above)
-        }
-    };
-    let action = match policy.action_constraint() {
-        ActionConstraint::Any => true,
-        ActionConstraint::In(above) => above.iter().any(|above| within(&scope.action, above)),
-        ActionConstraint::Eq(other) => scope.action == other,
-    };
-    let resource = match policy.resource_constraint() {
-        ResourceConstraint::Any => true,
-        ResourceConstraint::In(above) => within(&scope.resource, &above),
-        ResourceConstraint::Eq(other) => scope.resource == other,
-        ResourceConstraint::Is(kind) => *scope.resource.type_name() == kind,
-        ResourceConstraint::IsIn(kind, above) => {
-            *scope.resource.type_name() == kind && within(&scope.resource, &above)
-        }
-    };
-    policy.effect() == Effect::Permit && principal && action && resource
 }
 
 /// Tries every combination, the small ones first, and keeps those that allow and contain no smaller

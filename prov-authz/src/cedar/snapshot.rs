@@ -1,9 +1,13 @@
 //! One policy set with everything derived from it: replaced as a whole, never in part.
 
+use cedar_policy::Authorizer;
 use prov_core::{Result, Timestamp};
 
-use super::memo::Memo;
-use super::slice::Slices;
+use super::evaluate::{Evaluated, OnError, evaluate};
+use super::held::Held;
+use super::index::Number;
+use super::prepare::prepare;
+use super::rules::{Rules, set_of};
 use super::{PolicySource, Roles};
 use crate::load::Compiled;
 
@@ -12,20 +16,37 @@ use crate::load::Compiled;
 pub(super) struct Snapshot {
     pub(super) compiled: Compiled,
     pub(super) roles: Roles,
-    pub(super) slices: Slices,
-    /// Decisions of this set; a set that replaces it starts with none.
-    pub(super) memo: Memo,
+    pub(super) rules: Rules,
     pub(super) loaded_at: Timestamp,
     pub(super) source: PolicySource,
 }
 
 impl Snapshot {
+    /// This set. What was found out about policies that are the same in the set `before` is taken
+    /// over from it.
     pub(super) fn new(
         compiled: Compiled,
         loaded_at: Timestamp,
         source: PolicySource,
+        before: Option<&Self>,
     ) -> Result<Self> {
-        let (roles, slices) = (Roles::new(&compiled.facts)?, Slices::of(&compiled)?);
-        Ok(Self { roles, slices, memo: Memo::new(), compiled, loaded_at, source })
+        let before = before.map(|before| (&before.compiled, &before.rules));
+        let rules = Rules::of(&compiled, before)?;
+        Ok(Self { roles: Roles::new(&compiled.facts)?, rules, compiled, loaded_at, source })
+    }
+
+    /// The policies whose scope matches, in the order of their ids: no other has a say.
+    pub(super) fn candidates(&self, held: &Held<'_>) -> Vec<Number> {
+        let Held { principal, action, resource, .. } = held;
+        // The index knows every action of the schema, and the request has one of those.
+        self.rules.candidates(principal, action, resource).unwrap_or_default()
+    }
+
+    /// What these policies, its [candidates](Self::candidates), say of a request.
+    pub(super) fn evaluate(&self, held: &Held<'_>, candidates: &[Number]) -> Result<Evaluated> {
+        let prepared = prepare(self, held)?;
+        let policies = set_of(&self.compiled.policies, &self.rules, candidates)?;
+        let authorizer = Authorizer::new();
+        Ok(evaluate(&authorizer, &prepared.request, &policies, &prepared.entities, OnError::Deny))
     }
 }

@@ -60,8 +60,6 @@ pub struct EngineStats {
     pub denied: u64,
     /// Requests that were denied because of an error.
     pub errors: u64,
-    /// Requests that were decided from memory: the same was asked before, and decided by the same set.
-    pub remembered: u64,
     /// Policy sets that went live after the first.
     pub reloads: u64,
     /// Policy sets that were refused.
@@ -74,7 +72,6 @@ pub(super) struct Counters {
     allowed: AtomicU64,
     denied: AtomicU64,
     errors: AtomicU64,
-    pub(super) remembered: AtomicU64,
     pub(super) reloads: AtomicU64,
     pub(super) reload_failures: AtomicU64,
 }
@@ -94,7 +91,6 @@ impl Counters {
             allowed: of(&self.allowed),
             denied: of(&self.denied),
             errors: of(&self.errors),
-            remembered: of(&self.remembered),
             reloads: of(&self.reloads),
             reload_failures: of(&self.reload_failures),
         }

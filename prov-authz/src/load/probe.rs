@@ -7,7 +7,7 @@ use cedar_policy::{Entities, Request};
 use prov_core::{Principal, PrincipalKind, Role, TeamName, Timestamp};
 
 use super::{Finding, SchemaFacts, SourceFile};
-use crate::cedar::{ContextReads, Roles, context_of, principal_entities};
+use crate::cedar::{Roles, context_of, principal_entities};
 use crate::{Circumstances, Claims};
 
 /// What every schema must declare.
@@ -69,8 +69,7 @@ fn context_fits(facts: &SchemaFacts, action: &str) -> Result<(), String> {
         .retain(|name| action.context.contains_key(name));
     let principal = facts.uid("User", "user_probe").ok_or("no `User`")?;
     for claims in [&Claims::NONE, &full] {
-        let context = context_of(&bare, claims, &ContextReads::EVERYTHING)
-            .map_err(|error| error.to_string())?;
+        let context = context_of(&bare, claims).map_err(|error| error.to_string())?;
         for kind in &action.resources {
             let resource = facts.uid(kind, "probe").ok_or("a resource of an unknown type")?;
             Request::new(

@@ -10,6 +10,7 @@ use miette::Diagnostic;
 use serde_json::{Map, Value};
 
 use super::{Finding, NAMESPACE, SourceFile};
+use crate::cedar::{Closure, Name, OwnedName};
 
 /// The schema and what it says of types and actions, by their names without namespace.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct SchemaFacts {
 #[derive(Debug)]
 pub(crate) struct TypeFacts {
     pub(crate) name: EntityTypeName,
+    /// The name as text, with the namespace.
+    pub(crate) full: String,
     pub(crate) attributes: BTreeMap<String, Attribute>,
     /// The types its parents may have, with the attribute that names the parent, if there is one.
     pub(crate) parents: BTreeMap<String, Option<String>>,
@@ -51,6 +54,8 @@ pub(crate) enum AttributeKind {
 #[derive(Debug)]
 pub(crate) struct ActionFacts {
     pub(crate) uid: EntityUid,
+    /// Its name, and those of the groups it is in.
+    pub(crate) names: (OwnedName, Vec<OwnedName>),
     pub(crate) principals: Vec<String>,
     pub(crate) resources: Vec<String>,
     pub(crate) context: BTreeMap<String, Attribute>,
@@ -58,7 +63,20 @@ pub(crate) struct ActionFacts {
     pub(crate) entities: Vec<Entity>,
 }
 
+impl ActionFacts {
+    /// It with the groups it is in.
+    pub(crate) fn closure(&self) -> Closure<'_> {
+        let (own, groups) = &self.names;
+        Closure { own: own.name(), above: groups.iter().map(OwnedName::name).collect() }
+    }
+}
+
 impl SchemaFacts {
+    /// The name of an entity for Cedar, of a type that has the namespace before it.
+    pub(crate) fn uid_of(&self, name: Name<'_>) -> Option<EntityUid> {
+        self.uid(name.kind.strip_prefix(NAMESPACE)?.strip_prefix("::")?, name.id)
+    }
+
     /// The name of an entity; `None` when the schema has no such type.
     pub(crate) fn uid(&self, kind: &str, id: &str) -> Option<EntityUid> {
         let name = self.types.get(kind)?.name.clone();
@@ -109,6 +127,10 @@ fn read_namespace(schema: Schema, json: &Value) -> Option<SchemaFacts> {
             principals: applies("principalTypes"),
             resources: applies("resourceTypes"),
             context: read_attributes(context, common),
+            names: (
+                OwnedName::of(&uid),
+                groups.iter().map(|group| OwnedName::of(&group.uid())).collect(),
+            ),
             entities: own.into_iter().chain(groups).collect(),
             uid,
         };
@@ -143,8 +165,10 @@ fn read_type(
             (parent, named_by.then_some(attribute))
         })
         .collect();
+    let full = format!("{NAMESPACE}::{name}");
     Some(TypeFacts {
-        name: EntityTypeName::from_str(&format!("{NAMESPACE}::{name}")).ok()?,
+        name: EntityTypeName::from_str(&full).ok()?,
+        full,
         is_plain: attributes.values().all(|a| a.kind != AttributeKind::Other),
         attributes,
         parents,

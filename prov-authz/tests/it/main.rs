@@ -10,7 +10,6 @@ mod loading;
 mod matrix;
 mod questions;
 mod reload;
-mod remembering;
 mod teams;
 #[cfg(feature = "watch")]
 mod watching;

@@ -1,13 +1,13 @@
 //! Cedar's own conformance corpus through the call every decision takes. As Cedar specifies it, every
 //! decision, reason and error is exact; as prov runs it, every error denies and nothing else changes.
-//! The same holds of the slice of the policies that can have a say, asked with no more of the context
-//! than they look at.
+//! The same holds of the policies that the index finds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use cedar_policy::{Context, EntityId, EntityTypeName, EntityUid, Schema};
 use flate2::read::GzDecoder;
@@ -15,8 +15,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::*;
-use crate::cedar::ContextReads;
-use crate::cedar::slice::Scope;
+use crate::cedar::rules::{Rule, Rules, set_of};
+use crate::cedar::{Closure, OwnedName};
 
 /// Every n-th case of the large corpus is run: more than 2,000 requests, in seconds.
 const EVERY: usize = 20;
@@ -78,31 +78,20 @@ fn uid(value: &Value) -> EntityUid {
     EntityUid::from_type_name_and_id(kind, EntityId::new(value["id"].as_str().unwrap()))
 }
 
-/// What can have a say, and what it looks at.
-struct Sliced {
-    policies: PolicySet,
-    request: Request,
+/// An entity with all it is in, as the request's entities have it.
+struct Place {
+    own: OwnedName,
+    above: Vec<OwnedName>,
 }
 
-impl Sliced {
-    fn of(
-        policies: &PolicySet,
-        scope: &Scope,
-        principal: &EntityUid,
-        action: &EntityUid,
-        resource: &EntityUid,
-        context: &Context,
-    ) -> Self {
-        let (mut chosen, mut reads) = (PolicySet::new(), ContextReads::NOTHING);
-        for policy in policies.policies().filter(|policy| scope.admits(policy)) {
-            reads = reads.and(&ContextReads::of(policy));
-            chosen.add(policy.clone()).unwrap();
-        }
-        let looked_at = context.clone().into_iter().filter(|(name, _)| reads.reads(name));
-        let context = Context::from_pairs(looked_at).unwrap();
-        let (principal, action, resource) = (principal.clone(), action.clone(), resource.clone());
-        let request = Request::new(principal, action, resource, context, None).unwrap();
-        Self { policies: chosen, request }
+impl Place {
+    fn of(uid: &EntityUid, entities: &Entities) -> Self {
+        let above = entities.ancestors(uid).into_iter().flatten();
+        Self { own: OwnedName::of(uid), above: above.map(OwnedName::of).collect() }
+    }
+
+    fn closure(&self) -> Closure<'_> {
+        Closure { own: self.own.name(), above: self.above.iter().map(OwnedName::name).collect() }
     }
 }
 
@@ -142,30 +131,29 @@ fn run(name: &Path, case: &Case, files: &Files) -> (usize, usize) {
     let (schema, _) = Schema::from_cedarschema_str(text(&case.schema)).unwrap();
     let entities = Entities::from_json_str(text(&case.entities), Some(&schema)).unwrap();
     let authorizer = Authorizer::new();
-    let actions = schema.action_entities().unwrap();
+    let known = schema.action_entities().unwrap();
+    let known: Vec<_> = known.iter().map(|action| Place::of(&action.uid(), &known)).collect();
+    let known: Vec<_> = known.iter().map(Place::closure).collect();
+    let mut rules: Vec<_> = policies.policies().map(|p| Arc::new(Rule::of(p))).collect();
+    rules.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+    let rules = Rules::indexed(rules, &known);
     let mut failed = 0;
     for (at, asked) in case.requests.iter().enumerate() {
         let action = uid(&asked.action);
         let context =
             Context::from_json_value(asked.context.clone(), Some((&schema, &action))).unwrap();
         let (principal, resource) = (uid(&asked.principal), uid(&asked.resource));
-        let (who, what) = (principal.type_name(), resource.type_name());
-        let scope = Scope::new(&schema, &actions, who, &action, what);
-        let slice = Sliced::of(&policies, &scope, &principal, &action, &resource, &context);
-        let request = Request::new(
-            principal,
-            action,
-            resource,
-            context,
-            asked.validate_request.then_some(&schema),
-        )
-        .unwrap();
+        let places = [&principal, &action, &resource].map(|uid| Place::of(uid, &entities));
+        let [who, does, what] = &places.each_ref().map(Place::closure);
+        let candidates = rules.candidates(who, does, what).unwrap();
+        let few = set_of(&policies, &rules, &candidates).unwrap();
+        let schema = asked.validate_request.then_some(&schema);
+        let request = Request::new(principal, action, resource, context, schema).unwrap();
         let name = format!("{} request {at}", name.display());
         failed += usize::from(check(&name, asked, |on_error| {
             let whole = evaluate(&authorizer, &request, &policies, &entities, on_error);
-            let sliced =
-                evaluate(&authorizer, &slice.request, &slice.policies, &entities, on_error);
-            assert_eq!(outcome(&sliced), outcome(&whole), "{name}");
+            let found = evaluate(&authorizer, &request, &few, &entities, on_error);
+            assert_eq!(outcome(&found), outcome(&whole), "{name}");
             whole
         }));
     }

@@ -1,0 +1,97 @@
+//! An access request held against the schema: what it is about, by name, before any policy is asked.
+
+use cedar_policy::Entity;
+use prov_core::{Error, Principal, PrincipalKind, Result, Role, codes};
+
+use super::context::known_circumstances;
+use super::entities::check_id;
+use super::name::{Closure, Name};
+use super::resource::{check_resource, structured_entity};
+use super::snapshot::Snapshot;
+use crate::AccessRequest;
+use crate::load::{ActionFacts, SchemaFacts, TypeFacts};
+
+const USER: &str = "Provisioning::User";
+const TEAM: &str = "Provisioning::Team";
+const ROLE: &str = "Provisioning::Role";
+
+/// A request that the policies can speak of.
+#[derive(Debug)]
+pub(super) struct Held<'a> {
+    pub(super) asked: AccessRequest<'a>,
+    pub(super) facts: &'a SchemaFacts,
+    pub(super) action_facts: &'a ActionFacts,
+    pub(super) resource_facts: &'a TypeFacts,
+    pub(super) principal: Closure<'a>,
+    pub(super) action: Closure<'a>,
+    pub(super) resource: Closure<'a>,
+    /// The resource for Cedar, when its type has more than texts, numbers and truth values.
+    pub(super) structured: Option<Entity>,
+}
+
+impl Held<'_> {
+    /// Whether the resource, or what it is said to be in, could be somebody who asks, a team or a
+    /// role, or of its own type: then the entities of the request may contradict each other.
+    pub(super) fn may_contradict(&self) -> bool {
+        let own = self.resource.own.kind;
+        [USER, TEAM, ROLE].contains(&own)
+            || self.resource.above.iter().any(|a| [USER, TEAM, ROLE, own].contains(&a.kind))
+    }
+}
+
+/// Holds the request against the schema. Everything prov builds itself was tried when the schema was
+/// loaded; what the asker claims is checked here, field by field.
+pub(super) fn hold<'a>(snapshot: &'a Snapshot, asked: &AccessRequest<'a>) -> Result<Held<'a>> {
+    let facts = &snapshot.compiled.facts;
+    let invalid =
+        |field: &str, message: String| Error::new(codes::INVALID_REQUEST).field(field, message);
+    let Some(action) = facts.actions.get(asked.action) else {
+        let shown: String = asked.action.chars().take(64).flat_map(char::escape_debug).collect();
+        return Err(invalid("action", format!("the schema has no action `{shown}`")));
+    };
+    let (resource_facts, resource) = check_resource(facts, asked.resource)?;
+    let structured = if resource_facts.is_plain {
+        None
+    } else {
+        Some(structured_entity(facts, resource_facts, asked.resource, &resource)?)
+    };
+    let kind = asked.resource.entity.kind.as_ref();
+    if !action.resources.iter().any(|known| known == kind) {
+        let message = format!("`{}` is nothing that is done to a `{kind}`", asked.action);
+        return Err(invalid("action", message));
+    }
+    if !action.principals.iter().any(|known| known == "User") {
+        return Err(invalid("action", format!("`{}` is nothing a user does", asked.action)));
+    }
+    asked.claims.check()?;
+    if let Some(name) = asked.claims.names().find(|name| !action.context.contains_key(*name)) {
+        let message = format!("`{}` takes no such fact", asked.action);
+        return Err(invalid(&format!("context.{name}"), message));
+    }
+    known_circumstances(&asked.circumstances)?;
+    let principal = principal_closure(asked.principal)?;
+    Ok(Held {
+        asked: *asked,
+        facts,
+        action_facts: action,
+        resource_facts,
+        principal,
+        action: action.closure(),
+        resource,
+        structured,
+    })
+}
+
+/// The principal, in its teams, and in its roles with all they include.
+fn principal_closure(principal: &Principal) -> Result<Closure<'_>> {
+    if principal.kind != PrincipalKind::User {
+        return Err(Error::new(codes::INVALID_REQUEST)
+            .field("principal.type", "the policies speak of users only, not of programs"));
+    }
+    check_id("principal.id", &principal.id)?;
+    let mut above = Vec::with_capacity(principal.teams.len() + Role::ALL.len());
+    above.extend(principal.teams.iter().map(|team| Name { kind: TEAM, id: team.as_str() }));
+    let roles = Role::ALL.into_iter().filter(|role| principal.has_role(*role));
+    above.extend(roles.map(|role| Name { kind: ROLE, id: role.as_str() }));
+    Ok(Closure { own: Name { kind: USER, id: &principal.id }, above })
+}

@@ -1,0 +1,167 @@
+//! What is acted on, held against the schema, and as a Cedar entity.
+
+use std::collections::{HashMap, HashSet};
+
+use cedar_policy::{Entity, RestrictedExpression};
+use prov_core::{Error, Result, codes};
+use serde_json::{Value, json};
+
+use super::entities::{check_id, unsuitable};
+use super::held::Held;
+use super::name::{Closure, Name, uid};
+use crate::load::{AttributeKind, SchemaFacts, TypeFacts};
+use crate::{EntityRef, ResourceEntity};
+
+/// The resource by name, with its type; refuses and names what the schema does not know.
+pub(super) fn check_resource<'a>(
+    facts: &'a SchemaFacts,
+    resource: &'a ResourceEntity,
+) -> Result<(&'a TypeFacts, Closure<'a>)> {
+    let EntityRef { kind, id } = &resource.entity;
+    let Some(declared) = facts.types.get(kind.as_ref()) else {
+        return Err(Error::new(codes::INVALID_REQUEST)
+            .field("resource.type", format!("the schema has no type `{}`", shown(kind))));
+    };
+    check_id("resource.id", id)?;
+    check_attributes(declared, resource)?;
+    let above = parents_of(facts, declared, resource)?;
+    Ok((declared, Closure { own: Name { kind: &declared.full, id }, above }))
+}
+
+/// Whether an attribute may hold this text: no policy compares more.
+fn is_fit(text: &str) -> bool {
+    text.len() <= 4096 && !text.contains('\0')
+}
+
+/// Unknown, missing and wrongly typed attributes, all of them.
+fn check_attributes(declared: &TypeFacts, resource: &ResourceEntity) -> Result<()> {
+    let mut error = Error::new(codes::INVALID_REQUEST);
+    let field = |name: &str| format!("resource.attributes.{}", shown(name));
+    for (name, value) in &resource.attributes {
+        let message = match declared.attributes.get(name).map(|attribute| attribute.kind) {
+            None => "the schema has no such attribute for this type",
+            Some(AttributeKind::Text) if !value.is_string() => "must be a text",
+            Some(AttributeKind::Text) if !value.as_str().is_some_and(is_fit) => {
+                "at most 4,096 bytes and no NUL"
+            }
+            Some(AttributeKind::Long) if value.as_i64().is_none() => "must be a whole number",
+            Some(AttributeKind::Bool) if !value.is_boolean() => "must be true or false",
+            Some(_) if name == "id" && value.as_str() != Some(resource.entity.id.as_ref()) => {
+                "must equal the id of the resource"
+            }
+            Some(_) => continue,
+        };
+        error = error.field(field(name), message);
+    }
+    for (name, attribute) in &declared.attributes {
+        if attribute.required && name != "id" && !resource.attributes.contains_key(name) {
+            error = error.field(field(name), "is required and missing");
+        }
+    }
+    if error.fields().is_empty() { Ok(()) } else { Err(error) }
+}
+
+/// The parents, those named by attributes included; a parent that contradicts its attribute is
+/// refused, because the policies would judge by one and people by the other.
+fn parents_of<'a>(
+    facts: &'a SchemaFacts,
+    declared: &'a TypeFacts,
+    resource: &'a ResourceEntity,
+) -> Result<Vec<Name<'a>>> {
+    let mut parents = Vec::with_capacity(declared.parents.len() + resource.parents.len());
+    let mut add = |kind: &str, id: &'a str| {
+        let full = facts.types.get(kind).map(|declared| declared.full.as_str());
+        let parent = full.map(|kind| Name { id, kind });
+        // What is named by attribute and by parent is one.
+        parents.extend(parent.filter(|parent| !parents.contains(parent)));
+    };
+    for parent in &resource.parents {
+        let Some(named_by) = declared.parents.get(parent.kind.as_ref()) else {
+            return Err(foreign_parent(&resource.entity.kind, parent));
+        };
+        check_id("resource.parents", &parent.id)?;
+        let claimed = named_by.as_ref().and_then(|name| resource.attributes.get(name));
+        if claimed.is_some_and(|value| value.as_str() != Some(parent.id.as_ref())) {
+            let message =
+                format!("contradicts the attribute `{}`", named_by.as_deref().unwrap_or(""));
+            return Err(Error::new(codes::INVALID_REQUEST).field("resource.parents", message));
+        }
+        add(&parent.kind, &parent.id);
+    }
+    for (kind, named_by) in &declared.parents {
+        let claimed = named_by.as_ref().and_then(|name| resource.attributes.get(name));
+        if let Some(id) = claimed.and_then(Value::as_str) {
+            check_id("resource.attributes", id)?;
+            add(kind, id);
+        }
+    }
+    Ok(parents)
+}
+
+/// The resource for Cedar.
+pub(super) fn resource_entity(held: &Held<'_>) -> Result<Entity> {
+    if let Some(structured) = &held.structured {
+        return Ok(structured.clone());
+    }
+    let own = uid(&held.resource_facts.name, held.resource.own.id);
+    let parents: Option<HashSet<_>> =
+        held.resource.above.iter().map(|parent| held.facts.uid_of(*parent)).collect();
+    let parents = parents.ok_or_else(|| unsuitable("a type is missing"))?;
+    Entity::new(own, plain_attributes(held.resource_facts, held.asked.resource), parents)
+        .map_err(|e| unsuitable("a value is refused").source(e))
+}
+
+fn plain_attributes(
+    declared: &TypeFacts,
+    resource: &ResourceEntity,
+) -> HashMap<String, RestrictedExpression> {
+    let mut attributes = HashMap::with_capacity(declared.attributes.len());
+    for (name, value) in &resource.attributes {
+        let value = match value {
+            Value::String(text) => RestrictedExpression::new_string(text.clone()),
+            Value::Bool(truth) => RestrictedExpression::new_bool(*truth),
+            other => match other.as_i64() {
+                Some(number) => RestrictedExpression::new_long(number),
+                // Attributes were checked to be one of the three.
+                None => continue,
+            },
+        };
+        attributes.insert(name.clone(), value);
+    }
+    if declared.attributes.contains_key("id") {
+        let id = resource.entity.id.as_ref().to_owned();
+        attributes.insert("id".to_owned(), RestrictedExpression::new_string(id));
+    }
+    attributes
+}
+
+/// Sets, records, addresses: read by Cedar from JSON, guided by the schema.
+pub(super) fn structured_entity(
+    facts: &SchemaFacts,
+    declared: &TypeFacts,
+    resource: &ResourceEntity,
+    names: &Closure<'_>,
+) -> Result<Entity> {
+    let uid = |name: &Name<'_>| json!({ "type": name.kind, "id": name.id });
+    let mut attributes = resource.attributes.clone();
+    if declared.attributes.contains_key("id") {
+        attributes.insert("id".to_owned(), names.own.id.into());
+    }
+    let parents: Vec<_> = names.above.iter().map(uid).collect();
+    let entity = json!({ "uid": uid(&names.own), "attrs": attributes, "parents": parents });
+    Entity::from_json_value(entity, Some(&facts.schema)).map_err(|e| {
+        Error::new(codes::INVALID_REQUEST)
+            .field("resource.attributes", "a value is not of the type the schema declares")
+            .source(e)
+    })
+}
+
+fn foreign_parent(kind: &str, parent: &EntityRef) -> Error {
+    let message = format!("a `{}` can't belong to a `{}`", shown(kind), shown(&parent.kind));
+    Error::new(codes::INVALID_REQUEST).field("resource.parents", message)
+}
+
+/// What the client wrote, short enough for a message.
+fn shown(text: &str) -> String {
+    text.chars().take(64).flat_map(char::escape_debug).collect()
+}

@@ -1,0 +1,100 @@
+//! The policies of a set as the engine uses them, in the order of their ids.
+
+use std::sync::Arc;
+
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
+use prov_core::{Error, Result, codes};
+
+use super::index::{Number, ScopeIndex};
+use super::name::Closure;
+use super::scope::Scope;
+use crate::load::Compiled;
+
+/// One policy.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) id: Box<str>,
+    pub(crate) effect: Effect,
+    pub(crate) scope: Scope,
+}
+
+impl Rule {
+    pub(crate) fn of(policy: &Policy) -> Self {
+        Self {
+            id: policy.id().to_string().into(),
+            effect: policy.effect(),
+            scope: Scope::of(policy),
+        }
+    }
+}
+
+/// All of them, and which of them are about a request.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    all: Vec<Arc<Rule>>,
+    index: ScopeIndex,
+}
+
+impl Rules {
+    /// Those of this set. What the set before it, if there is one, knows of a policy that stayed as
+    /// it was is taken over.
+    pub(crate) fn of(compiled: &Compiled, before: Option<(&Compiled, &Self)>) -> Result<Self> {
+        let mut all = Vec::with_capacity(compiled.documents.len());
+        for (id, document) in &compiled.documents {
+            let known = before.and_then(|(compiled, rules)| {
+                let same = compiled.documents.get(id).is_some_and(|old| old.text == document.text);
+                same.then(|| rules.find(id)).flatten()
+            });
+            let rule = if let Some(rule) = known {
+                Arc::clone(rule)
+            } else {
+                let policy = compiled.policies.policy(&PolicyId::new(id));
+                Arc::new(Rule::of(policy.ok_or_else(|| lost(id))?))
+            };
+            all.push(rule);
+        }
+        let actions: Vec<_> = compiled.facts.actions.values().map(|a| a.closure()).collect();
+        Ok(Self::indexed(all, &actions))
+    }
+
+    /// Policies in the order of their ids, for these actions.
+    pub(crate) fn indexed(all: Vec<Arc<Rule>>, actions: &[Closure<'_>]) -> Self {
+        let index = ScopeIndex::of(all.iter().map(|rule| &rule.scope), actions);
+        Self { all, index }
+    }
+
+    fn find(&self, id: &str) -> Option<&Arc<Rule>> {
+        let at = self.all.binary_search_by(|rule| (*rule.id).cmp(id)).ok()?;
+        self.all.get(at)
+    }
+
+    /// One of them.
+    pub(crate) fn rule(&self, number: Number) -> Option<&Rule> {
+        self.all.get(number as usize).map(AsRef::as_ref)
+    }
+
+    /// Those whose scope matches, in the order of their ids; nothing for an action that is unknown.
+    pub(crate) fn candidates(
+        &self,
+        principal: &Closure<'_>,
+        action: &Closure<'_>,
+        resource: &Closure<'_>,
+    ) -> Option<Vec<Number>> {
+        self.index.candidates(principal, action.own, resource)
+    }
+}
+
+/// Some policies as a set of their own, for Cedar.
+pub(crate) fn set_of(policies: &PolicySet, rules: &Rules, numbers: &[Number]) -> Result<PolicySet> {
+    let mut set = PolicySet::new();
+    for number in numbers {
+        let rule = rules.rule(*number).ok_or_else(|| lost("?"))?;
+        let policy = policies.policy(&PolicyId::new(&rule.id)).ok_or_else(|| lost(&rule.id))?;
+        set.add(policy.clone()).map_err(|e| Error::new(codes::INTERNAL).source(e))?;
+    }
+    Ok(set)
+}
+
+fn lost(id: &str) -> Error {
+    Error::new(codes::INTERNAL).context(format!("the policy `{id}` is not in its set"))
+}
