@@ -45,6 +45,7 @@ fn claimed(claims: &Claims) -> Map<String, Value> {
     ]
     .into_iter()
     .flatten()
+    .chain(claims.facts().map(|(name, value)| (name.to_owned(), value.clone())))
     .collect()
 }
 

@@ -16,10 +16,9 @@ pub(crate) use finding::refusal;
 pub use finding::{Finding, Severity};
 pub use networks::CedarOptions;
 pub(crate) use networks::first_address;
-pub(crate) use schema::{ActionFacts, AttributeKind, SchemaFacts, TypeFacts};
-
-/// The namespace of schema and policies.
-pub(crate) const NAMESPACE: &str = "Provisioning";
+pub(crate) use schema::{
+    ActionFacts, Attribute, AttributeKind, PrincipalTypes, SchemaFacts, TypeFacts,
+};
 
 /// What is to be said of a set of files: for `prov policy validate`, without a server.
 #[derive(Debug, Clone)]

@@ -1,10 +1,17 @@
 //! What an engine is asked.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use prov_core::{Clock, Error, Principal, Result, SecurityContext, Timestamp, codes};
+use serde_json::Value;
 
 use crate::ResourceEntity;
+use crate::load::{Attribute, AttributeKind};
+
+/// What no request says about itself as a further fact.
+const KNOWN: [&str; 7] =
+    ["mfa_verified", "ip_address", "time", "approval_id", "reason", "force", "ssh_key_fingerprint"];
 
 /// May this principal do this to that, now and from here?
 ///
@@ -106,12 +113,19 @@ pub struct Claims {
     pub force: Option<bool>,
     /// The fingerprint of the key an `ssh` is to be made with: `SHA256:…`, as OpenSSH prints it.
     pub ssh_key_fingerprint: Option<String>,
+    /// See [`Claims::with_fact`].
+    pub facts: Option<BTreeMap<String, Value>>,
 }
 
 impl Claims {
     /// A request that says nothing about itself.
-    pub const NONE: Self =
-        Self { approval_id: None, reason: None, force: None, ssh_key_fingerprint: None };
+    pub const NONE: Self = Self {
+        approval_id: None,
+        reason: None,
+        force: None,
+        ssh_key_fingerprint: None,
+        facts: None,
+    };
 
     /// Referring to this approval.
     #[must_use]
@@ -141,8 +155,21 @@ impl Claims {
         self
     }
 
+    /// With a further fact, which the action must declare in its context: a text, a whole number or
+    /// a truth value.
+    #[must_use]
+    pub fn with_fact(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.facts.get_or_insert_default().insert(name.into(), value.into());
+        self
+    }
+
+    /// The further facts.
+    pub fn facts(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.facts.iter().flat_map(|facts| facts.iter()).map(|(name, value)| (name.as_str(), value))
+    }
+
     /// The names of what is claimed.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         [
             self.approval_id.as_ref().map(|_| "approval_id"),
             self.reason.as_ref().map(|_| "reason"),
@@ -151,6 +178,7 @@ impl Claims {
         ]
         .into_iter()
         .flatten()
+        .chain(self.facts().map(|(name, _)| name))
     }
 
     /// Without what is not wanted.
@@ -160,6 +188,9 @@ impl Claims {
         self.force = self.force.filter(|_| wanted("force"));
         self.ssh_key_fingerprint =
             self.ssh_key_fingerprint.filter(|_| wanted("ssh_key_fingerprint"));
+        if let Some(facts) = &mut self.facts {
+            facts.retain(|name, _| wanted(name));
+        }
         self
     }
 
@@ -185,6 +216,37 @@ impl Claims {
                 .is_some_and(|digest| digest.len() == 43 && visible(digest))
         {
             return Err(wrong("ssh_key_fingerprint", "`SHA256:` and 43 characters of base 64"));
+        }
+        if let Some(name) = self.facts().map(|(name, _)| name).find(|name| KNOWN.contains(name)) {
+            return Err(wrong(name, "is no further fact: prov knows it, or it is a claim"));
+        }
+        Ok(())
+    }
+
+    /// Whether the action declares everything that is claimed, and of the type it has here.
+    pub(crate) fn check_declared(
+        &self,
+        action: &str,
+        declared: &BTreeMap<String, Attribute>,
+    ) -> Result<()> {
+        let wrong = |name: &str, message: String| {
+            Error::new(codes::INVALID_REQUEST).field(format!("context.{name}"), message)
+        };
+        if let Some(name) = self.names().find(|name| !declared.contains_key(*name)) {
+            return Err(wrong(name, format!("`{action}` takes no such fact")));
+        }
+        for (name, value) in self.facts() {
+            let fits = match declared.get(name).map(|attribute| attribute.kind) {
+                Some(AttributeKind::Text) => {
+                    value.as_str().is_some_and(|text| text.len() <= 4096 && !text.contains('\0'))
+                }
+                Some(AttributeKind::Long) => value.as_i64().is_some(),
+                Some(AttributeKind::Bool) => value.is_boolean(),
+                Some(AttributeKind::Other) | None => false,
+            };
+            if !fits {
+                return Err(wrong(name, "is not of the type the schema declares".to_owned()));
+            }
         }
         Ok(())
     }
@@ -215,5 +277,9 @@ mod tests {
             assert_eq!(error.fields()[0].field, format!("context.{field}"));
         }
         assert!(Claims::NONE.with_approval("CHG-1").with_force(true).check().is_ok());
+        for name in KNOWN {
+            let error = Claims::NONE.with_fact(name, true).check().unwrap_err();
+            assert_eq!(error.fields()[0].field, format!("context.{name}"));
+        }
     }
 }

@@ -96,6 +96,7 @@ impl From<ContextDocument> for StatedContext {
                 reason: document.reason,
                 force: document.force,
                 ssh_key_fingerprint: document.ssh_key_fingerprint,
+                ..Claims::NONE
             },
             mfa_verified: document.mfa_verified,
             ip_address: document.ip_address,

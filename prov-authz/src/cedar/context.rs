@@ -44,9 +44,19 @@ pub(crate) fn context_of(circumstances: &Circumstances, claims: &Claims) -> Resu
         claims.force.map(|force| ("force".to_owned(), Value::new_bool(force))),
         text("ssh_key_fingerprint", &claims.ssh_key_fingerprint),
     ];
-    Context::from_pairs(values.into_iter().flatten()).map_err(|e| {
+    let facts = claims.facts().filter_map(|(name, value)| Some((name.to_owned(), fact(value)?)));
+    Context::from_pairs(values.into_iter().flatten().chain(facts)).map_err(|e| {
         Error::new(codes::INVALID_REQUEST).field("context", "a value is out of range").source(e)
     })
+}
+
+/// A fact as Cedar sees it; of other kinds none is let in.
+fn fact(value: &serde_json::Value) -> Option<Value> {
+    match value {
+        serde_json::Value::String(text) => Some(Value::new_string(text.clone())),
+        serde_json::Value::Bool(truth) => Some(Value::new_bool(*truth)),
+        other => other.as_i64().map(Value::new_long),
+    }
 }
 
 #[cfg(test)]

@@ -9,11 +9,7 @@ use super::name::{Closure, Name};
 use super::resource::{check_resource, structured_entity};
 use super::snapshot::Snapshot;
 use crate::AccessRequest;
-use crate::load::{ActionFacts, SchemaFacts, TypeFacts};
-
-const USER: &str = "Provisioning::User";
-const TEAM: &str = "Provisioning::Team";
-const ROLE: &str = "Provisioning::Role";
+use crate::load::{ActionFacts, PrincipalTypes, SchemaFacts, TypeFacts};
 
 /// A request that the policies can speak of.
 #[derive(Debug)]
@@ -33,9 +29,9 @@ impl Held<'_> {
     /// Whether the resource, or what it is said to be in, could be somebody who asks, a team or a
     /// role, or of its own type: then the entities of the request may contradict each other.
     pub(super) fn may_contradict(&self) -> bool {
-        let own = self.resource.own.kind;
-        [USER, TEAM, ROLE].contains(&own)
-            || self.resource.above.iter().any(|a| [USER, TEAM, ROLE, own].contains(&a.kind))
+        let (own, principals) = (self.resource.own.kind, &self.facts.principals);
+        principals.have(own)
+            || self.resource.above.iter().any(|a| a.kind == own || principals.have(a.kind))
     }
 }
 
@@ -64,12 +60,9 @@ pub(super) fn hold<'a>(snapshot: &'a Snapshot, asked: &AccessRequest<'a>) -> Res
         return Err(invalid("action", format!("`{}` is nothing a user does", asked.action)));
     }
     asked.claims.check()?;
-    if let Some(name) = asked.claims.names().find(|name| !action.context.contains_key(*name)) {
-        let message = format!("`{}` takes no such fact", asked.action);
-        return Err(invalid(&format!("context.{name}"), message));
-    }
+    asked.claims.check_declared(asked.action, &action.context)?;
     known_circumstances(&asked.circumstances)?;
-    let principal = principal_closure(asked.principal)?;
+    let principal = principal_closure(&facts.principals, asked.principal)?;
     Ok(Held {
         asked: *asked,
         facts,
@@ -83,15 +76,18 @@ pub(super) fn hold<'a>(snapshot: &'a Snapshot, asked: &AccessRequest<'a>) -> Res
 }
 
 /// The principal, in its teams, and in its roles with all they include.
-fn principal_closure(principal: &Principal) -> Result<Closure<'_>> {
+fn principal_closure<'a>(
+    types: &'a PrincipalTypes,
+    principal: &'a Principal,
+) -> Result<Closure<'a>> {
     if principal.kind != PrincipalKind::User {
         return Err(Error::new(codes::INVALID_REQUEST)
             .field("principal.type", "the policies speak of users only, not of programs"));
     }
     check_id("principal.id", &principal.id)?;
     let mut above = Vec::with_capacity(principal.teams.len() + Role::ALL.len());
-    above.extend(principal.teams.iter().map(|team| Name { kind: TEAM, id: team.as_str() }));
+    above.extend(principal.teams.iter().map(|team| Name { kind: &types.team, id: team.as_str() }));
     let roles = Role::ALL.into_iter().filter(|role| principal.has_role(*role));
-    above.extend(roles.map(|role| Name { kind: ROLE, id: role.as_str() }));
-    Ok(Closure { own: Name { kind: USER, id: &principal.id }, above })
+    above.extend(roles.map(|role| Name { kind: &types.role, id: role.as_str() }));
+    Ok(Closure { own: Name { kind: &types.user, id: &principal.id }, above })
 }

@@ -47,7 +47,7 @@ pub(crate) fn compile(
     options: &CedarOptions,
 ) -> Result<Compiled, Vec<Finding>> {
     let generated = options.generated_policy().map_err(|finding| vec![finding])?;
-    let (facts, mut warnings) = SchemaFacts::read(&files.schema)?;
+    let (facts, mut warnings) = SchemaFacts::read(&files.schema, &options.namespace)?;
     let mut findings = probe::unsuitable(&files.schema, &facts);
     let sources = match generated {
         Some(text) => replace_policy(&files.policies, &text).unwrap_or_else(|finding| {

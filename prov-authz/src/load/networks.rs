@@ -7,6 +7,8 @@ use super::Finding;
 /// The id of the policy that the corporate networks go into.
 pub(super) const POLICY: &str = "prod-ip-restriction";
 const DEFAULT: &str = "10.0.0.0/8";
+/// The namespace of the shipped schema.
+const NAMESPACE: &str = "Provisioning";
 
 /// What a site may set without writing policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +21,14 @@ pub struct CedarOptions {
     /// id `prod-ip-restriction`, whose text is then generated; a set without a policy of that id is
     /// refused, because the list would have no effect. An empty list is refused as well.
     pub corporate_networks: Vec<String>,
+    /// The namespace of schema and policies, `Provisioning` by default. An application's own schema
+    /// declares `User`, `Team`, `Role` and `Api` in it besides the types of the application.
+    pub namespace: String,
 }
 
 impl Default for CedarOptions {
     fn default() -> Self {
-        Self { corporate_networks: vec![DEFAULT.to_owned()] }
+        Self { corporate_networks: vec![DEFAULT.to_owned()], namespace: NAMESPACE.to_owned() }
     }
 }
 
@@ -35,6 +40,13 @@ impl CedarOptions {
         networks: impl IntoIterator<Item = impl Into<String>>,
     ) -> Self {
         self.corporate_networks = networks.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// With a schema in this namespace.
+    #[must_use]
+    pub fn in_namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = namespace.into();
         self
     }
 
@@ -58,8 +70,9 @@ impl CedarOptions {
             "@id(\"{POLICY}\")\n\
              @description(\"production is reached from the corporate networks only\")\n\
              forbid (\n  principal,\n  action,\n  \
-             resource in Provisioning::Environment::\"production\"\n)\n\
+             resource in {}::Environment::\"production\"\n)\n\
              unless {{\n  {}\n}};",
+            self.namespace,
             ranges.join(" ||\n  ")
         )))
     }

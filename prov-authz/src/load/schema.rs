@@ -9,15 +9,39 @@ use cedar_policy::{
 use miette::Diagnostic;
 use serde_json::{Map, Value};
 
-use super::{Finding, NAMESPACE, SourceFile};
+use super::{Finding, SourceFile};
 use crate::cedar::{Closure, Name, OwnedName};
 
 /// The schema and what it says of types and actions, by their names without namespace.
 #[derive(Debug)]
 pub(crate) struct SchemaFacts {
     pub(crate) schema: Schema,
+    /// What stands before `::` in every name.
+    pub(crate) namespace: String,
+    /// `User`, `Team` and `Role` with the namespace.
+    pub(crate) principals: PrincipalTypes,
     pub(crate) types: HashMap<String, TypeFacts>,
     pub(crate) actions: BTreeMap<String, ActionFacts>,
+}
+
+/// The types of those who ask and of what they are in, with the namespace.
+#[derive(Debug)]
+pub(crate) struct PrincipalTypes {
+    pub(crate) user: String,
+    pub(crate) team: String,
+    pub(crate) role: String,
+}
+
+impl PrincipalTypes {
+    fn of(namespace: &str) -> Self {
+        let full = |kind: &str| format!("{namespace}::{kind}");
+        Self { user: full("User"), team: full("Team"), role: full("Role") }
+    }
+
+    /// Whether a type is one of them.
+    pub(crate) fn have(&self, kind: &str) -> bool {
+        [&self.user, &self.team, &self.role].into_iter().any(|known| known == kind)
+    }
 }
 
 /// One entity type.
@@ -74,7 +98,7 @@ impl ActionFacts {
 impl SchemaFacts {
     /// The name of an entity for Cedar, of a type that has the namespace before it.
     pub(crate) fn uid_of(&self, name: Name<'_>) -> Option<EntityUid> {
-        self.uid(name.kind.strip_prefix(NAMESPACE)?.strip_prefix("::")?, name.id)
+        self.uid(name.kind.strip_prefix(&self.namespace)?.strip_prefix("::")?, name.id)
     }
 
     /// The name of an entity; `None` when the schema has no such type.
@@ -84,7 +108,10 @@ impl SchemaFacts {
     }
 
     /// Reads the schema.
-    pub(super) fn read(file: &SourceFile) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
+    pub(super) fn read(
+        file: &SourceFile,
+        namespace: &str,
+    ) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
         let of = |diagnostic: &dyn Diagnostic| {
             Finding::of_diagnostic(&file.name, &file.text, diagnostic)
         };
@@ -96,32 +123,33 @@ impl SchemaFacts {
             .collect();
         let (json, _) =
             schema_str_to_json_with_resolved_types(&file.text).map_err(|error| of(&error))?;
-        let facts = read_namespace(schema, &json).ok_or_else(|| {
+        let facts = read_namespace(schema, &json, namespace).ok_or_else(|| {
             let message =
-                format!("the schema has no namespace `{NAMESPACE}` with types and actions");
-            vec![Finding::file(&file.name, message, "declare `namespace Provisioning { … }`")]
+                format!("the schema has no namespace `{namespace}` with types and actions");
+            let remedy = format!("declare `namespace {namespace} {{ … }}`");
+            vec![Finding::file(&file.name, message, &remedy)]
         })?;
         Ok((facts, warnings))
     }
 }
 
-fn read_namespace(schema: Schema, json: &Value) -> Option<SchemaFacts> {
-    let namespace = json.get(NAMESPACE)?;
+fn read_namespace(schema: Schema, json: &Value, name: &str) -> Option<SchemaFacts> {
+    let namespace = json.get(name)?;
     let common = namespace.get("commonTypes").and_then(Value::as_object);
     let names: Vec<&String> = namespace.get("entityTypes")?.as_object()?.keys().collect();
     let mut types = HashMap::new();
-    for (name, declared) in namespace.get("entityTypes")?.as_object()? {
-        types.insert(name.clone(), read_type(name, declared, common, &names)?);
+    for (kind, declared) in namespace.get("entityTypes")?.as_object()? {
+        types.insert(kind.clone(), read_type((name, kind), declared, common, &names)?);
     }
     let action_entities = schema.action_entities().ok()?;
     let mut actions = BTreeMap::new();
     for (id, declared) in namespace.get("actions")?.as_object()? {
-        let uid = action_uid(id)?;
+        let uid = action_uid(name, id)?;
         let ancestors = action_entities.ancestors(&uid).into_iter().flatten();
         let groups: Vec<_> =
             ancestors.filter_map(|group| action_entities.get(group)).cloned().collect();
         let own = action_entities.get(&uid).filter(|_| !groups.is_empty()).cloned();
-        let applies = |key| short_names(declared.get("appliesTo").and_then(|a| a.get(key)));
+        let applies = |key| short_names(name, declared.get("appliesTo").and_then(|a| a.get(key)));
         let context = declared.get("appliesTo").and_then(|a| a.get("context"));
         let facts = ActionFacts {
             principals: applies("principalTypes"),
@@ -139,22 +167,23 @@ fn read_namespace(schema: Schema, json: &Value) -> Option<SchemaFacts> {
             actions.insert(id.clone(), facts);
         }
     }
-    Some(SchemaFacts { schema, types, actions })
+    let principals = PrincipalTypes::of(name);
+    Some(SchemaFacts { schema, namespace: name.to_owned(), principals, types, actions })
 }
 
-fn action_uid(id: &str) -> Option<EntityUid> {
-    let kind = EntityTypeName::from_str(&format!("{NAMESPACE}::Action")).ok()?;
+fn action_uid(namespace: &str, id: &str) -> Option<EntityUid> {
+    let kind = EntityTypeName::from_str(&format!("{namespace}::Action")).ok()?;
     Some(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
 }
 
 fn read_type(
-    name: &str,
+    (namespace, name): (&str, &str),
     declared: &Value,
     common: Option<&Map<String, Value>>,
     all: &[&String],
 ) -> Option<TypeFacts> {
     let attributes = read_attributes(declared.get("shape"), common);
-    let parents = short_names(declared.get("memberOfTypes"))
+    let parents = short_names(namespace, declared.get("memberOfTypes"))
         .into_iter()
         .filter(|parent| all.contains(&parent))
         .map(|parent| {
@@ -165,7 +194,7 @@ fn read_type(
             (parent, named_by.then_some(attribute))
         })
         .collect();
-    let full = format!("{NAMESPACE}::{name}");
+    let full = format!("{namespace}::{name}");
     Some(TypeFacts {
         name: EntityTypeName::from_str(&full).ok()?,
         full,
@@ -175,9 +204,9 @@ fn read_type(
     })
 }
 
-fn short_names(list: Option<&Value>) -> Vec<String> {
+fn short_names(namespace: &str, list: Option<&Value>) -> Vec<String> {
     let names = list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    let short = |name: &str| name.strip_prefix(NAMESPACE)?.strip_prefix("::").map(str::to_owned);
+    let short = |name: &str| name.strip_prefix(namespace)?.strip_prefix("::").map(str::to_owned);
     names.filter_map(short).collect()
 }
 
