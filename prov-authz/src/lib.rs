@@ -37,6 +37,7 @@
 //! factors, from where and when ([`Circumstances`]). Attributes of a resource are the asker's claim;
 //! see [`ResourceEntity`].
 
+mod anatomy;
 #[cfg(feature = "axum")]
 pub mod api;
 mod asked;
@@ -45,6 +46,7 @@ mod cedar;
 pub mod codes;
 mod decision;
 mod engine;
+mod explain;
 mod load;
 mod reload;
 mod request;
@@ -53,13 +55,12 @@ mod service;
 #[cfg(feature = "watch")]
 mod watch;
 
+pub use anatomy::{Fact, Part, Place, Seen};
 pub use authorize::{Authz, AuthzFuture, AuthzLayer, Protection};
-pub use cedar::{
-    Candidate, CedarEngine, EngineStats, Explanation, Lever, LoadFailure, PolicyNote, PolicySource,
-    PolicyStatus,
-};
+pub use cedar::{Candidate, CedarEngine, EngineStats, LoadFailure, PolicySource, PolicyStatus};
 pub use decision::{Decision, DecisionId, DecisionIds, Revision};
 pub use engine::{DenyAll, PolicyEngine};
+pub use explain::{Explanation, Lever, PartNote, PolicyNote, PolicyOutcome, Remedy};
 pub use load::{
     CedarOptions, Finding, PolicyFiles, PolicyInfo, Report, Severity, SourceFile, validate_dir,
 };

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{
-    Claims, Decision, EntityRef, Explanation, Finding, Permitted, PolicyInfo, PolicyNote, Question,
-    ResourceEntity, Severity, StatedContext,
+    Claims, Decision, EntityRef, Explanation, Finding, Lever, Permitted, PolicyInfo, PolicyNote,
+    Question, Remedy, ResourceEntity, Severity, StatedContext,
 };
 
 /// No resource has more parents.
@@ -185,46 +185,36 @@ pub(crate) struct BatchAnswerDocument {
     pub(super) items: Vec<DecisionDocument>,
 }
 
-/// A policy, named.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = PolicyNote)]
-pub(crate) struct NoteDocument {
-    /// Its id.
-    id: String,
-    /// Its description.
-    description: String,
-}
-
-impl From<PolicyNote> for NoteDocument {
-    fn from(note: PolicyNote) -> Self {
-        Self { id: note.id, description: note.description }
-    }
-}
-
 /// A decision with its reasons.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuthzExplanation)]
 pub(crate) struct ExplanationDocument {
     #[serde(flatten)]
     decision: DecisionDocument,
-    /// The policies that determined it, with their descriptions.
-    determined_by: Vec<NoteDocument>,
-    /// When nothing forbids: permits that are about this and whose conditions do not hold.
-    nearest_permits: Vec<NoteDocument>,
-    /// Smallest sets of `second_factor`, `approval`, `emergency_approval`, `business_hours`,
-    /// `corporate_network` under which it would be allowed; each was tried.
-    #[schema(value_type = Vec<Vec<String>>)]
-    would_allow: Vec<Vec<crate::Lever>>,
+    /// In one sentence.
+    summary: String,
+    /// The policies that determined it, with the conditions that did and the values they looked at.
+    determined_by: Vec<PolicyNote>,
+    /// When nothing permits: the permits that come nearest, with what stands in their way.
+    nearest_permits: Vec<PolicyNote>,
+    /// Smallest sets of levers under which it would be allowed; each was tried.
+    would_allow: Vec<Vec<Lever>>,
+    /// The same, each with the policies that then permit: for step-up and approval flows.
+    remedies: Vec<Remedy>,
+    /// For information: the teams to whose members it would be allowed as it stands.
+    allowed_to_teams: Vec<String>,
 }
 
 impl From<Explanation> for ExplanationDocument {
     fn from(explanation: Explanation) -> Self {
-        let notes = |notes: Vec<PolicyNote>| notes.into_iter().map(Into::into).collect();
         Self {
+            would_allow: explanation.would_allow(),
             decision: explanation.decision.into(),
-            determined_by: notes(explanation.determined_by),
-            nearest_permits: notes(explanation.nearest_permits),
-            would_allow: explanation.would_allow,
+            summary: explanation.summary,
+            determined_by: explanation.determined_by,
+            nearest_permits: explanation.nearest_permits,
+            remedies: explanation.remedies,
+            allowed_to_teams: explanation.allowed_to_teams,
         }
     }
 }

@@ -1,10 +1,11 @@
 use std::collections::BTreeSet;
 
 use prov_core::audit::MemoryRecorder;
-use prov_core::{Clock, SystemClock};
+use prov_core::{Clock, Principal, PrincipalKind, SystemClock};
 
+use super::documents::ExplanationDocument;
 use super::*;
-use crate::{CedarEngine, CedarOptions};
+use crate::{AccessRequest, CedarEngine, CedarOptions, Circumstances, ResourceEntity};
 
 #[test]
 fn the_route_table_and_the_openapi_document_name_the_same_routes() {
@@ -28,4 +29,22 @@ fn the_route_table_and_the_openapi_document_name_the_same_routes() {
         routes().iter().map(|r| (r.method.to_string(), r.path.to_string())).collect();
     assert_eq!(described, table);
     assert_eq!(table.len(), routes().len());
+}
+
+/// Whoever asks without a server gets the answer that the API would give.
+#[test]
+fn an_explanation_has_one_shape() {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let engine = CedarEngine::shipped(Arc::clone(&clock), CedarOptions::default()).unwrap();
+    let ann =
+        Principal::new(PrincipalKind::User, "user_ann", "ann").with_teams(["sre".parse().unwrap()]);
+    let now = Circumstances::new(false, Some([10, 0, 0, 1].into()), clock.now());
+    let production = ResourceEntity::new("Environment", "production");
+    for action in ["deploy", "read", "rollback"] {
+        let request = AccessRequest::by(&ann, now, action, &production);
+        let told = engine.explain(&request).unwrap();
+        let own = serde_json::to_value(&told).unwrap();
+        let answered = serde_json::to_value(ExplanationDocument::from(told)).unwrap();
+        assert_eq!(own, answered);
+    }
 }

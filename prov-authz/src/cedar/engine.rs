@@ -9,13 +9,15 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use prov_core::{Clock, Error, Health, HealthCheck, Result};
 
+use super::context_of;
 use super::evaluate::Evaluated;
-use super::explain::{Explanation, explain};
 use super::held::hold;
 use super::prepare::prepare;
 use super::snapshot::Snapshot;
 use super::status::{Counters, EngineStats, LoadFailure, PolicySource, PolicyStatus};
-use crate::load::{compile, findings_of_draft, refusal};
+use crate::anatomy::Sources;
+use crate::explain::{Explanation, Grounds, explain};
+use crate::load::{compile, findings_of_draft, first_address, refusal};
 use crate::{
     AccessRequest, CedarOptions, Decision, DecisionId, DecisionIds, Finding, PolicyEngine,
     PolicyFiles, PolicyInfo, Revision, SourceFile,
@@ -214,12 +216,17 @@ impl CedarEngine {
     /// As [`PolicyEngine::check`].
     pub fn explain(&self, request: &AccessRequest<'_>) -> Result<Explanation> {
         let live = self.live.load();
-        let held = hold(&live, request)?;
-        Ok(explain(self, &live, &held))
-    }
-
-    pub(super) fn options(&self) -> &CedarOptions {
-        &self.options
+        let prepared = prepare(&live, &hold(&live, request)?)?;
+        let grounds = Grounds {
+            policies: &live.compiled.policies,
+            sources: Sources(&live.compiled.documents),
+            request: &prepared.request,
+            entities: &prepared.entities,
+            corporate: first_address(&self.options),
+            decide: &|changed| self.decide_by(&live, changed),
+            context: &|changed| context_of(&changed.circumstances, changed.claims),
+        };
+        Ok(explain(&grounds, request))
     }
 
     /// Decides by this snapshot, uncounted.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
+use cedar_policy::{Policy, PolicyId, PolicySet};
 use prov_core::{Error, Result, codes};
 
 use super::index::{Number, ScopeIndex};
@@ -14,17 +14,12 @@ use crate::load::Compiled;
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) id: Box<str>,
-    pub(crate) effect: Effect,
     pub(crate) scope: Scope,
 }
 
 impl Rule {
     pub(crate) fn of(policy: &Policy) -> Self {
-        Self {
-            id: policy.id().to_string().into(),
-            effect: policy.effect(),
-            scope: Scope::of(policy),
-        }
+        Self { id: policy.id().to_string().into(), scope: Scope::of(policy) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! `prov policy`.
 
+mod explain;
+mod offline;
 mod validate;
 
 use std::path::PathBuf;
@@ -8,9 +10,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::{Part, Session};
-use crate::cli::Global;
+use crate::cli::{Global, OutputFormat};
 use crate::client::segment;
 use crate::failure::{Failure, Outcome};
+use crate::output;
 
 /// Policies and decisions.
 #[derive(Debug, Subcommand)]
@@ -84,12 +87,27 @@ pub(crate) struct Question {
     /// Who, if not you: a user's id; needs a permission of its own
     #[arg(long, value_name = "USER")]
     principal: Option<String>,
+    #[command(flatten)]
+    offline: offline::Offline,
 }
 
 impl Policy {
     pub(crate) fn run(self, global: &Global) -> Outcome {
-        if let Self::Validate { folder } = &self {
-            return validate::offline(global.output, folder);
+        match &self {
+            Self::Validate { folder } => return validate::offline(global.output, folder),
+            Self::Authorize(question) if question.offline.is_asked() => {
+                let answer = offline::explain(question)?;
+                let names =
+                    ["decision", "determining_policies", "errors", "decision_id", "revision"];
+                let pairs = names
+                    .map(|name| (name.to_owned(), answer.get(name).cloned().unwrap_or_default()));
+                output::show(global.output, &Value::Object(pairs.into_iter().collect()), &[])?;
+                return allowed(&answer);
+            }
+            Self::Explain(question) if question.offline.is_asked() => {
+                return explained(global.output, &offline::explain(question)?);
+            }
+            _ => {}
         }
         let session = &Session::of(global)?;
         let client = &session.client;
@@ -104,12 +122,23 @@ impl Policy {
                 session.show(&answer, &[])?;
                 return allowed(&answer);
             }
-            Self::Explain(question) => client.post("/api/v1/authz/explain", &question.body()?)?,
+            Self::Explain(question) => {
+                let answer = client.post("/api/v1/authz/explain", &question.body()?)?;
+                return explained(global.output, &answer);
+            }
             Self::Reload => client.post("/api/v1/authz/policies/reload", &json!({}))?,
             Self::Stats => client.get("/api/v1/authz/stats")?,
             Self::Validate { .. } => return Ok(()),
         };
         session.show(&answer, &[])
+    }
+}
+
+/// A text for people; the whole answer for programs.
+fn explained(format: OutputFormat, answer: &Value) -> Outcome {
+    match format {
+        OutputFormat::Table => output::print(&explain::text(answer)),
+        OutputFormat::Json | OutputFormat::Yaml => output::show(format, answer, &[]),
     }
 }
 
@@ -123,15 +152,12 @@ fn allowed(answer: &Value) -> Outcome {
 
 impl Question {
     fn body(&self) -> Outcome<Value> {
-        let mut attributes = Map::new();
-        for pair in &self.attributes {
-            let (name, value) = pair.split_once('=').ok_or_else(|| {
-                Failure::Usage(format!("`--attribute {pair}`: write `name=value`"))
-            })?;
-            attributes.insert(name.to_owned(), scalar(value));
-        }
-        let parents: Vec<Value> =
-            self.parents.iter().map(|text| entity(text)).collect::<Outcome<_>>()?;
+        let attributes = self.attributes()?;
+        let parents: Vec<Value> = self
+            .parents
+            .iter()
+            .map(|text| entity(text).map(|(kind, id)| json!({ "type": kind, "id": id })))
+            .collect::<Outcome<_>>()?;
         let mut context = Map::new();
         for (name, value) in [("approval_id", &self.approval), ("reason", &self.reason)] {
             if let Some(value) = value {
@@ -158,6 +184,19 @@ impl Question {
     }
 }
 
+impl Question {
+    fn attributes(&self) -> Outcome<Map<String, Value>> {
+        let mut attributes = Map::new();
+        for pair in &self.attributes {
+            let (name, value) = pair.split_once('=').ok_or_else(|| {
+                Failure::Usage(format!("`--attribute {pair}`: write `name=value`"))
+            })?;
+            attributes.insert(name.to_owned(), scalar(value));
+        }
+        Ok(attributes)
+    }
+}
+
 fn scalar(text: &str) -> Value {
     match text {
         "true" => true.into(),
@@ -166,9 +205,9 @@ fn scalar(text: &str) -> Value {
     }
 }
 
-fn entity(text: &str) -> Outcome<Value> {
+fn entity(text: &str) -> Outcome<(String, String)> {
     let (kind, id) = text.split_once("::").ok_or_else(|| {
         Failure::Usage(format!("`--parent {text}`: write `Environment::production`"))
     })?;
-    Ok(json!({ "type": kind, "id": id.trim_matches('"') }))
+    Ok((kind.to_owned(), id.trim_matches('"').to_owned()))
 }

@@ -1,0 +1,58 @@
+use std::collections::BTreeMap;
+
+use cedar_policy_core::ast::Policy;
+use cedar_policy_core::parser::Loc;
+use serde::Serialize;
+
+use crate::PolicyInfo;
+
+/// A place in a policy file. Lines and columns (in characters) count from 1; the end is the first
+/// character that is not part of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "axum", derive(utoipa::ToSchema), schema(as = PolicyPlace))]
+#[non_exhaustive]
+pub struct Place {
+    /// The name of the file, without its directory.
+    pub file: String,
+    /// The line it begins on.
+    pub line: usize,
+    /// The column it begins at.
+    pub column: usize,
+    /// The line it ends on.
+    pub end_line: usize,
+    /// The column it ends before.
+    pub end_column: usize,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// Which file each policy stands in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sources<'d>(pub(crate) &'d BTreeMap<String, PolicyInfo>);
+
+impl<'d> Sources<'d> {
+    /// What is known of a policy: of one made from a template, what is known of the template.
+    pub(crate) fn of(self, policy: &Policy) -> Option<&'d PolicyInfo> {
+        let template = policy.template().id();
+        self.0.get(policy.id().as_ref()).or_else(|| self.0.get(template.as_ref()))
+    }
+
+    /// Where in its file something of this policy stands.
+    pub(crate) fn place(self, policy: &Policy, loc: Option<&Loc>) -> Option<Place> {
+        let (file, loc) = (&self.of(policy)?.file, loc?);
+        let (line, column) = line_and_column(&loc.src, loc.start());
+        let (end_line, end_column) = line_and_column(&loc.src, loc.end());
+        Some(Place { file: file.clone(), line, column, end_line, end_column })
+    }
+}
+
+fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let column = before.get(line_start..).map_or(0, |line| line.chars().count()) + 1;
+    (before.bytes().filter(|byte| *byte == b'\n').count() + 1, column)
+}
