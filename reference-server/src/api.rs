@@ -1,14 +1,15 @@
 //! The API: every crate's router and route table, and the OpenAPI document over all of them.
 
 use std::any::Any;
-use std::sync::Arc;
 
+use axum::Router;
+use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::response::IntoResponse;
-use axum::{Json, Router};
 use http::Method;
+use http::header::CONTENT_TYPE;
 use prov_core::{Error, Result, codes};
-use prov_http::axum::ApiError;
+use prov_http::axum::{ApiError, CommonErrors};
 use prov_http::{Route, RouteTable};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -31,7 +32,7 @@ const DOCUMENT: &str = "/api/openapi.json";
                        documents (RFC 9457).",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    modifiers(&Bearer),
+    modifiers(&Bearer, &CommonErrors),
     security(("bearer" = []))
 )]
 struct Document;
@@ -69,9 +70,9 @@ pub(crate) fn build(
 ) -> Result<(Router, RouteTable)> {
     let table = RouteTable::new(route_list())?;
     let (router, document) = merged(services, probes).split_for_parts();
-    let document = with_public_marked(document, &table)?;
-    let document: Arc<serde_json::Value> = Arc::new(document);
-    let answer = move || std::future::ready(Json(Arc::clone(&document)));
+    let document = published(document, &table)?;
+    let answer =
+        move || std::future::ready(([(CONTENT_TYPE, "application/json")], document.clone()));
     let router = router
         .route(DOCUMENT, axum::routing::get(answer))
         .layer(DefaultBodyLimit::max(max_body))
@@ -90,25 +91,31 @@ fn merged(services: Services, probes: Probes) -> OpenApiRouter {
         .merge(prov_secrets::api::router(services.secrets))
 }
 
-/// Public endpoints ask for no token: the table knows which they are, so the document is told by it.
-fn with_public_marked(
-    document: utoipa::openapi::OpenApi,
-    table: &RouteTable,
-) -> Result<serde_json::Value> {
-    let mut document = serde_json::to_value(document).map_err(|e| {
+/// The document as it is sent. It is written once: the tree it is made of takes megabytes, and what
+/// it holds does not change while the server runs.
+fn published(mut document: utoipa::openapi::OpenApi, table: &RouteTable) -> Result<Bytes> {
+    mark_public(&mut document, table);
+    serde_json::to_vec(&document).map(Bytes::from).map_err(|e| {
         Error::new(codes::INTERNAL).context("serializing the OpenAPI document").source(e)
-    })?;
+    })
+}
+
+/// Public endpoints ask for no token: the table knows which they are, so the document is told by it.
+fn mark_public(document: &mut utoipa::openapi::OpenApi, table: &RouteTable) {
     for route in table.iter().filter(|route| route.access == prov_http::Access::Public) {
-        let method = route.method.as_str().to_lowercase();
-        let operation = document
-            .get_mut("paths")
-            .and_then(|paths| paths.get_mut(&*route.path))
-            .and_then(|path| path.get_mut(&method));
-        if let Some(operation) = operation.and_then(serde_json::Value::as_object_mut) {
-            operation.insert("security".to_owned(), serde_json::json!([]));
+        let Some(item) = document.paths.paths.get_mut(&*route.path) else { continue };
+        let operation = match route.method {
+            Method::GET => &mut item.get,
+            Method::POST => &mut item.post,
+            Method::PUT => &mut item.put,
+            Method::PATCH => &mut item.patch,
+            Method::DELETE => &mut item.delete,
+            _ => continue,
+        };
+        if let Some(operation) = operation {
+            operation.security = Some(Vec::new());
         }
     }
-    Ok(document)
 }
 
 /// A handler that panics is our bug: the client gets a problem, the log the message.

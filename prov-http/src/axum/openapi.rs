@@ -1,4 +1,8 @@
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A problem document (RFC 9457), as the OpenAPI document describes it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -37,44 +41,65 @@ pub struct FieldErrorDocument {
     pub message: String,
 }
 
-/// The problems any endpoint may answer with.
-#[derive(Debug, utoipa::IntoResponses)]
-#[non_exhaustive]
-pub enum CommonErrors {
-    /// The request is not valid; `errors` names the fields.
-    #[response(status = 400, content_type = "application/problem+json")]
-    InvalidRequest(#[to_schema] ProblemDocument),
-    /// Sign in, or prove yourself again (`WWW-Authenticate` says which).
-    #[response(status = 401, content_type = "application/problem+json")]
-    Unauthenticated(#[to_schema] ProblemDocument),
-    /// Not permitted.
-    #[response(status = 403, content_type = "application/problem+json")]
-    Denied(#[to_schema] ProblemDocument),
-    /// No such thing.
-    #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(#[to_schema] ProblemDocument),
-    /// This path does not take this method.
-    #[response(status = 405, content_type = "application/problem+json")]
-    MethodNotAllowed(#[to_schema] ProblemDocument),
-    /// The state has changed meanwhile.
-    #[response(status = 409, content_type = "application/problem+json")]
-    Conflict(#[to_schema] ProblemDocument),
-    /// It was there and has ended.
-    #[response(status = 410, content_type = "application/problem+json")]
-    Gone(#[to_schema] ProblemDocument),
-    /// The body is too large.
-    #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(#[to_schema] ProblemDocument),
-    /// The body has a type that is not understood here.
-    #[response(status = 415, content_type = "application/problem+json")]
-    UnsupportedMediaType(#[to_schema] ProblemDocument),
-    /// Too many requests; `Retry-After` says when.
-    #[response(status = 429, content_type = "application/problem+json")]
-    RateLimited(#[to_schema] ProblemDocument),
-    /// Our fault.
-    #[response(status = 500, content_type = "application/problem+json")]
-    Internal(#[to_schema] ProblemDocument),
-    /// Something this answer needs is away, full or overloaded.
-    #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] ProblemDocument),
+/// The problems any endpoint may answer with: name, status, and when.
+const COMMON: [(&str, &str, &str); 12] = [
+    ("InvalidRequest", "400", "The request is not valid; `errors` names the fields."),
+    ("Unauthenticated", "401", "Sign in, or prove yourself again (`WWW-Authenticate` says which)."),
+    ("Denied", "403", "Not permitted."),
+    ("NotFound", "404", "No such thing."),
+    ("MethodNotAllowed", "405", "This path does not take this method."),
+    ("Conflict", "409", "The state has changed meanwhile."),
+    ("Gone", "410", "It was there and has ended."),
+    ("TooLarge", "413", "The body is too large."),
+    ("UnsupportedMediaType", "415", "The body has a type that is not understood here."),
+    ("RateLimited", "429", "Too many requests; `Retry-After` says when."),
+    ("Internal", "500", "Our fault."),
+    ("Unavailable", "503", "Something this answer needs is away, full or overloaded."),
+];
+
+/// The problems any endpoint may answer with. In `#[utoipa::path(responses(…, CommonErrors))]` it
+/// stands for references to them; as a modifier of the whole document it defines them once.
+///
+/// ```
+/// use prov_http::axum::CommonErrors;
+/// use utoipa::OpenApi;
+///
+/// #[derive(OpenApi)]
+/// #[openapi(modifiers(&CommonErrors))]
+/// struct Document;
+///
+/// let components = Document::openapi().components.unwrap();
+/// assert!(components.responses.contains_key("NotFound"));
+/// assert!(components.schemas.contains_key("Problem"));
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::exhaustive_structs, reason = "a name without content")]
+pub struct CommonErrors;
+
+impl utoipa::IntoResponses for CommonErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let reference = |(name, status, _): (&str, &str, &str)| {
+            (status.to_owned(), Ref::from_response_name(name).into())
+        };
+        COMMON.into_iter().map(reference).collect()
+    }
+}
+
+impl utoipa::Modify for CommonErrors {
+    fn modify(&self, document: &mut OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let mut schemas = Vec::new();
+        ProblemDocument::schemas(&mut schemas);
+        schemas.push((ProblemDocument::name().into_owned(), ProblemDocument::schema()));
+        components.schemas.extend(schemas);
+        for (name, _, description) in COMMON {
+            let problem = Ref::from_schema_name(ProblemDocument::name());
+            let content = ContentBuilder::new().schema(Some(problem)).build();
+            let response = ResponseBuilder::new()
+                .description(description)
+                .content("application/problem+json", content)
+                .build();
+            components.responses.insert(name.to_owned(), response.into());
+        }
+    }
 }
