@@ -3,6 +3,7 @@
 
 mod account;
 mod answers;
+mod discovery;
 mod keys;
 mod login;
 mod oauth;
@@ -16,6 +17,7 @@ pub use answers::{
     CreatedUserBody, KeyBody, LoginAnswer, MeBody, MfaRequiredBody, RotatedKeysBody, SessionBody,
     TeamBody, TemporaryPasswordBody, TokenBody, UserBody,
 };
+pub use discovery::DiscoveryBody;
 use http::Method;
 pub use oauth::IntrospectionBody;
 use prov_http::Route;
@@ -48,6 +50,7 @@ pub fn router(service: Arc<AuthService>) -> OpenApiRouter {
         .routes(endpoints!(keys::keys))
         .routes(endpoints!(keys::rotate))
         .routes(endpoints!(keys::jwks))
+        .routes(endpoints!(discovery::discovery))
         .routes(endpoints!(users::list, users::create))
         .routes(endpoints!(users::show, users::update, users::delete))
         .routes(endpoints!(users::reset_password))
@@ -64,8 +67,8 @@ pub fn router(service: Arc<AuthService>) -> OpenApiRouter {
 ///
 /// The public ones, and why: whoever signs in, refreshes, makes the first administrator or replaces
 /// an expired password is not signed in yet and brings a credential of its own; whoever holds a
-/// token may revoke it (RFC 7009), also when nothing else of theirs holds any more; the JWKS is for
-/// every verifier. Introspection is for whoever is signed in (RFC 7662, section 2.1).
+/// token may revoke it (RFC 7009), also when nothing else of theirs holds any more; the JWKS and the
+/// discovery document are for every verifier. Introspection is for whoever is signed in (RFC 7662, section 2.1).
 #[must_use]
 pub fn routes() -> Vec<Route> {
     const USERS: &str = "users";
@@ -79,6 +82,7 @@ pub fn routes() -> Vec<Route> {
         Route::public(Method::POST, "/api/v1/auth/bootstrap"),
         Route::public(Method::POST, "/api/v1/auth/password/expired"),
         Route::public(Method::GET, "/.well-known/jwks.json"),
+        Route::public(Method::GET, "/.well-known/openid-configuration"),
         Route::self_service(Method::POST, "/api/v1/auth/step-up"),
         Route::self_service(Method::POST, "/api/v1/auth/logout"),
         Route::self_service(Method::POST, "/api/v1/auth/introspect"),

@@ -30,7 +30,7 @@ pub const SIGNING_KEY_MISSING: Code = Code::new(
 pub const SIGNING_KEY_REFUSED: Code = Code::new(
     "auth.signing_key_refused",
     Kind::InvalidRequest,
-    "the private key can't be used to sign tokens; give an RSA key of 2048 to 4096 bits as PEM",
+    "the private key can't be used to sign tokens; give one of RSA (2048 to 4096 bits), P-256 or Ed25519 as PEM",
 );
 /// The next signing key has not been published long enough.
 pub const SIGNING_KEY_UNPUBLISHED: Code = Code::new(
@@ -38,11 +38,17 @@ pub const SIGNING_KEY_UNPUBLISHED: Code = Code::new(
     Kind::Conflict,
     "the next signing key has not been published long enough; wait, or rotate at once",
 );
+/// Nothing can be discovered, because nobody has said how the service is reached.
+pub const DISCOVERY_UNCONFIGURED: Code = Code::new(
+    "auth.discovery_unconfigured",
+    Kind::NotFound,
+    "nothing can be discovered here: the server's public URL is not configured",
+);
 /// A public key that can't be used for verifying tokens.
 pub const VERIFICATION_KEY_REFUSED: Code = Code::new(
     "auth.verification_key_refused",
     Kind::InvalidRequest,
-    "the public key can't be used to verify tokens; give an RSA key of 2048 to 4096 bits for RS256",
+    "the public key can't be used to verify tokens; give one of RSA (2048 to 4096 bits), P-256 or Ed25519",
 );
 /// What clients are told of every credential that does not hold (RFC 6750, section 3.1); the reason is
 /// the source of the error, for the log.
@@ -163,6 +169,7 @@ pub const ALL: &[Code] = &[
     SIGNING_KEY_MISSING,
     SIGNING_KEY_REFUSED,
     SIGNING_KEY_UNPUBLISHED,
+    DISCOVERY_UNCONFIGURED,
     VERIFICATION_KEY_REFUSED,
     INVALID_TOKEN,
     RATE_LIMIT_REFUSED,

@@ -3,7 +3,7 @@
 //!
 //! * **Accounts**: users with Argon2id passwords, five roles, teams; sign-in that a stranger can
 //!   neither guess nor lock: [`AuthService`].
-//! * **Access tokens** (RFC 9068, RS256): [`TokenIssuer`], [`TokenVerifier`]; keys that are published
+//! * **Access tokens** (RFC 9068, signed with RS256, ES256 or `EdDSA`): [`TokenIssuer`], [`TokenVerifier`]; keys that are published
 //!   before they sign and kept until their last token has ended: [`SigningKeys`]; revocation that
 //!   holds at once, whatever the clocks do: [`Revocations`].
 //! * **Layers** for any tower service: [`AuthnLayer`] asks who sent a request, [`RateLimitLayer`]
@@ -63,7 +63,8 @@ pub use password::{
 pub use rate_limit::{RateLimit, RateLimitFuture, RateLimitLayer, RateLimited};
 pub use revocation::Revocations;
 pub use service::{
-    ActiveToken, AuthOptions, AuthParts, AuthService, Introspection, Me, TeamPage, UserPage,
+    ActiveToken, AuthOptions, AuthParts, AuthService, Discovery, Introspection, Me, TeamPage,
+    UserPage,
 };
 pub use session::{Session, TokenSet};
 pub use signing_keys::{

@@ -1,7 +1,9 @@
 //! The facade: everything that is done with identities, with its audit event.
 
 mod accounts;
+mod background;
 mod bootstrap;
+mod discovery;
 mod embedded;
 mod events;
 mod evidence;
@@ -23,6 +25,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use discovery::Discovery;
 use installation::InstallationKeys;
 pub use oauth::{ActiveToken, Introspection};
 pub use options::AuthOptions;

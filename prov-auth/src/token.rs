@@ -10,8 +10,8 @@ mod wire;
 
 pub use claims::AccessClaims;
 pub use issuer::{IssuedToken, TokenId, TokenIssuer};
-pub(crate) use jws::encode as base64url;
 pub use jws::{Algorithm, VerificationKey, VerificationKeys};
+pub(crate) use jws::{PublicHalf, encode as base64url, stored_bytes};
 pub use options::TokenOptions;
 pub use verifier::TokenVerifier;
 pub(crate) use wire::TYPE as ACCESS_TOKEN_TYPE;

@@ -74,7 +74,7 @@ impl Assembly {
         let secrets =
             secrets::open(&config.server.node, &storage.store, &recorder, &clock, &mut background)
                 .await?;
-        identity.follow(&mut background);
+        identity.look_after(&mut background);
         background.purge(Arc::clone(&storage.store));
 
         background.remember(Arc::clone(&storage.log));

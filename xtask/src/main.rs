@@ -3,6 +3,7 @@
 
 mod arrows;
 mod peers;
+mod python;
 mod steps;
 mod test;
 
@@ -11,7 +12,8 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo xtask <task>
 
   test     everything CI checks: peers installed, fmt, clippy, arrows, licences, docs, every test
-  peers    install the real servers and tools the tests talk to (Debian packages; needs root)
+  peers    install the real servers, tools and libraries the tests talk to: Debian packages (needs
+           root), and Python packages in ~/.cache/prov/peers (PROV_PEERS)
   deps     check that no crate names a sibling it must not know
   deny     check licences, sources and duplicate versions by deny.toml
 ";
@@ -20,7 +22,7 @@ fn main() -> ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
     let outcome = match task.as_str() {
         "test" => test::run(),
-        "peers" => peers::install(),
+        "peers" => peers::install().and_then(|()| python::install()),
         "deps" => arrows::check(),
         "deny" => steps::deny(),
         _ => {

@@ -1,13 +1,14 @@
 //! Everything CI checks, cheapest first.
 
 use crate::steps::{self, Outcome, cargo_tool, deny};
-use crate::{arrows, peers};
+use crate::{arrows, peers, python};
 
 /// The whole check.
 pub(crate) fn run() -> Outcome {
     steps::run("cargo", &["fmt", "--all", "--check"])?;
     arrows::check()?;
     peers::install()?;
+    python::install()?;
     cargo_tool("nextest", "cargo-nextest")?;
     let whole = ["--workspace", "--all-features", "--locked"];
     let clippy = [&["clippy"], &whole[..], &["--all-targets", "--", "-D", "warnings"]].concat();

@@ -56,7 +56,7 @@ pub(super) async fn rotate(
 )]
 pub(super) async fn jwks(State(service): State<Arc<AuthService>>) -> impl IntoResponse {
     let keys = service.keys();
-    let max_age = format!("public, max-age={}", keys.publication().as_secs());
+    let max_age = format!("public, max-age={}", keys.max_age().as_secs());
     let headers = [(CACHE_CONTROL, max_age), (CONTENT_TYPE, "application/jwk-set+json".to_owned())];
     (headers, keys.jwks().to_string())
 }

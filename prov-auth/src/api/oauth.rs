@@ -20,6 +20,9 @@ pub struct IntrospectionBody {
     /// `Bearer` for an access token, `refresh_token` for the other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_type: Option<String>,
+    /// Who issued it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iss: Option<String>,
     /// Whose it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sub: Option<String>,
@@ -49,14 +52,14 @@ pub struct IntrospectionBody {
     pub teams: Option<Vec<String>>,
 }
 
-impl From<Introspection> for IntrospectionBody {
-    fn from(introspection: Introspection) -> Self {
+impl IntrospectionBody {
+    fn of(introspection: Introspection, issuer: &str) -> Self {
+        let told = Self { active: true, iss: Some(issuer.to_owned()), ..Self::default() };
         match introspection {
             Introspection::Inactive => Self::default(),
             Introspection::Active(ActiveToken::Access(identity)) => {
                 let (principal, how) = (&identity.principal, &identity.authentication);
                 Self {
-                    active: true,
                     token_type: Some("Bearer".to_owned()),
                     sub: Some(principal.id.clone()),
                     username: Some(principal.name.clone()),
@@ -67,16 +70,16 @@ impl From<Introspection> for IntrospectionBody {
                     amr: Some(how.amr.iter().map(|amr| amr.as_str().to_owned()).collect()),
                     roles: Some(principal.roles.iter().map(ToString::to_string).collect()),
                     teams: Some(principal.teams.iter().map(ToString::to_string).collect()),
+                    ..told
                 }
             }
             Introspection::Active(ActiveToken::Refresh { user, session, expires_at }) => Self {
-                active: true,
                 token_type: Some("refresh_token".to_owned()),
                 sub: Some(user.id.as_str().to_owned()),
                 username: Some(user.username.into()),
                 exp: Some(expires_at.as_second()),
                 sid: Some(session.as_str().to_owned()),
-                ..Self::default()
+                ..told
             },
         }
     }
@@ -118,5 +121,6 @@ pub(super) async fn introspect(
     Context(context): Context,
     Form(form): Form<TokenForm>,
 ) -> ApiResult<Json<IntrospectionBody>> {
-    Ok(Json(service.introspect(&context, &form.token).await?.into()))
+    let told = service.introspect(&context, &form.token).await?;
+    Ok(Json(IntrospectionBody::of(told, service.issuer())))
 }

@@ -53,9 +53,9 @@ impl AuthService {
     /// A service with every default, for an application that issues its own tokens to itself:
     /// `issuer` is both who issues them and for whom they are.
     ///
-    /// In one process nothing has to run beside it. Several processes over one database also run
-    /// [`SigningKeys::follow`] and [`Revocations::follow`]: take [`AuthParts::embedded`] and
-    /// [`open`](Self::open) there, and keep the two. So does whoever wants no second factor.
+    /// Beside it runs [`AuthService::run`]: it rotates the signing keys, and tells several processes over
+    /// one database of each other's changes. Whoever wants no second factor takes
+    /// [`AuthParts::embedded`] and [`open`](Self::open).
     ///
     /// ```
     /// use std::sync::Arc;

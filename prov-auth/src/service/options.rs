@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use prov_core::{Error, Result, codes};
 
+use super::discovery::check_public_url;
 use crate::{PasswordPolicy, ThrottleOptions};
 
 /// How long things last and what is asked of people.
@@ -22,6 +23,9 @@ pub struct AuthOptions {
     pub bootstrap_lifetime: Duration,
     /// What access tokens name as their client.
     pub client_id: String,
+    /// How clients reach the service from outside, `https://prov.example.com`, for the documents that
+    /// name its endpoints.
+    pub public_url: Option<String>,
     /// Which passwords people may choose.
     pub passwords: PasswordPolicy,
     /// How often somebody may try to sign in.
@@ -38,6 +42,7 @@ impl Default for AuthOptions {
             temporary_password_lifetime: Duration::from_hours(24),
             bootstrap_lifetime: Duration::from_hours(24),
             client_id: "prov".to_owned(),
+            public_url: None,
             passwords: PasswordPolicy::default(),
             throttle: ThrottleOptions::default(),
         }
@@ -50,6 +55,13 @@ impl AuthOptions {
     pub fn with_refresh_lifetime(mut self, lifetime: Duration) -> Self {
         self.refresh_lifetime = lifetime;
         self.session_lifetime = self.session_lifetime.max(lifetime);
+        self
+    }
+
+    /// Reached from outside by this URL; a slash at its end is taken off.
+    #[must_use]
+    pub fn with_public_url(mut self, url: Option<&str>) -> Self {
+        self.public_url = url.map(|url| url.trim_end_matches('/').to_owned());
         self
     }
 
@@ -88,6 +100,6 @@ impl AuthOptions {
         if self.client_id.is_empty() {
             return refuse("client_id", "name the client");
         }
-        Ok(())
+        self.public_url.as_deref().map_or(Ok(()), check_public_url)
     }
 }

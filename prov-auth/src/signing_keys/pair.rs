@@ -1,68 +1,83 @@
-//! RSA key pairs: made here or given by the operator.
+//! Key pairs: made here or given by the operator.
 
 use std::thread;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize, PublicKey as RsaPublicKey};
-use aws_lc_rs::signature::KeyPair as _;
-use jsonwebtoken::jwk::{
-    AlgorithmParameters, CommonParameters, Jwk, KeyAlgorithm, PublicKeyUse, RSAKeyParameters,
-    RSAKeyType, ThumbprintHash,
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
 };
+use jsonwebtoken::jwk::ThumbprintHash;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use prov_core::{Error, Result, SecretBytes, SecretText, codes as core_codes};
 
 use crate::codes;
-use crate::token::{VerificationKey, base64url};
+use crate::token::{Algorithm, PublicHalf, VerificationKey};
 
-/// An RSA key pair, its public half in JWK form, its id.
+/// A key pair, its public half, its id.
 #[derive(Debug)]
-pub(super) struct RsaPair {
+pub(super) struct SigningPair {
     id: String,
-    pub(super) pair: RsaKeyPair,
+    public: PublicHalf,
+    private: Private,
 }
 
-impl RsaPair {
-    /// A fresh pair of 2048 bits, made on a thread of its own because that takes 50 to 500 ms of CPU.
-    pub(super) async fn generate_aside() -> Result<Self> {
+/// The private half.
+#[derive(Debug)]
+enum Private {
+    Rsa(RsaKeyPair),
+    P256(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+}
+
+impl SigningPair {
+    /// A fresh pair, made on a thread of its own because RSA takes 50 to 500 ms of CPU.
+    pub(super) async fn generate_aside(algorithm: Algorithm) -> Result<Self> {
         let (answer, made) = tokio::sync::oneshot::channel();
         let spawned = thread::Builder::new().name("prov-auth-keygen".into()).spawn(move || {
             // Fails only when the caller went away meanwhile.
-            drop(answer.send(RsaKeyPair::generate(KeySize::Rsa2048)));
+            drop(answer.send(Private::generate(algorithm)));
         });
         spawned.map_err(|e| failed("starting a thread to make a signing key").source(e))?;
-        let pair = made.await.map_err(|e| failed("making a signing key").source(e))?;
-        Self::of(pair.map_err(|e| failed("making a signing key").source(e))?)
+        let private = made.await.map_err(|e| failed("making a signing key").source(e))?;
+        Self::of(private.map_err(|e| failed("making a signing key").source(e))?)
     }
 
-    /// The pair in a PEM text, PKCS#8 or PKCS#1.
+    /// The pair in a PEM text: PKCS#8, or PKCS#1 for RSA.
     pub(super) fn from_pem(pem: &SecretText) -> Result<Self> {
         let refused = || Error::new(codes::SIGNING_KEY_REFUSED);
-        // Gives PKCS#1 whatever the PEM holds.
-        let der =
-            EncodingKey::from_rsa_pem(pem.expose().as_bytes()).map_err(|e| refused().source(e))?;
-        let pair = RsaKeyPair::from_der(der.as_bytes()).map_err(|e| refused().source(e))?;
-        let pair = Self::of(pair)?;
+        let pair = Self::of(Private::from_pem(pem.expose().as_bytes()).ok_or_else(refused)?)?;
         // What no verifier would accept is of no use for signing.
-        pair.verification_key().map_err(|e| refused().source(e))?;
+        VerificationKey::new(Some(pair.id.clone()), &pair.public)
+            .map_err(|e| refused().source(e))?;
         Ok(pair)
     }
 
     /// The pair in a stored PKCS#8 document.
-    pub(super) fn from_pkcs8(pkcs8: &SecretBytes) -> Result<Self> {
-        let pair = RsaKeyPair::from_pkcs8(pkcs8.expose()).map_err(|e| {
+    pub(super) fn from_pkcs8(algorithm: Algorithm, pkcs8: &SecretBytes) -> Result<Self> {
+        let pkcs8 = pkcs8.expose();
+        let private = match algorithm {
+            Algorithm::Rs256 => RsaKeyPair::from_pkcs8(pkcs8).map(Private::Rsa),
+            Algorithm::Es256 => {
+                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).map(Private::P256)
+            }
+            Algorithm::EdDsa => Ed25519KeyPair::from_pkcs8(pkcs8).map(Private::Ed25519),
+        };
+        Self::of(private.map_err(|e| {
             Error::new(core_codes::STORE_CORRUPT).context("reading a signing key").source(e)
-        })?;
-        Self::of(pair)
+        })?)
     }
 
-    fn of(pair: RsaKeyPair) -> Result<Self> {
-        let public = pair.public_key();
-        let jwk = jwk_of(
-            base64url(public.modulus().big_endian_without_leading_zero()),
-            base64url(public.exponent().big_endian_without_leading_zero()),
-        );
-        Ok(Self { id: thumbprint(&jwk)?, pair })
+    fn of(private: Private) -> Result<Self> {
+        let public = match &private {
+            Private::Rsa(pair) => rsa_half(pair.public_key()),
+            Private::P256(pair) => PublicHalf::of_point(pair.public_key().as_ref())?,
+            Private::Ed25519(pair) => {
+                PublicHalf::Ed25519 { x: pair.public_key().as_ref().to_vec() }
+            }
+        };
+        Ok(Self { id: thumbprint(&public)?, public, private })
     }
 
     /// The thumbprint of the public half (RFC 7638).
@@ -70,66 +85,108 @@ impl RsaPair {
         &self.id
     }
 
-    /// Modulus and exponent, big-endian.
-    pub(super) fn numbers(&self) -> (Vec<u8>, Vec<u8>) {
-        numbers(self.pair.public_key())
+    pub(super) const fn public(&self) -> &PublicHalf {
+        &self.public
     }
 
     /// The private key as PKCS#8.
     pub(super) fn pkcs8(&self) -> Result<SecretBytes> {
-        let der: Pkcs8V1Der<'_> =
-            self.pair.as_der().map_err(|e| failed("encoding a signing key").source(e))?;
-        Ok(SecretBytes::new(der.as_ref().to_vec()))
+        let unwritable = |e| failed("encoding a signing key").source(e);
+        let der = match &self.private {
+            Private::Rsa(pair) => {
+                AsDer::<Pkcs8V1Der<'_>>::as_der(pair).map_err(unwritable)?.as_ref().to_vec()
+            }
+            Private::P256(pair) => pair.to_pkcs8v1().map_err(unwritable)?.as_ref().to_vec(),
+            Private::Ed25519(pair) => pair.to_pkcs8v1().map_err(unwritable)?.as_ref().to_vec(),
+        };
+        Ok(SecretBytes::new(der))
     }
 
-    fn verification_key(&self) -> Result<VerificationKey> {
-        let (modulus, exponent) = self.numbers();
-        VerificationKey::rsa(Some(self.id.clone()), &modulus, &exponent)
+    /// Signs (RFC 7518, sections 3.3 and 3.4; RFC 8037, section 3.1).
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
+        let rng = SystemRandom::new();
+        let signature = match &self.private {
+            Private::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                let signed = pair.sign(&RSA_PKCS1_SHA256, &rng, message, &mut signature);
+                signed.map(|()| signature)
+            }
+            Private::P256(pair) => pair.sign(&rng, message).map(|made| made.as_ref().to_vec()),
+            Private::Ed25519(pair) => pair.try_sign(message).map(|made| made.as_ref().to_vec()),
+        };
+        signature.map_err(|e| failed("signing a token").source(e))
+    }
+}
+
+impl Private {
+    fn generate(algorithm: Algorithm) -> Result<Self, aws_lc_rs::error::Unspecified> {
+        match algorithm {
+            Algorithm::Rs256 => RsaKeyPair::generate(KeySize::Rsa2048).map(Self::Rsa),
+            Algorithm::Es256 => {
+                EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map(Self::P256)
+            }
+            Algorithm::EdDsa => Ed25519KeyPair::generate().map(Self::Ed25519),
+        }
+    }
+
+    /// Whatever kind of key the text holds; what is none holds nothing.
+    fn from_pem(pem: &[u8]) -> Option<Self> {
+        // Gives PKCS#1 whatever the PEM holds.
+        let rsa = EncodingKey::from_rsa_pem(pem).ok();
+        if let Some(pair) = rsa.and_then(|der| RsaKeyPair::from_der(der.as_bytes()).ok()) {
+            return Some(Self::Rsa(pair));
+        }
+        let curve = EncodingKey::from_ec_pem(pem).ok();
+        let read = |der: &[u8]| EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der);
+        if let Some(pair) = curve.and_then(|der| read(der.as_bytes()).ok()) {
+            return Some(Self::P256(pair));
+        }
+        let edwards = EncodingKey::from_ed_pem(pem).ok()?;
+        Ed25519KeyPair::from_pkcs8(edwards.as_bytes()).ok().map(Self::Ed25519)
     }
 }
 
 /// Refuses a public key (PEM, SPKI) that is not the one of this pair.
-pub(super) fn require_match(pair: Option<&RsaPair>, pem: &str) -> Result<()> {
+pub(super) fn require_match(pair: Option<&SigningPair>, pem: &str) -> Result<()> {
     let refused = |why: &'static str| Error::new(codes::SIGNING_KEY_REFUSED).detail(why);
-    let unreadable = || refused("the public key is not an RSA public key as PEM (SPKI)");
-    let key = DecodingKey::from_rsa_pem(pem.as_bytes()).map_err(|e| unreadable().source(e))?;
-    let der = key.try_get_as_bytes().map_err(|e| unreadable().source(e))?;
-    let public = RsaPublicKey::from_der(der).map_err(|e| unreadable().source(e))?;
+    let public = public_of_pem(pem.as_bytes())
+        .ok_or_else(|| refused("the public key is no RSA, P-256 or Ed25519 public key as PEM"))?;
     let Some(pair) = pair else {
         return Err(refused("a public key is given without its private key; give both or neither"));
     };
-    if numbers(&public) == pair.numbers() {
+    if public == pair.public {
         Ok(())
     } else {
         Err(refused("the public key does not belong to the private key; give the two of one pair"))
     }
 }
 
-/// Modulus and exponent, big-endian.
-fn numbers(public: &RsaPublicKey) -> (Vec<u8>, Vec<u8>) {
-    (
-        public.modulus().big_endian_without_leading_zero().to_vec(),
-        public.exponent().big_endian_without_leading_zero().to_vec(),
-    )
+fn public_of_pem(pem: &[u8]) -> Option<PublicHalf> {
+    if let Ok(key) = DecodingKey::from_rsa_pem(pem) {
+        let der = key.try_get_as_bytes().ok()?;
+        return RsaPublicKey::from_der(der).ok().map(|public| rsa_half(&public));
+    }
+    if let Ok(key) = DecodingKey::from_ec_pem(pem) {
+        return PublicHalf::of_point(key.try_get_as_bytes().ok()?).ok();
+    }
+    let key = DecodingKey::from_ed_pem(pem).ok()?;
+    Some(PublicHalf::Ed25519 { x: key.try_get_as_bytes().ok()?.to_vec() })
 }
 
-/// A public key as a JWK for RS256 signatures, without an id.
-pub(super) fn jwk_of(n: String, e: String) -> Jwk {
-    Jwk {
-        common: CommonParameters {
-            public_key_use: Some(PublicKeyUse::Signature),
-            key_algorithm: Some(KeyAlgorithm::RS256),
-            ..CommonParameters::default()
-        },
-        algorithm: AlgorithmParameters::RSA(RSAKeyParameters { key_type: RSAKeyType::RSA, n, e }),
+fn rsa_half(public: &RsaPublicKey) -> PublicHalf {
+    PublicHalf::Rsa {
+        modulus: public.modulus().big_endian_without_leading_zero().to_vec(),
+        exponent: public.exponent().big_endian_without_leading_zero().to_vec(),
     }
 }
 
-fn thumbprint(jwk: &Jwk) -> Result<String> {
+fn thumbprint(public: &PublicHalf) -> Result<String> {
     // Several backends in one program would make the first use panic. An error means that one has been
     // chosen already, which is fine.
     let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-    jwk.thumbprint(ThumbprintHash::SHA256)
+    public
+        .jwk()
+        .thumbprint(ThumbprintHash::SHA256)
         .map_err(|e| failed("computing the thumbprint of a signing key").source(e))
 }
 

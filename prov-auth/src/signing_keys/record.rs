@@ -6,8 +6,8 @@ use prov_core::store::Entity;
 use prov_core::{Error, Result, SecretBytes, Timestamp, codes};
 use serde::{Deserialize, Serialize};
 
-use super::pair::RsaPair;
-use crate::token::Algorithm;
+use super::pair::SigningPair;
+use crate::token::{Algorithm, PublicHalf};
 
 /// Which key is active and which is next: the one record that every transition replaces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,10 +36,8 @@ impl Entity for KeySetRecord {
 pub(super) struct KeyRecord {
     pub(super) id: String,
     pub(super) algorithm: Algorithm,
-    #[serde(with = "bytes")]
-    pub(super) modulus: Vec<u8>,
-    #[serde(with = "bytes")]
-    pub(super) exponent: Vec<u8>,
+    #[serde(flatten)]
+    pub(super) public: PublicHalf,
     /// PKCS#8; deleted when the key retires.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "exposed")]
     pub(super) private_key: Option<SecretBytes>,
@@ -52,13 +50,11 @@ pub(super) struct KeyRecord {
 
 impl KeyRecord {
     /// The record of a pair that was just made or imported.
-    pub(super) fn of(pair: &RsaPair, created_at: Timestamp) -> Result<Self> {
-        let (modulus, exponent) = pair.numbers();
+    pub(super) fn of(pair: &SigningPair, created_at: Timestamp) -> Result<Self> {
         Ok(Self {
             id: pair.id().to_owned(),
-            algorithm: Algorithm::Rs256,
-            modulus,
-            exponent,
+            algorithm: pair.public().algorithm(),
+            public: pair.public().clone(),
             private_key: Some(pair.pkcs8()?),
             created_at,
             activated_at: None,
@@ -89,27 +85,12 @@ impl Entity for KeyRecord {
     }
 }
 
-/// Bytes as base64.
-mod bytes {
-    use base64::Engine as _;
-    use base64::prelude::BASE64_STANDARD;
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(&BASE64_STANDARD.encode(bytes))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
-        BASE64_STANDARD.decode(String::deserialize(d)?).map_err(de::Error::custom)
-    }
-}
-
 /// A secret written out on purpose: the store is sealed at rest.
 mod exposed {
     use prov_core::SecretBytes;
     use serde::{Deserializer, Serializer};
 
-    use super::bytes;
+    use crate::token::stored_bytes as bytes;
 
     #[expect(clippy::ref_option, reason = "serde gives a reference to the field")]
     pub(super) fn serialize<S: Serializer>(

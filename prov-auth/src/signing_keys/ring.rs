@@ -2,19 +2,17 @@
 
 use std::fmt;
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::RSA_PKCS1_SHA256;
 use hashbrown::HashMap;
 use jsonwebtoken::jwk::JwkSet;
 use prov_core::store::Version;
-use prov_core::{Error, Result, SecretText, Timestamp, codes as core_codes};
+use prov_core::{Error, Result, SecretBytes, SecretText, Timestamp, codes as core_codes};
 use serde_json::json;
 
-use super::pair::{RsaPair, jwk_of};
+use super::pair::SigningPair;
 use super::record::{KeyRecord, KeySetRecord};
 use super::{KeyState, SigningKeyInfo};
 use crate::codes;
-use crate::token::{ACCESS_TOKEN_TYPE, Algorithm, VerificationKey, base64url};
+use crate::token::{ACCESS_TOKEN_TYPE, Algorithm, PublicHalf, VerificationKey, base64url};
 
 /// The keys at one moment.
 #[derive(Debug, Default)]
@@ -29,13 +27,12 @@ pub(crate) struct KeyRing {
 struct Verifier {
     key: VerificationKey,
     ends: Option<Timestamp>,
-    /// Modulus and exponent for the JWKS, in base64url.
-    numbers: (String, String),
+    public: PublicHalf,
 }
 
 /// The active key with the header of every token it signs.
 struct Signer {
-    pair: RsaPair,
+    pair: SigningPair,
     header: String,
 }
 
@@ -60,7 +57,9 @@ impl KeyRing {
                 _ => KeyState::Retired,
             };
             if state == KeyState::Active {
-                ring.signer = record.private_key.as_ref().map(Signer::of).transpose()?;
+                let private_key = record.private_key.as_ref();
+                let signer = private_key.map(|key| Signer::of(record.algorithm, key));
+                ring.signer = signer.transpose()?;
             }
             ring.add(record, state)?;
         }
@@ -72,13 +71,11 @@ impl KeyRing {
     }
 
     fn add(&mut self, record: KeyRecord, state: KeyState) -> Result<()> {
-        let key = VerificationKey::rsa(Some(record.id.clone()), &record.modulus, &record.exponent)
-            .map_err(|e| {
-                Error::new(core_codes::STORE_CORRUPT).context("reading a signing key").source(e)
-            })?;
-        let numbers = (base64url(&record.modulus), base64url(&record.exponent));
-        let ends = record.verifies_until;
-        self.verifiers.insert(record.id.clone(), Verifier { key, ends, numbers });
+        let key = VerificationKey::new(Some(record.id.clone()), &record.public).map_err(|e| {
+            Error::new(core_codes::STORE_CORRUPT).context("reading a signing key").source(e)
+        })?;
+        let (ends, public) = (record.verifies_until, record.public);
+        self.verifiers.insert(record.id.clone(), Verifier { key, ends, public });
         self.infos.push(SigningKeyInfo {
             id: record.id,
             algorithm: record.algorithm,
@@ -117,8 +114,7 @@ impl KeyRing {
     pub(super) fn jwks(&self, now: Timestamp) -> serde_json::Value {
         let live = self.infos.iter().filter(|info| is_live(info, now));
         let keys = live.filter_map(|info| {
-            let (n, e) = self.verifiers.get(&info.id)?.numbers.clone();
-            let mut jwk = jwk_of(n, e);
+            let mut jwk = self.verifiers.get(&info.id)?.public.jwk();
             jwk.common.key_id = Some(info.id.clone());
             Some(jwk)
         });
@@ -137,24 +133,18 @@ fn is_live(info: &SigningKeyInfo, now: Timestamp) -> bool {
 }
 
 impl Signer {
-    fn of(private_key: &prov_core::SecretBytes) -> Result<Self> {
-        let pair = RsaPair::from_pkcs8(private_key)?;
-        let header = json!({
-            "alg": Algorithm::Rs256, "typ": ACCESS_TOKEN_TYPE, "kid": pair.id(),
-        });
+    fn of(algorithm: Algorithm, private_key: &SecretBytes) -> Result<Self> {
+        let pair = SigningPair::from_pkcs8(algorithm, private_key)?;
+        let header = json!({ "alg": algorithm, "typ": ACCESS_TOKEN_TYPE, "kid": pair.id() });
         Ok(Self { header: base64url(header.to_string()), pair })
     }
 
     fn sign(&self, payload: &str) -> Result<SecretText> {
-        let mut signature = vec![0; self.pair.pair.public_modulus_len()];
         let mut token = String::with_capacity(self.header.len() + payload.len() + 700);
         token.push_str(&self.header);
         token.push('.');
         token.push_str(payload);
-        self.pair
-            .pair
-            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), token.as_bytes(), &mut signature)
-            .map_err(|e| Error::new(core_codes::INTERNAL).context("signing a token").source(e))?;
+        let signature = self.pair.sign(token.as_bytes())?;
         token.push('.');
         token.push_str(&base64url(&signature));
         Ok(SecretText::new(token))

@@ -95,6 +95,12 @@ impl TokenIssuer {
         Ok(IssuedToken { token, token_id: token_id.as_str().to_owned(), expires_at })
     }
 
+    /// Who issues (`iss`).
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.options.issuer
+    }
+
     /// How long a token lives.
     #[must_use]
     pub fn lifetime(&self) -> Duration {

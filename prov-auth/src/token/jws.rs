@@ -8,16 +8,20 @@
 //! * A member that stands twice in an object is refused (RFC 7515, section 4).
 //! * Base64url is canonical: no padding, no line breaks, no stray bits (RFC 7515, section 2).
 
+mod algorithm;
 mod header;
 mod key;
+mod public;
 mod roca;
 mod strict_json;
 
+pub use algorithm::Algorithm;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use header::Header;
-pub use key::{Algorithm, VerificationKey, VerificationKeys};
+pub use key::{VerificationKey, VerificationKeys};
 use prov_core::{Error, Result};
+pub(crate) use public::{PublicHalf, stored as stored_bytes};
 pub(super) use strict_json::from_object;
 
 use crate::codes;

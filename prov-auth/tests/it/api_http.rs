@@ -12,25 +12,25 @@ use tower::ServiceExt;
 
 use crate::user_fixture::{House, PASSWORD};
 
-struct Client {
-    house: House,
+pub(crate) struct Client {
+    pub(crate) house: House,
     app: axum::Router,
 }
 
-struct Answer {
-    status: u16,
-    headers: http::HeaderMap,
-    body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Value,
 }
 
 impl Client {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let house = House::new().await;
         house.user("admin", &[Role::Admin]).await;
         Self::of(house)
     }
 
-    fn of(house: House) -> Self {
+    pub(crate) fn of(house: House) -> Self {
         let (router, _) = api::router(house.service.clone()).split_for_parts();
         let table = Arc::new(RouteTable::new(api::routes()).unwrap());
         let edge = EdgeLayer::new(Arc::new(house.clock.clone())).with_routes(table);
@@ -38,7 +38,7 @@ impl Client {
         Self { house, app }
     }
 
-    async fn send(
+    pub(crate) async fn send(
         &self,
         method: &str,
         path: &str,
@@ -60,7 +60,13 @@ impl Client {
         Answer { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
-    async fn json(&self, method: &str, path: &str, token: Option<&str>, body: Value) -> Answer {
+    pub(crate) async fn json(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Value,
+    ) -> Answer {
         let (body, kind) = match body {
             Value::Null => (Body::empty(), ""),
             body => (Body::from(body.to_string()), "application/json"),
@@ -68,11 +74,11 @@ impl Client {
         self.send(method, path, token, body, kind).await
     }
 
-    async fn form(&self, path: &str, token: Option<&str>, form: String) -> Answer {
+    pub(crate) async fn form(&self, path: &str, token: Option<&str>, form: String) -> Answer {
         self.send("POST", path, token, Body::from(form), "application/x-www-form-urlencoded").await
     }
 
-    async fn login(&self, name: &str) -> (String, String) {
+    pub(crate) async fn login(&self, name: &str) -> (String, String) {
         let body = json!({"username": name, "password": PASSWORD});
         let answer = self.json("POST", "/api/v1/auth/login", None, body).await;
         assert_eq!(answer.status, 200, "{}", answer.body);

@@ -4,6 +4,9 @@
 
 #[cfg(feature = "axum")]
 #[cfg(test)]
+mod api_clauses;
+#[cfg(feature = "axum")]
+#[cfg(test)]
 mod api_http;
 #[cfg(feature = "axum")]
 #[cfg(test)]
@@ -20,6 +23,9 @@ mod layers_rate_limit;
 mod login_mfa;
 #[cfg(test)]
 mod login_password;
+#[cfg(feature = "axum")]
+#[cfg(test)]
+mod python;
 #[cfg(test)]
 mod refresh_interleavings;
 #[cfg(test)]
@@ -27,7 +33,11 @@ mod refresh_tokens;
 #[cfg(test)]
 mod session_lifecycle;
 #[cfg(test)]
+mod token_algorithms;
+#[cfg(test)]
 mod token_allocation;
+#[cfg(test)]
+mod token_clauses;
 #[cfg(test)]
 mod token_fixture;
 #[cfg(test)]
@@ -38,6 +48,11 @@ mod token_refusals;
 mod token_revocation;
 #[cfg(test)]
 mod token_rotation;
+#[cfg(test)]
+mod token_rotation_by_age;
+#[cfg(feature = "axum")]
+#[cfg(test)]
+mod token_third_party;
 #[cfg(test)]
 mod user_accounts;
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub(crate) fn public_pem(pair: &RsaKeyPair) -> String {
     labelled("PUBLIC KEY", der.as_ref())
 }
 
-fn labelled(label: &str, der: &[u8]) -> String {
+pub(crate) fn labelled(label: &str, der: &[u8]) -> String {
     let body = BASE64_STANDARD.encode(der);
     let lines = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap());
     let text = lines.collect::<Vec<_>>().join("\n");

