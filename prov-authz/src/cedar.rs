@@ -4,6 +4,8 @@ mod context;
 mod engine;
 mod entities;
 mod evaluate;
+#[cfg(feature = "fast")]
+mod fast;
 mod held;
 mod index;
 mod name;
@@ -14,6 +16,8 @@ mod scope;
 mod snapshot;
 mod status;
 
+#[cfg(test)]
+mod corpus_tests;
 #[cfg(test)]
 mod differential_tests;
 

@@ -4,9 +4,6 @@ use cedar_policy::{
     AuthorizationError, Authorizer, Decision as Verdict, Entities, PolicySet, Request,
 };
 
-#[cfg(test)]
-mod corpus_tests;
-
 /// What an error inside a policy does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnError {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use cedar_policy::{Policy, PolicyId, PolicySet};
 use prov_core::{Error, Result, codes};
 
+#[cfg(feature = "fast")]
+use super::fast::{Body, Compiler};
 use super::index::{Number, ScopeIndex};
 use super::name::Closure;
 use super::scope::Scope;
@@ -15,11 +17,36 @@ use crate::load::Compiled;
 pub(crate) struct Rule {
     pub(crate) id: Box<str>,
     pub(crate) scope: Scope,
+    #[cfg(feature = "fast")]
+    pub(crate) body: Body,
 }
 
-impl Rule {
-    pub(crate) fn of(policy: &Policy) -> Self {
-        Self { id: policy.id().to_string().into(), scope: Scope::of(policy) }
+/// Reads policies.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    #[cfg(feature = "fast")]
+    compiler: Compiler,
+}
+
+impl Reader {
+    pub(crate) fn new() -> Self {
+        Self {
+            #[cfg(feature = "fast")]
+            compiler: Compiler::new(),
+        }
+    }
+
+    #[cfg_attr(
+        not(feature = "fast"),
+        expect(clippy::unused_self, reason = "conditions are left to Cedar")
+    )]
+    pub(crate) fn rule(&mut self, policy: &Policy) -> Rule {
+        Rule {
+            id: policy.id().to_string().into(),
+            scope: Scope::of(policy),
+            #[cfg(feature = "fast")]
+            body: self.compiler.body(policy),
+        }
     }
 }
 
@@ -34,7 +61,7 @@ impl Rules {
     /// Those of this set. What the set before it, if there is one, knows of a policy that stayed as
     /// it was is taken over.
     pub(crate) fn of(compiled: &Compiled, before: Option<(&Compiled, &Self)>) -> Result<Self> {
-        let mut all = Vec::with_capacity(compiled.documents.len());
+        let (mut reader, mut all) = (Reader::new(), Vec::new());
         for (id, document) in &compiled.documents {
             let known = before.and_then(|(compiled, rules)| {
                 let same = compiled.documents.get(id).is_some_and(|old| old.text == document.text);
@@ -44,7 +71,7 @@ impl Rules {
                 Arc::clone(rule)
             } else {
                 let policy = compiled.policies.policy(&PolicyId::new(id));
-                Arc::new(Rule::of(policy.ok_or_else(|| lost(id))?))
+                Arc::new(reader.rule(policy.ok_or_else(|| lost(id))?))
             };
             all.push(rule);
         }

@@ -4,6 +4,8 @@ use cedar_policy::Authorizer;
 use prov_core::{Result, Timestamp};
 
 use super::evaluate::{Evaluated, OnError, evaluate};
+#[cfg(feature = "fast")]
+use super::fast;
 use super::held::Held;
 use super::index::Number;
 use super::prepare::prepare;
@@ -44,6 +46,29 @@ impl Snapshot {
 
     /// What these policies, its [candidates](Self::candidates), say of a request.
     pub(super) fn evaluate(&self, held: &Held<'_>, candidates: &[Number]) -> Result<Evaluated> {
+        #[cfg(feature = "fast")]
+        if let Some(evaluated) = self.evaluate_fast(held, candidates) {
+            return Ok(evaluated);
+        }
+        self.evaluate_by_cedar(held, candidates)
+    }
+
+    /// The same without Cedar; nothing when it has to be asked.
+    #[cfg(feature = "fast")]
+    pub(super) fn evaluate_fast(
+        &self,
+        held: &Held<'_>,
+        candidates: &[Number],
+    ) -> Option<Evaluated> {
+        fast::evaluate(&self.rules, candidates, &fast::Facts::of(held)?)
+    }
+
+    /// The same by Cedar.
+    pub(super) fn evaluate_by_cedar(
+        &self,
+        held: &Held<'_>,
+        candidates: &[Number],
+    ) -> Result<Evaluated> {
         let prepared = prepare(self, held)?;
         let policies = set_of(&self.compiled.policies, &self.rules, candidates)?;
         let authorizer = Authorizer::new();
