@@ -29,10 +29,26 @@ pub const PRINCIPALS_UNKNOWN: Code = Code::new(
     Kind::InvalidRequest,
     "only the caller can be asked about here; leave `principal` out",
 );
+/// The entity stands in the policy directory, which is where it is changed.
+pub const ENTITY_IN_DIRECTORY: Code = Code::new(
+    "authz.entity_in_directory",
+    Kind::Conflict,
+    "this entity stands in `entities.json` of the policy directory; change it there",
+);
+/// The entity is not in the inventory.
+pub const ENTITY_UNKNOWN: Code =
+    Code::new("authz.entity_unknown", Kind::NotFound, "the inventory has no such entity");
 
 /// Every code of this crate.
-pub const ALL: &[Code] =
-    &[ACCESS_DENIED, ROUTE_UNGUARDED, POLICIES_INVALID, POLICIES_BUILT_IN, PRINCIPALS_UNKNOWN];
+pub const ALL: &[Code] = &[
+    ACCESS_DENIED,
+    ROUTE_UNGUARDED,
+    POLICIES_INVALID,
+    POLICIES_BUILT_IN,
+    PRINCIPALS_UNKNOWN,
+    ENTITY_IN_DIRECTORY,
+    ENTITY_UNKNOWN,
+];
 
 #[cfg(test)]
 mod tests {

@@ -46,6 +46,7 @@ mod cedar;
 pub mod codes;
 mod decision;
 mod engine;
+mod entities;
 mod explain;
 mod load;
 mod reload;
@@ -60,6 +61,9 @@ pub use authorize::{Authz, AuthzFuture, AuthzLayer, Protection};
 pub use cedar::{Candidate, CedarEngine, EngineStats, LoadFailure, PolicySource, PolicyStatus};
 pub use decision::{Decision, DecisionId, DecisionIds, Revision};
 pub use engine::{DenyAll, PolicyEngine};
+pub use entities::{
+    Contradiction, EntitiesPage, EntitiesSnapshot, Inventory, InventoryPolicy, Origin, StoredEntity,
+};
 pub use explain::{Explanation, Lever, PartNote, PolicyNote, PolicyOutcome, Remedy};
 pub use load::{
     CedarOptions, Finding, PolicyFiles, PolicyInfo, Report, Severity, SourceFile, validate_dir,

@@ -11,6 +11,7 @@ use std::path::Path;
 
 pub use compile::PolicyInfo;
 pub(crate) use compile::{Compiled, compile, findings_of_draft};
+pub(crate) use files::ENTITIES_FILE;
 pub use files::{PolicyFiles, SourceFile};
 pub(crate) use finding::refusal;
 pub use finding::{Finding, Severity};

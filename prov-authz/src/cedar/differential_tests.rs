@@ -9,6 +9,7 @@ use prov_core::{ManualClock, Principal, PrincipalKind, Role};
 
 use super::evaluate::{OnError, evaluate};
 use super::held::hold;
+use super::live::Live;
 use super::prepare::{Prepared, prepare};
 use super::snapshot::Snapshot;
 use super::{CedarEngine, PolicySource, context_of};
@@ -64,7 +65,7 @@ when { context has reason };
 
 struct World {
     engine: CedarEngine,
-    live: Snapshot,
+    live: Live,
     authorizer: Authorizer,
 }
 
@@ -76,7 +77,10 @@ impl World {
         let now = "2026-03-02T12:00:00Z".parse().unwrap();
         Self {
             engine: CedarEngine::from_files(files, clock, options).unwrap(),
-            live: Snapshot::new(compiled, now, PolicySource::BuiltIn, None).unwrap(),
+            live: Live {
+                set: Snapshot::new(compiled, now, PolicySource::BuiltIn, None).unwrap().into(),
+                entities: Arc::default(),
+            },
             authorizer: Authorizer::new(),
         }
     }

@@ -12,21 +12,26 @@ use prov_core::{Clock, Error, Health, HealthCheck, Result};
 use super::context_of;
 use super::evaluate::Evaluated;
 use super::held::hold;
+use super::live::{Live, unfit, with_directory};
 use super::prepare::prepare;
 use super::snapshot::Snapshot;
 use super::status::{Counters, EngineStats, LoadFailure, PolicySource, PolicyStatus};
 use crate::anatomy::Sources;
+use crate::entities::{Change, Drafts, Origin};
 use crate::explain::{Explanation, Grounds, explain};
-use crate::load::{compile, findings_of_draft, first_address, refusal};
+use crate::load::{
+    Compiled, ENTITIES_FILE, SchemaFacts, compile, findings_of_draft, first_address, refusal,
+};
 use crate::{
-    AccessRequest, CedarOptions, Decision, DecisionId, DecisionIds, Finding, PolicyEngine,
-    PolicyFiles, PolicyInfo, Revision, SourceFile,
+    AccessRequest, CedarOptions, Decision, DecisionId, DecisionIds, EntitiesSnapshot, Finding,
+    PolicyEngine, PolicyFiles, PolicyInfo, Revision, SourceFile,
 };
 
 /// Decides by Cedar policies.
 ///
-/// * A set goes live only as a whole: schema, policies and all that is derived from them are one
-///   immutable snapshot behind one atomic pointer. A request sees one snapshot from start to end.
+/// * A set goes live only as a whole: schema, policies, entities and all that is derived from them
+///   are one immutable snapshot behind one atomic pointer. A request sees one snapshot from start to
+///   end.
 /// * A set goes live only when it is valid: it parses, every policy has a unique `@id` and a
 ///   `@description`, strict validation against the schema finds nothing, and the schema has what prov
 ///   asks. Otherwise the set in force stays, and [`status`](Self::status) says why.
@@ -34,7 +39,9 @@ use crate::{
 ///   forbid that fails would permit.
 #[derive(Debug)]
 pub struct CedarEngine {
-    live: ArcSwap<Snapshot>,
+    live: ArcSwap<Live>,
+    /// Held by whoever makes the next snapshot out of the one in force.
+    changing: Mutex<()>,
     last_failure: Mutex<Option<LoadFailure>>,
     options: CedarOptions,
     clock: Arc<dyn Clock>,
@@ -99,9 +106,13 @@ impl CedarEngine {
         options: CedarOptions,
     ) -> Result<Self> {
         let compiled = compile(files, &options).map_err(|findings| refusal(&findings))?;
-        let snapshot = Snapshot::new(compiled, clock.now(), source, None)?;
+        let entities = with_directory(&EntitiesSnapshot::default(), &compiled)
+            .map_err(|error| refusal(&of_entities(&error)))?;
+        let set = Arc::new(Snapshot::new(compiled, clock.now(), source, None)?);
+        let live = Live { set, entities: Arc::new(entities) };
         Ok(Self {
-            live: ArcSwap::from_pointee(snapshot),
+            live: ArcSwap::from_pointee(live),
+            changing: Mutex::new(()),
             last_failure: Mutex::new(None),
             options,
             clock,
@@ -116,11 +127,13 @@ impl CedarEngine {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn candidate(&self, directory: &Path) -> Result<Candidate> {
-        let read = PolicyFiles::read(directory).and_then(|files| compile(&files, &self.options));
+        let read = PolicyFiles::read(directory)
+            .and_then(|files| compile(&files, &self.options))
+            .and_then(|compiled| self.fits(compiled));
         match read {
             Ok(compiled) => {
                 let (now, before) = (self.clock.now(), self.live.load());
-                Snapshot::new(compiled, now, PolicySource::Directory, Some(&**before))
+                Snapshot::new(compiled, now, PolicySource::Directory, Some(&before.set))
                     .map(Candidate)
             }
             Err(findings) => {
@@ -132,14 +145,106 @@ impl CedarEngine {
         }
     }
 
-    /// Puts a candidate in force: one atomic store, after which every new decision is its.
+    /// Refuses a set that what is in the inventory does not fit.
+    fn fits(&self, compiled: Compiled) -> std::result::Result<Compiled, Vec<Finding>> {
+        let live = self.live.load();
+        with_directory(&live.entities, &compiled).map_err(|error| of_entities(&error))?;
+        if compiled.schema_text != live.compiled.schema_text {
+            let findings = unfit(&compiled.facts, "schema.cedarschema", &live.entities);
+            if !findings.is_empty() {
+                return Err(findings);
+            }
+        }
+        Ok(compiled)
+    }
+
+    /// Puts a candidate in force, policies and entities at once: one atomic store, after which every
+    /// new decision is its. Returns what is in force then: the set before, if what was entered into
+    /// the inventory meanwhile makes a circle with the entities of the candidate.
     pub fn install(&self, candidate: Candidate) -> Revision {
-        let revision = candidate.revision().clone();
+        let changing = self.changing.lock();
         let mut last_failure = self.last_failure.lock();
-        self.live.store(Arc::new(candidate.0));
+        let before = self.live.load();
+        let entities = match with_directory(&before.entities, &candidate.0.compiled) {
+            Ok(entities) => Arc::new(entities),
+            Err(error) => {
+                self.counters.reload_failures.fetch_add(1, Ordering::Relaxed);
+                let findings = of_entities(&error);
+                *last_failure = Some(LoadFailure::new(self.clock.now(), findings));
+                return before.compiled.revision.clone();
+            }
+        };
+        let revision = candidate.revision().clone();
+        self.live.store(Arc::new(Live { set: Arc::new(candidate.0), entities }));
+        drop(changing);
         *last_failure = None;
         self.counters.reloads.fetch_add(1, Ordering::Relaxed);
         revision
+    }
+
+    /// What is known of resources and groups.
+    #[must_use]
+    pub fn entities(&self) -> Arc<EntitiesSnapshot> {
+        Arc::clone(&self.live.load().entities)
+    }
+
+    /// Reads the schema in force and what is known beside it.
+    pub(crate) fn with_entities<T>(
+        &self,
+        read: impl FnOnce(&SchemaFacts, &EntitiesSnapshot) -> Result<T>,
+    ) -> Result<T> {
+        let live = self.live.load();
+        read(&live.set.compiled.facts, &live.entities)
+    }
+
+    /// Enters entities into memory, all or none, and puts them in force: for embedders that keep the
+    /// inventory themselves, and for tests. Nothing is remembered or recorded; see
+    /// [`Inventory`](crate::Inventory), which does both. Returns the epoch.
+    ///
+    /// # Errors
+    /// As [`Inventory::put`](crate::Inventory::put), fields named as of one entity.
+    pub fn put_entities<'e>(
+        &self,
+        entities: impl IntoIterator<Item = &'e crate::ResourceEntity>,
+    ) -> Result<u64> {
+        self.change_entities(|facts, known| {
+            let mut drafts = Drafts::default();
+            let facts = entities.into_iter().map(|e| drafts.checked(facts, e, Origin::Store));
+            let changes = facts.map(|fact| fact.map(Change::Put)).collect::<Result<Vec<_>>>()?;
+            let epoch = known.epoch() + 1;
+            Ok((known.with(changes, epoch)?, epoch))
+        })
+    }
+
+    /// Takes entities out of memory; those that are not there are passed over. As
+    /// [`put_entities`](Self::put_entities) otherwise.
+    ///
+    /// # Errors
+    /// None is known: what is taken out makes no circle.
+    pub fn remove_entities<'e>(
+        &self,
+        entities: impl IntoIterator<Item = &'e crate::EntityRef>,
+    ) -> Result<u64> {
+        self.change_entities(|_, known| {
+            let mut drafts = Drafts::default();
+            let gone = entities.into_iter().map(|e| drafts.uid(&e.kind, &e.id));
+            let changes: Vec<_> = gone.map(|uid| Change::Remove(uid, Origin::Store)).collect();
+            let epoch = known.epoch() + 1;
+            Ok((known.with(changes, epoch)?, epoch))
+        })
+    }
+
+    /// Replaces what is known; whoever decides sees it before this returns.
+    pub(crate) fn change_entities<T>(
+        &self,
+        change: impl FnOnce(&SchemaFacts, &EntitiesSnapshot) -> Result<(EntitiesSnapshot, T)>,
+    ) -> Result<T> {
+        let _changing = self.changing.lock();
+        let before = self.live.load();
+        let (entities, result) = change(&before.compiled.facts, &before.entities)?;
+        let (set, entities) = (Arc::clone(&before.set), Arc::new(entities));
+        self.live.store(Arc::new(Live { set, entities }));
+        Ok(result)
     }
 
     /// Replaces the set in force by that of a directory, or leaves it as it is. Leaves no audit
@@ -216,6 +321,8 @@ impl CedarEngine {
     /// As [`PolicyEngine::check`].
     pub fn explain(&self, request: &AccessRequest<'_>) -> Result<Explanation> {
         let live = self.live.load();
+        let resource = live.resolve(request.resource, &self.options)?;
+        let request = &AccessRequest { resource: &resource, ..*request };
         let prepared = prepare(&live, &hold(&live, request)?)?;
         let grounds = Grounds {
             policies: &live.compiled.policies,
@@ -230,11 +337,13 @@ impl CedarEngine {
     }
 
     /// Decides by this snapshot, uncounted.
-    pub(super) fn decide_by(&self, live: &Snapshot, asked: &AccessRequest<'_>) -> Decision {
+    pub(super) fn decide_by(&self, live: &Live, asked: &AccessRequest<'_>) -> Decision {
         let id = self.ids.next(asked.circumstances.time);
         let revision = live.compiled.revision.clone();
-        let evaluated =
-            hold(live, asked).and_then(|held| live.evaluate(&held, &live.candidates(&held)));
+        let evaluated = live.resolve(asked.resource, &self.options).and_then(|resource| {
+            let held = hold(live, &AccessRequest { resource: &resource, ..*asked })?;
+            live.evaluate(&held, &live.candidates(&held))
+        });
         match evaluated {
             Ok(Evaluated { allowed, policies, errors }) => {
                 let decision = verdict(allowed, policies, id, revision);
@@ -243,6 +352,14 @@ impl CedarEngine {
             Err(error) => refused(&error, id, revision),
         }
     }
+}
+
+/// A circle among entities as a finding.
+fn of_entities(error: &Error) -> Vec<Finding> {
+    let findings = error.fields().iter().map(|field| {
+        Finding::file(ENTITIES_FILE, &field.message, "take one of them out of the other")
+    });
+    findings.collect()
 }
 
 fn verdict(allowed: bool, policies: Vec<String>, id: DecisionId, revision: Revision) -> Decision {
@@ -274,7 +391,8 @@ impl PolicyEngine for CedarEngine {
 
     fn check(&self, request: &AccessRequest<'_>) -> Result<()> {
         let live = self.live.load();
-        let held = hold(&live, request)?;
+        let resource = live.resolve(request.resource, &self.options)?;
+        let held = hold(&live, &AccessRequest { resource: &resource, ..*request })?;
         if held.may_contradict() { prepare(&live, &held).map(drop) } else { Ok(()) }
     }
 

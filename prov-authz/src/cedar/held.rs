@@ -5,17 +5,19 @@ use prov_core::{Error, Principal, PrincipalKind, Result, Role, codes};
 
 use super::context::known_circumstances;
 use super::entities::check_id;
+use super::live::Live;
 use super::name::{Closure, Name};
 use super::resource::{check_resource, structured_entity};
-use super::snapshot::Snapshot;
-use crate::AccessRequest;
 use crate::load::{ActionFacts, PrincipalTypes, SchemaFacts, TypeFacts};
+use crate::{AccessRequest, EntitiesSnapshot};
 
-/// A request that the policies can speak of.
+/// A request that the policies can speak of; its resource is as it is known, if it is.
 #[derive(Debug)]
 pub(super) struct Held<'a> {
     pub(super) asked: AccessRequest<'a>,
     pub(super) facts: &'a SchemaFacts,
+    /// What is known of other entities than those of the request.
+    pub(super) known: &'a EntitiesSnapshot,
     pub(super) action_facts: &'a ActionFacts,
     pub(super) resource_facts: &'a TypeFacts,
     pub(super) principal: Closure<'a>,
@@ -37,15 +39,16 @@ impl Held<'_> {
 
 /// Holds the request against the schema. Everything prov builds itself was tried when the schema was
 /// loaded; what the asker claims is checked here, field by field.
-pub(super) fn hold<'a>(snapshot: &'a Snapshot, asked: &AccessRequest<'a>) -> Result<Held<'a>> {
-    let facts = &snapshot.compiled.facts;
+pub(super) fn hold<'a>(live: &'a Live, asked: &AccessRequest<'a>) -> Result<Held<'a>> {
+    let facts = &live.set.compiled.facts;
     let invalid =
         |field: &str, message: String| Error::new(codes::INVALID_REQUEST).field(field, message);
     let Some(action) = facts.actions.get(asked.action) else {
         let shown: String = asked.action.chars().take(64).flat_map(char::escape_debug).collect();
         return Err(invalid("action", format!("the schema has no action `{shown}`")));
     };
-    let (resource_facts, resource) = check_resource(facts, asked.resource)?;
+    let (resource_facts, mut resource) = check_resource(facts, asked.resource)?;
+    live.complete(&mut resource);
     let structured = if resource_facts.is_plain {
         None
     } else {
@@ -62,10 +65,12 @@ pub(super) fn hold<'a>(snapshot: &'a Snapshot, asked: &AccessRequest<'a>) -> Res
     asked.claims.check()?;
     asked.claims.check_declared(asked.action, &action.context)?;
     known_circumstances(&asked.circumstances)?;
-    let principal = principal_closure(&facts.principals, asked.principal)?;
+    let mut principal = principal_closure(&facts.principals, asked.principal)?;
+    live.complete(&mut principal);
     Ok(Held {
         asked: *asked,
         facts,
+        known: &live.entities,
         action_facts: action,
         resource_facts,
         principal,

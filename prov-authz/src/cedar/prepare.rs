@@ -6,6 +6,7 @@ use prov_core::{Error, Result, codes};
 use super::context_of;
 use super::entities::principal_entities;
 use super::held::Held;
+use super::live::completed;
 use super::resource::resource_entity;
 use super::snapshot::Snapshot;
 
@@ -23,6 +24,7 @@ pub(super) fn prepare(snapshot: &Snapshot, held: &Held<'_>) -> Result<Prepared> 
     let resource = resource_entity(held)?;
     let resource_uid = resource.uid();
     all.push(resource);
+    let mut all = completed(held, all)?;
     all.extend(held.action_facts.entities.iter().cloned());
     let action = held.action_facts.uid.clone();
     let request = Request::new(principal, action, resource_uid, context, None).map_err(|e| {

@@ -10,7 +10,7 @@ use super::entities::{check_id, unsuitable};
 use super::held::Held;
 use super::name::{Closure, Name, uid};
 use crate::load::{AttributeKind, SchemaFacts, TypeFacts};
-use crate::{EntityRef, ResourceEntity};
+use crate::{EntityRef, ResourceEntity, StoredEntity};
 
 /// The resource by name, with its type; refuses and names what the schema does not know.
 pub(super) fn check_resource<'a>(
@@ -98,16 +98,55 @@ fn parents_of<'a>(
     Ok(parents)
 }
 
+/// What the resource is in directly, by type (without namespace) and id: as stated, and as its
+/// attributes say. Refuses and names what the schema does not know.
+pub(crate) fn stated_parents(
+    facts: &SchemaFacts,
+    resource: &ResourceEntity,
+) -> Result<Vec<(String, String)>> {
+    let (declared, names) = check_resource(facts, resource)?;
+    if !declared.is_plain {
+        structured_entity(facts, declared, resource, &names)?;
+    }
+    let short = |kind: &str| kind.rsplit("::").next().unwrap_or(kind).to_owned();
+    Ok(names.above.iter().map(|name| (short(name.kind), name.id.to_owned())).collect())
+}
+
+/// An entity that is known, for Cedar.
+pub(super) fn known_entity(facts: &SchemaFacts, known: &StoredEntity) -> Result<Entity> {
+    let resource = known.resource();
+    let (declared, mut names) = check_resource(facts, &resource)?;
+    for above in known.above() {
+        let full = facts.types.get(&*above.kind).map(|declared| declared.full.as_str());
+        let name = full.map(|kind| Name { id: &above.id, kind });
+        names.above.extend(name.filter(|name| !names.above.contains(name)));
+    }
+    if declared.is_plain {
+        plain_entity(facts, declared, &resource, &names)
+    } else {
+        structured_entity(facts, declared, &resource, &names)
+    }
+}
+
 /// The resource for Cedar.
 pub(super) fn resource_entity(held: &Held<'_>) -> Result<Entity> {
     if let Some(structured) = &held.structured {
         return Ok(structured.clone());
     }
-    let own = uid(&held.resource_facts.name, held.resource.own.id);
+    plain_entity(held.facts, held.resource_facts, held.asked.resource, &held.resource)
+}
+
+fn plain_entity(
+    facts: &SchemaFacts,
+    declared: &TypeFacts,
+    resource: &ResourceEntity,
+    names: &Closure<'_>,
+) -> Result<Entity> {
+    let own = uid(&declared.name, names.own.id);
     let parents: Option<HashSet<_>> =
-        held.resource.above.iter().map(|parent| held.facts.uid_of(*parent)).collect();
+        names.above.iter().map(|parent| facts.uid_of(*parent)).collect();
     let parents = parents.ok_or_else(|| unsuitable("a type is missing"))?;
-    Entity::new(own, plain_attributes(held.resource_facts, held.asked.resource), parents)
+    Entity::new(own, plain_attributes(declared, resource), parents)
         .map_err(|e| unsuitable("a value is refused").source(e))
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet, ValidationMode, Validator};
@@ -10,7 +11,8 @@ use serde::Serialize;
 
 use super::files::PolicyFiles;
 use super::{CedarOptions, Finding, SchemaFacts, Severity, SourceFile, networks, probe};
-use crate::Revision;
+use crate::entities::{Drafts, EntityFact, Origin, read_entities};
+use crate::{EntityRef, Revision};
 
 /// A set that may go live.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(crate) struct Compiled {
     pub(crate) documents: BTreeMap<String, PolicyInfo>,
     pub(crate) schema_text: String,
     pub(crate) revision: Revision,
+    /// What `entities.json` says, each checked.
+    pub(crate) entities: Vec<Arc<EntityFact>>,
     pub(crate) warnings: Vec<Finding>,
 }
 
@@ -62,13 +66,45 @@ pub(crate) fn compile(
         validation.into_iter().partition(|finding| finding.severity == Severity::Error);
     findings.extend(errors);
     warnings.extend(more);
+    let entities = match &files.entities {
+        Some(file) => known_entities(&facts, file, &mut findings),
+        None => Vec::new(),
+    };
     if !findings.is_empty() {
         findings.extend(warnings);
         return Err(findings);
     }
-    let revision = revision(&files.schema, &sources);
+    let revision = revision(&sources, [Some(&files.schema), files.entities.as_ref()]);
     let schema_text = files.schema.text.clone();
-    Ok(Compiled { facts, policies, documents, schema_text, revision, warnings })
+    Ok(Compiled { facts, policies, documents, schema_text, revision, entities, warnings })
+}
+
+/// The entities of a file, each held against the schema.
+fn known_entities(
+    facts: &SchemaFacts,
+    file: &SourceFile,
+    findings: &mut Vec<Finding>,
+) -> Vec<Arc<EntityFact>> {
+    let mut drafts = Drafts::default();
+    let mut known = Vec::new();
+    let entities = read_entities(file, &facts.namespace).unwrap_or_else(|wrong| {
+        findings.extend(wrong);
+        Vec::new()
+    });
+    for (offset, entity) in entities {
+        match drafts.checked(facts, &entity, Origin::Directory) {
+            Ok(fact) => known.push(fact),
+            Err(error) => {
+                let EntityRef { kind, id } = &entity.entity;
+                let what: Vec<_> =
+                    error.fields().iter().map(|f| format!("{}: {}", f.field, f.message)).collect();
+                let message = format!("`{kind}::{}`: {}", id.escape_debug(), what.join("; "));
+                let remedy = "write what the schema declares";
+                findings.push(Finding::file(&file.name, message, remedy).at(&file.text, offset));
+            }
+        }
+    }
+    known
 }
 
 /// What is wrong with a draft, held against the schema in force.
@@ -211,9 +247,9 @@ fn replace_policy(sources: &[SourceFile], text: &str) -> Result<Vec<SourceFile>,
 }
 
 /// SHA-256 over names and texts, each with its length before it.
-fn revision(schema: &SourceFile, policies: &[SourceFile]) -> Revision {
+fn revision(policies: &[SourceFile], others: [Option<&SourceFile>; 2]) -> Revision {
     let mut hash = digest::Context::new(&digest::SHA256);
-    for file in policies.iter().chain([schema]) {
+    for file in policies.iter().chain(others.into_iter().flatten()) {
         for part in [&file.name, &file.text] {
             hash.update(&(part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());

@@ -8,6 +8,10 @@ use super::Finding;
 
 /// The name of the schema's file.
 pub(super) const SCHEMA_FILE: &str = "schema.cedarschema";
+/// The name of the file of entities, which need not be there.
+pub(crate) const ENTITIES_FILE: &str = "entities.json";
+/// No file of entities is larger than this many bytes: some 200,000 entities.
+const LARGEST_ENTITIES: u64 = 64 << 20;
 /// No file of a policy set is larger than this many bytes.
 const LARGEST: u64 = 4 << 20;
 
@@ -37,6 +41,8 @@ pub struct PolicyFiles {
     pub schema: SourceFile,
     /// The policies, sorted by the name of their file.
     pub policies: Vec<SourceFile>,
+    /// What is known of resources and groups, in Cedar's JSON.
+    pub entities: Option<SourceFile>,
 }
 
 impl PolicyFiles {
@@ -53,6 +59,7 @@ impl PolicyFiles {
                 file("production.cedar", include_str!("../../policies/production.cedar")),
                 file("staging.cedar", include_str!("../../policies/staging.cedar")),
             ],
+            entities: None,
         }
     }
 
@@ -62,7 +69,7 @@ impl PolicyFiles {
     /// When a file can't be written.
     pub fn write_missing(&self, directory: &Path) -> std::io::Result<()> {
         fs::create_dir_all(directory)?;
-        for file in self.policies.iter().chain([&self.schema]) {
+        for file in self.policies.iter().chain([&self.schema]).chain(&self.entities) {
             let path = directory.join(&file.name);
             if !path.exists() {
                 fs::write(path, &file.text)?;
@@ -72,7 +79,8 @@ impl PolicyFiles {
     }
 
     /// Reads `schema.cedarschema` and every `*.cedar` directly in a directory; names that start with
-    /// a dot are passed over, symbolic links are followed (as in mounted configuration maps).
+    /// a dot are passed over, symbolic links are followed (as in mounted configuration maps). Beside
+    /// them, `entities.json` may stand.
     ///
     /// # Errors
     /// Every file that can't be read, is not UTF-8 or is larger than 4 MiB; a set without schema or
@@ -82,15 +90,19 @@ impl PolicyFiles {
         let mut findings = Vec::new();
         let names = policy_names(directory).map_err(|finding| vec![finding])?;
         let mut read = |name: String| {
-            read_text(directory, &name)
+            let largest = if name == ENTITIES_FILE { LARGEST_ENTITIES } else { LARGEST };
+            read_text(directory, &name, largest)
                 .map_err(|finding| findings.push(finding))
                 .ok()
                 .map(|text| SourceFile { name, text })
         };
         let schema = read(SCHEMA_FILE.to_owned());
         let policies: Vec<_> = names.into_iter().filter_map(&mut read).collect();
+        // A link that leads nowhere is not absent: it is read, which fails.
+        let has_entities = directory.join(ENTITIES_FILE).symlink_metadata().is_ok();
+        let entities = has_entities.then(|| read(ENTITIES_FILE.to_owned())).flatten();
         match schema {
-            Some(schema) if findings.is_empty() => Ok(Self { schema, policies }),
+            Some(schema) if findings.is_empty() => Ok(Self { schema, policies, entities }),
             _ => Err(findings),
         }
     }
@@ -117,16 +129,17 @@ fn policy_names(directory: &Path) -> Result<Vec<String>, Finding> {
     Ok(names)
 }
 
-fn read_text(directory: &Path, name: &str) -> Result<String, Finding> {
+fn read_text(directory: &Path, name: &str, largest: u64) -> Result<String, Finding> {
     let unreadable = |error: std::io::Error| {
         let message = format!("the file can't be read: {}", error.kind());
         Finding::file(name, message, "see that it exists, is UTF-8 and may be read by the server")
     };
     let file = fs::File::open(directory.join(name)).map_err(unreadable)?;
     let mut text = String::new();
-    file.take(LARGEST + 1).read_to_string(&mut text).map_err(unreadable)?;
-    if text.len() as u64 > LARGEST {
-        return Err(Finding::file(name, "the file is larger than 4 MiB", "split it"));
+    file.take(largest + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > largest {
+        let message = format!("the file is larger than {} MiB", largest >> 20);
+        return Err(Finding::file(name, message, "split it"));
     }
     Ok(text)
 }

@@ -62,6 +62,12 @@ impl Finding {
         self
     }
 
+    /// At this line and column, both from 1.
+    pub(crate) const fn at_line(mut self, line: usize, column: usize) -> Self {
+        (self.line, self.column) = (line, column);
+        self
+    }
+
     /// In this policy.
     pub(crate) fn in_policy(mut self, id: &str) -> Self {
         self.policy = Some(id.to_owned());

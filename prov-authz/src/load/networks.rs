@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::Finding;
+use crate::{Contradiction, InventoryPolicy};
 
 /// The id of the policy that the corporate networks go into.
 pub(super) const POLICY: &str = "prod-ip-restriction";
@@ -24,11 +25,20 @@ pub struct CedarOptions {
     /// The namespace of schema and policies, `Provisioning` by default. An application's own schema
     /// declares `User`, `Team`, `Role` and `Api` in it besides the types of the application.
     pub namespace: String,
+    /// What is decided about resources that are not in the inventory.
+    pub inventory: InventoryPolicy,
+    /// What becomes of a request that contradicts the inventory.
+    pub contradiction: Contradiction,
 }
 
 impl Default for CedarOptions {
     fn default() -> Self {
-        Self { corporate_networks: vec![DEFAULT.to_owned()], namespace: NAMESPACE.to_owned() }
+        Self {
+            corporate_networks: vec![DEFAULT.to_owned()],
+            namespace: NAMESPACE.to_owned(),
+            inventory: InventoryPolicy::default(),
+            contradiction: Contradiction::default(),
+        }
     }
 }
 
@@ -47,6 +57,20 @@ impl CedarOptions {
     #[must_use]
     pub fn in_namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = namespace.into();
+        self
+    }
+
+    /// Deciding so about resources that are not in the inventory.
+    #[must_use]
+    pub const fn with_inventory(mut self, policy: InventoryPolicy) -> Self {
+        self.inventory = policy;
+        self
+    }
+
+    /// Treating requests that contradict the inventory so.
+    #[must_use]
+    pub const fn with_contradiction(mut self, contradiction: Contradiction) -> Self {
+        self.contradiction = contradiction;
         self
     }
 

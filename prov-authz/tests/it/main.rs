@@ -5,6 +5,8 @@
 mod api;
 mod explaining;
 mod fail_closed;
+mod inventory;
+mod known_resources;
 mod layer;
 mod loading;
 mod matrix;

@@ -120,6 +120,8 @@ actions! {
     MFA_BACKUP_CODE_USE = "mfa.backup_code.use", "A backup code was used up.";
     MFA_RESET = "mfa.reset", "An administrator removed a user's second factors.";
     AUTHZ_DECISION = "authz.decision", "A decision was asked for and given.";
+    AUTHZ_ENTITY_DELETE = "authz.entity.delete", "An entity was taken out of the inventory.";
+    AUTHZ_ENTITY_SET = "authz.entity.set", "Entities were entered into the inventory, or changed.";
     AUTHZ_POLICY_RELOAD = "authz.policy.reload", "A policy set was loaded, or refused and the old one kept.";
     KMS_KEY_CREATE = "kms.key.create", "A key was created.";
     KMS_KEY_ROTATE = "kms.key.rotate", "A key got a new version.";
