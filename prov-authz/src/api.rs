@@ -57,3 +57,5 @@ pub fn routes() -> Vec<Route> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::assert_routes_match;

@@ -6,7 +6,7 @@ mod protection;
 mod service;
 
 pub use future::AuthzFuture;
-pub use layer::AuthzLayer;
+pub use layer::{AuthzLayer, ResourceMapper};
 pub use protection::Protection;
 pub use service::Authz;
 pub(crate) use service::denial;

@@ -39,6 +39,13 @@ pub const ENTITY_IN_DIRECTORY: Code = Code::new(
 pub const ENTITY_UNKNOWN: Code =
     Code::new("authz.entity_unknown", Kind::NotFound, "the inventory has no such entity");
 
+/// Who may do something can be asked only where users are listed.
+pub const PRINCIPALS_UNLISTED: Code = Code::new(
+    "authz.principals_unlisted",
+    Kind::InvalidRequest,
+    "who may do something can't be asked here: users are not listed",
+);
+
 /// Every code of this crate.
 pub const ALL: &[Code] = &[
     ACCESS_DENIED,
@@ -46,6 +53,7 @@ pub const ALL: &[Code] = &[
     POLICIES_INVALID,
     POLICIES_BUILT_IN,
     PRINCIPALS_UNKNOWN,
+    PRINCIPALS_UNLISTED,
     ENTITY_IN_DIRECTORY,
     ENTITY_UNKNOWN,
 ];

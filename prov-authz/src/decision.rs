@@ -24,6 +24,8 @@ pub struct Decision {
     pub decision_id: DecisionId,
     /// The policy set that decided.
     pub revision: Revision,
+    /// The epoch of the stored entities it was decided with; absent when none are stored.
+    pub entities: Option<u64>,
 }
 
 impl Decision {
@@ -35,12 +37,19 @@ impl Decision {
             errors: Vec::new(),
             decision_id: id,
             revision,
+            entities: None,
         }
     }
 
     /// Denied by these policies, or by none that permits.
     pub fn deny(policies: Vec<String>, id: DecisionId, revision: Revision) -> Self {
         Self { allowed: false, ..Self::allow(policies, id, revision) }
+    }
+
+    /// Decided with the stored entities as of this epoch.
+    pub const fn with_entities(mut self, epoch: Option<u64>) -> Self {
+        self.entities = epoch;
+        self
     }
 
     /// Denied (whatever it was before) because of these errors; none changes nothing.
@@ -59,6 +68,7 @@ impl Decision {
             self.determining_policies.clone(),
             self.revision.as_str(),
         )
+        .with_entities(self.entities)
     }
 }
 

@@ -28,7 +28,8 @@
 //!   [`PolicyReloader`] (with its audit event), and with the feature `watch` a watcher of the
 //!   directory.
 //! * [`AuthzLayer`] decides every request of a tower service; [`DecisionService`] answers questions;
-//!   with the feature `axum`, [`api`] is its HTTP API.
+//!   with the feature `axum`, [`api`] is its HTTP API. [`authzen`] answers in the words of the
+//!   `AuthZEN` standard.
 //!
 //! # What fails closed
 //! No policy that permits; an unknown action, type or attribute; a missing one; an address that is
@@ -42,9 +43,11 @@ mod anatomy;
 pub mod api;
 mod asked;
 mod authorize;
+pub mod authzen;
 mod cedar;
 pub mod codes;
 mod decision;
+mod delegation;
 mod engine;
 mod entities;
 mod explain;
@@ -57,7 +60,7 @@ mod service;
 mod watch;
 
 pub use anatomy::{Fact, Part, Place, Seen};
-pub use authorize::{Authz, AuthzFuture, AuthzLayer, Protection};
+pub use authorize::{Authz, AuthzFuture, AuthzLayer, Protection, ResourceMapper};
 pub use cedar::{Candidate, CedarEngine, EngineStats, LoadFailure, PolicySource, PolicyStatus};
 pub use decision::{Decision, DecisionId, DecisionIds, Revision};
 pub use engine::{DenyAll, PolicyEngine};
@@ -71,4 +74,6 @@ pub use load::{
 pub use reload::PolicyReloader;
 pub use request::{AccessRequest, Circumstances, Claims};
 pub use resource::{EntityRef, ResourceEntity};
-pub use service::{DecisionService, Permitted, PrincipalSource, Question, StatedContext};
+pub use service::{
+    DecisionService, Permitted, PrincipalPage, PrincipalSource, Question, StatedContext,
+};

@@ -1,17 +1,23 @@
 //! Questions about decisions, asked by services and people, answered and recorded.
 
+mod answer;
 mod question;
+mod search;
 
 use std::fmt::Debug;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
+pub(crate) use answer::Answered;
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use prov_core::audit::{Action, Event, Outcome, Recorder, RecorderExt};
 use prov_core::{Clock, Error, Principal, Result, SecurityContext, codes as core_codes};
 pub use question::{Question, StatedContext};
+pub(crate) use search::Found;
 
 use crate::authorize::denial;
+use crate::delegation::Delegated;
 use crate::{
     AccessRequest, CedarEngine, Circumstances, Decision, EntityRef, Explanation, PolicyEngine,
     PolicyReloader, ResourceEntity, Revision, codes,
@@ -29,6 +35,34 @@ pub trait PrincipalSource: Debug + Send + Sync + 'static {
     /// # Errors
     /// When they can't be looked up.
     async fn principal(&self, id: &str) -> Result<Option<Principal>>;
+
+    /// Up to `limit` users in the order of their ids, after this one. For questions about who may do
+    /// something; a source that does not list its users can't be asked that.
+    ///
+    /// # Errors
+    /// [`PRINCIPALS_UNLISTED`](codes::PRINCIPALS_UNLISTED); when they can't be looked up.
+    async fn principals(&self, after: Option<&str>, limit: NonZeroU32) -> Result<PrincipalPage> {
+        let _ = (after, limit);
+        Err(codes::PRINCIPALS_UNLISTED.into())
+    }
+}
+
+/// A part of all users.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct PrincipalPage {
+    /// Users, ids ascending; locked ones are left out.
+    pub items: Vec<Principal>,
+    /// The id after which the next part starts; `None` at the end.
+    pub next: Option<String>,
+}
+
+impl PrincipalPage {
+    /// A part of all users, and where the next one starts.
+    #[must_use]
+    pub const fn new(items: Vec<Principal>, next: Option<String>) -> Self {
+        Self { items, next }
+    }
 }
 
 /// Answers questions about decisions.
@@ -36,7 +70,8 @@ pub trait PrincipalSource: Debug + Send + Sync + 'static {
 /// Anybody may ask about themselves under the circumstances of their own request. Asking about
 /// somebody else, or stating circumstances (`mfa_verified`, `ip_address`, `time`) instead of taking
 /// those of the request, needs `admin` on `Api::"decisions"`, which the engine itself decides. About
-/// somebody else, a second factor counts as absent unless it is stated.
+/// somebody else, a second factor counts as absent unless it is stated. Where somebody acts for the
+/// caller, what holds for the caller has to hold for both.
 #[derive(Debug)]
 pub struct DecisionService {
     engine: Arc<CedarEngine>,
@@ -96,8 +131,8 @@ impl DecisionService {
     pub async fn authorize(&self, caller: &SecurityContext, asked: &Question) -> Result<Decision> {
         let about = self.about(caller, asked.principal.as_ref(), &asked.context).await?;
         let request = about.request(&asked.action, &asked.resource, &asked.context);
-        self.engine.check(&request)?;
-        let decision = self.engine.decide(&request);
+        self.engine.check(request.request())?;
+        let decision = request.decide(&*self.engine);
         self.record(caller, &request, &decision).await?;
         Ok(decision)
     }
@@ -125,7 +160,10 @@ impl DecisionService {
     pub async fn explain(&self, caller: &SecurityContext, asked: &Question) -> Result<Explanation> {
         let about = self.about(caller, asked.principal.as_ref(), &asked.context).await?;
         let request = about.request(&asked.action, &asked.resource, &asked.context);
-        let explanation = self.engine.explain(&request)?;
+        let mut explanation = self.engine.explain(request.request())?;
+        if let (true, Some(by_actor)) = (explanation.decision.allowed, request.by_actor()) {
+            explanation = self.engine.explain(&by_actor)?;
+        }
         self.record(caller, &request, &explanation.decision).await?;
         Ok(explanation)
     }
@@ -183,11 +221,11 @@ impl DecisionService {
         let candidates = self.engine.actions_on(&resource.entity.kind);
         // An unknown type has no actions; the check then says so.
         let probe = candidates.first().map_or("read", String::as_str);
-        self.engine.check(&about.request(probe, resource, &StatedContext::default()))?;
+        self.engine.check(about.request(probe, resource, &StatedContext::default()).request())?;
         let is_allowed = |action: &String| {
             let request = about.request(action, resource, context);
             // A fact that only some actions take is no reason not to know about the others.
-            self.engine.check(&request).is_ok() && self.engine.decide(&request).allowed
+            self.engine.check(request.request()).is_ok() && request.decide(&*self.engine).allowed
         };
         let actions = candidates.into_iter().filter(is_allowed).collect();
         Ok(Permitted { resource: resource.entity.clone(), actions })
@@ -224,26 +262,28 @@ impl DecisionService {
     async fn require_permission(&self, caller: &SecurityContext) -> Result<()> {
         let decisions = ResourceEntity::api("decisions");
         let request = AccessRequest::new(caller, &*self.clock, "admin", &decisions);
-        let decision = self.engine.decide(&request);
+        let request = Delegated::of(caller, request);
+        let decision = request.decide(&*self.engine);
         if decision.allowed {
             return Ok(());
         }
         self.record(caller, &request, &decision).await?;
         let why = "`principal`, `mfa_verified`, `ip_address` and `time` are for those who may speak \
                    for others";
-        let denied = denial(&decision, request.action, &decisions);
+        let denied = denial(&decision, request.request().action, &decisions);
         Err(Error::new(denied.code()).detail(format!("{why}: {}", denied.public_detail())))
     }
 
     async fn record(
         &self,
         caller: &SecurityContext,
-        request: &AccessRequest<'_>,
+        delegated: &Delegated<'_>,
         decision: &Decision,
     ) -> Result<()> {
         let outcome = if decision.allowed { Outcome::Success } else { Outcome::Denied };
+        let request = delegated.request();
         let resource = &request.resource.entity;
-        let mut asked = request.asked();
+        let mut asked = delegated.asked();
         asked.address_stated = request.circumstances.address != caller.request().client;
         let mut event = Event::new(&*self.clock, Action::AUTHZ_DECISION, outcome)
             .in_context(caller)
@@ -276,10 +316,14 @@ impl About<'_> {
         action: &'r str,
         resource: &'r ResourceEntity,
         context: &'r StatedContext,
-    ) -> AccessRequest<'r> {
+    ) -> Delegated<'r> {
         let (Self::Caller(_, circumstances) | Self::Other(_, circumstances)) = self;
-        AccessRequest::by(self.principal(), *circumstances, action, resource)
-            .with_claims(&context.claims)
+        let request = AccessRequest::by(self.principal(), *circumstances, action, resource)
+            .with_claims(&context.claims);
+        match self {
+            Self::Caller(context, _) => Delegated::of(context, request),
+            Self::Other(..) => Delegated::nobody(request),
+        }
     }
 }
 

@@ -81,6 +81,10 @@ pub struct Authentication {
     /// time, so that "everything made before this revocation" holds whatever the clocks do.
     #[serde(default)]
     pub generation: u64,
+    /// Who acts for the principal, when somebody does (`act`, RFC 8693, section 4.1). Whatever is
+    /// done needs the permission of both, so nobody gains anything by acting for somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Box<Principal>>,
 }
 
 impl Authentication {
@@ -95,6 +99,7 @@ impl Authentication {
             token_id: None,
             expires_at: None,
             generation: 0,
+            actor: None,
         }
     }
 
@@ -124,6 +129,13 @@ impl Authentication {
     #[must_use]
     pub fn in_generation(mut self, generation: u64) -> Self {
         self.generation = generation;
+        self
+    }
+
+    /// With this actor acting for the principal.
+    #[must_use]
+    pub fn acted_by(mut self, actor: Principal) -> Self {
+        self.actor = Some(Box::new(actor));
         self
     }
 
@@ -182,6 +194,12 @@ impl SecurityContext {
     #[must_use]
     pub fn principal(&self) -> &Principal {
         &self.identity.principal
+    }
+
+    /// Who acts for whoever asks, when somebody does; see [`Authentication::actor`].
+    #[must_use]
+    pub fn actor(&self) -> Option<&Principal> {
+        self.identity.authentication.actor.as_deref()
     }
 
     /// How and when they proved it.

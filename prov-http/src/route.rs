@@ -34,13 +34,22 @@ pub struct Route {
     pub access: Access,
     /// If set: only with a second factor that is at most this old (RFC 9470).
     pub second_factor_within: Option<Duration>,
+    /// Whether the answer carries the client's `x-request-id` instead of the server's, as a standard
+    /// may demand.
+    pub echoes_request_id: bool,
 }
 
 impl Route {
     /// A route for anybody.
     #[must_use]
     pub fn public(method: Method, path: impl Into<Cow<'static, str>>) -> Self {
-        Self { method, path: path.into(), access: Access::Public, second_factor_within: None }
+        Self {
+            method,
+            path: path.into(),
+            access: Access::Public,
+            second_factor_within: None,
+            echoes_request_id: false,
+        }
     }
 
     /// A route for whoever is signed in, about themselves.
@@ -59,6 +68,14 @@ impl Route {
     ) -> Self {
         let access = Access::Guarded { action: action.into(), resource: resource.into() };
         Self { access, ..Self::public(method, path) }
+    }
+
+    /// Answering with the client's `x-request-id`, if it sent one. The server goes by its own all the
+    /// same, in the audit log and in problem documents.
+    #[must_use]
+    pub fn echoing_request_id(mut self) -> Self {
+        self.echoes_request_id = true;
+        self
     }
 
     /// Only with a second factor at most this old.

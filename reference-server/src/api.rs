@@ -56,6 +56,7 @@ pub fn route_list() -> Vec<Route> {
     routes.extend(prov_auth::api::routes());
     routes.extend(prov_mfa::api::routes());
     routes.extend(prov_authz::api::routes());
+    routes.extend(prov_authz::authzen::routes());
     routes.extend(prov_audit::api::routes());
     routes.extend(prov_kms::api::routes());
     routes.extend(prov_secrets::api::routes());
@@ -86,6 +87,7 @@ fn merged(services: Services, probes: Probes) -> OpenApiRouter {
         .merge(prov_auth::api::router(services.auth))
         .merge(prov_mfa::api::router(services.mfa))
         .merge(prov_authz::api::router(services.decisions))
+        .merge(prov_authz::authzen::router(services.authzen))
         .merge(prov_audit::api::router(services.audit))
         .merge(prov_kms::api::router(services.kms))
         .merge(prov_secrets::api::router(services.secrets))

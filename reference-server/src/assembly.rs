@@ -11,6 +11,7 @@ use std::time::Duration;
 use prov_audit::api::ApiState;
 use prov_audit::{AuditLayer, Log};
 use prov_auth::{AuthService, AuthnLayer, RateLimitLayer, Revocations, SigningKeys};
+use prov_authz::authzen::AuthzenService;
 use prov_authz::{AuthzLayer, CedarEngine, DecisionService, PolicyReloader};
 use prov_core::audit::{Action, Event, Outcome, Recorder};
 use prov_core::{Clock, Error, HealthCheck, Result, SecurityContext, SystemClock, codes};
@@ -50,6 +51,7 @@ pub(crate) struct Services {
     pub(crate) auth: Arc<AuthService>,
     pub(crate) mfa: Arc<MfaService>,
     pub(crate) decisions: Arc<DecisionService>,
+    pub(crate) authzen: Arc<AuthzenService>,
     pub(crate) audit: ApiState,
     pub(crate) kms: Arc<Kms>,
     pub(crate) secrets: SecretsState,
@@ -93,6 +95,7 @@ impl Assembly {
         let services = Services {
             auth: Arc::clone(&identity.auth),
             mfa: Arc::clone(&identity.mfa),
+            authzen: policies::authzen(config, &policies.decisions)?,
             decisions: policies.decisions,
             audit: ApiState::new(Arc::clone(&storage.log), Arc::clone(&clock)),
             kms,

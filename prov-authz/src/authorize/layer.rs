@@ -8,7 +8,44 @@ use tower_layer::Layer;
 use super::{Authz, Protection};
 use crate::PolicyEngine;
 
-type Mapper = Arc<dyn Fn(&Parts) -> Protection + Send + Sync>;
+/// Says what a request is: the port by which an application brings resources of its own to the
+/// layer, where a closure is not enough (it looks things up, it is configured, it is tested alone).
+///
+/// ```
+/// use http::request::Parts;
+/// use prov_authz::{Protection, ResourceEntity, ResourceMapper};
+///
+/// #[derive(Debug)]
+/// struct Machines;
+///
+/// impl ResourceMapper for Machines {
+///     fn protection(&self, request: &Parts) -> Protection {
+///         match request.uri.path().strip_prefix("/machines/") {
+///             Some(id) => Protection::permitted("ssh", ResourceEntity::new("Server", id.to_owned())),
+///             None => Protection::Unknown,
+///         }
+///     }
+/// }
+/// ```
+pub trait ResourceMapper: fmt::Debug + Send + Sync + 'static {
+    /// What must hold for the request to go on; [`Protection::Unknown`] for what is not expected.
+    fn protection(&self, request: &Parts) -> Protection;
+}
+
+/// A closure as a mapper.
+struct Closure<F>(F);
+
+impl<F> fmt::Debug for Closure<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("closure")
+    }
+}
+
+impl<F: Fn(&Parts) -> Protection + Send + Sync + 'static> ResourceMapper for Closure<F> {
+    fn protection(&self, request: &Parts) -> Protection {
+        (self.0)(request)
+    }
+}
 
 /// Decides every request before its handler sees it.
 ///
@@ -19,6 +56,8 @@ type Mapper = Arc<dyn Fn(&Parts) -> Protection + Send + Sync>;
 /// * A request without a route (and without a mapper) is refused with 403: the mistake is ours, and
 ///   no reason to let it pass.
 /// * Whoever is not signed in gets 401, unless the route is public.
+/// * Where somebody acts for the principal, both must be permitted
+///   ([`Authentication::actor`](prov_core::Authentication::actor)).
 /// * What the policies do not permit gets 403, with the policies that determined it.
 /// * The decision, allowed or denied, with what reproduces it, is noted in the request's facts
 ///   ([`RequestFacts::note_decision`](prov_core::RequestFacts::note_decision)), so that every event
@@ -49,7 +88,7 @@ type Mapper = Arc<dyn Fn(&Parts) -> Protection + Send + Sync>;
 pub struct AuthzLayer {
     pub(super) engine: Arc<dyn PolicyEngine>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) mapper: Option<Mapper>,
+    pub(super) mapper: Option<Arc<dyn ResourceMapper>>,
 }
 
 impl AuthzLayer {
@@ -67,7 +106,17 @@ impl AuthzLayer {
         clock: Arc<dyn Clock>,
         mapper: impl Fn(&Parts) -> Protection + Send + Sync + 'static,
     ) -> Self {
-        Self { engine, clock, mapper: Some(Arc::new(mapper)) }
+        Self::with_resources(engine, clock, Arc::new(Closure(mapper)))
+    }
+
+    /// Decides by what a [`ResourceMapper`] makes of a request.
+    #[must_use]
+    pub fn with_resources(
+        engine: Arc<dyn PolicyEngine>,
+        clock: Arc<dyn Clock>,
+        mapper: Arc<dyn ResourceMapper>,
+    ) -> Self {
+        Self { engine, clock, mapper: Some(mapper) }
     }
 }
 
@@ -75,7 +124,7 @@ impl fmt::Debug for AuthzLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthzLayer")
             .field("engine", &self.engine)
-            .field("has_mapper", &self.mapper.is_some())
+            .field("mapper", &self.mapper)
             .finish_non_exhaustive()
     }
 }

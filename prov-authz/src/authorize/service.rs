@@ -8,6 +8,7 @@ use prov_http::{facts, refuse};
 use tower_service::Service;
 
 use super::{AuthzFuture, AuthzLayer, Protection};
+use crate::delegation::Delegated;
 use crate::{AccessRequest, Claims, Decision, ResourceEntity, codes};
 
 /// The service of [`AuthzLayer`].
@@ -55,7 +56,7 @@ impl AuthzLayer {
             return (protection, request);
         };
         let (parts, body) = request.into_parts();
-        (mapper(&parts), Request::from_parts(parts, body))
+        (mapper.protection(&parts), Request::from_parts(parts, body))
     }
 
     fn judge(&self, protection: &Protection, extensions: &Extensions) -> Verdict {
@@ -85,7 +86,8 @@ impl AuthzLayer {
     ) -> Verdict {
         let request =
             AccessRequest::new(context, &*self.clock, action, resource).with_claims(claims);
-        let decision = self.engine.decide(&request);
+        let request = Delegated::of(context, request);
+        let decision = request.decide(&*self.engine);
         let record = decision.record().about(request.asked());
         // Whatever is recorded of this request from here on says by which decision it may be.
         context.request().note_decision(record.clone());

@@ -308,6 +308,11 @@ impl CedarEngine {
         applies.map(|(name, _)| name.clone()).collect()
     }
 
+    /// What the schema in force says.
+    pub(crate) fn with_schema<T>(&self, look: impl FnOnce(&SchemaFacts) -> T) -> T {
+        look(&self.live.load().compiled.facts)
+    }
+
     /// What is wrong with the text of a policy file that is not in force, held against the schema
     /// that is; empty when nothing is.
     #[must_use]
@@ -344,13 +349,15 @@ impl CedarEngine {
             let held = hold(live, &AccessRequest { resource: &resource, ..*asked })?;
             live.evaluate(&held, &live.candidates(&held))
         });
-        match evaluated {
+        let decision = match evaluated {
             Ok(Evaluated { allowed, policies, errors }) => {
                 let decision = verdict(allowed, policies, id, revision);
                 decision.with_errors(errors.into_iter().map(|error| error.message).collect())
             }
             Err(error) => refused(&error, id, revision),
-        }
+        };
+        let known = &live.entities;
+        decision.with_entities((!known.is_empty()).then(|| known.epoch()))
     }
 }
 

@@ -3,6 +3,9 @@
 
 #[cfg(feature = "axum")]
 mod api;
+#[cfg(feature = "axum")]
+mod authzen;
+mod delegation;
 mod explaining;
 mod fail_closed;
 mod inventory;
@@ -12,6 +15,7 @@ mod loading;
 mod matrix;
 mod questions;
 mod reload;
+mod roles;
 mod teams;
 #[cfg(feature = "watch")]
 mod watching;

@@ -66,6 +66,9 @@ impl DecisionRecord {
 pub struct Asked {
     /// Who would act.
     pub principal: AskedPrincipal,
+    /// By whose hand, when somebody acts for them: then both were decided about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<AskedPrincipal>,
     /// Doing what.
     pub action: String,
     /// To what.
@@ -104,6 +107,7 @@ impl Asked {
     ) -> Self {
         Self {
             principal: AskedPrincipal::of(principal),
+            actor: None,
             action: action.into(),
             resource,
             attributes: Map::new(),

@@ -180,11 +180,15 @@ impl Event {
         self
     }
 
-    /// Done by whoever the context names, in its request.
+    /// Done by whoever the context names, in its request; and by the hand of whoever acts for them,
+    /// whose id is `acted_by` in the context.
     #[must_use]
     pub fn in_context(mut self, context: &SecurityContext) -> Self {
         let principal = context.principal();
         self.actor = Actor::account(principal.kind, &principal.id, &principal.name);
+        if let Some(actor) = context.actor() {
+            self = self.with("acted_by", actor.id.as_str());
+        }
         self.in_request(context.request())
     }
 

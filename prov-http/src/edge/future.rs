@@ -12,7 +12,7 @@ use prov_core::{Code, Error, Problem, RequestFacts, codes};
 use crate::problem_response::problem_body;
 use crate::{KeepBody, Refusal};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pin_project! {
     /// The answer of an [`Edge`](super::Edge).
@@ -21,6 +21,8 @@ pin_project! {
         #[pin]
         state: State<F, B>,
         facts: Option<Arc<RequestFacts>>,
+        // What stands in the answer in place of the server's own id.
+        echo: Option<HeaderValue>,
     }
 }
 
@@ -35,11 +37,15 @@ pin_project! {
 
 impl<F, B> EdgeFuture<F, B> {
     pub(super) fn passed(future: F, facts: Arc<RequestFacts>) -> Self {
-        Self { state: State::Passed { future }, facts: Some(facts) }
+        Self { state: State::Passed { future }, facts: Some(facts), echo: None }
     }
 
     pub(super) fn refused(response: Response<B>, facts: Option<Arc<RequestFacts>>) -> Self {
-        Self { state: State::Refused { response: Some(response) }, facts }
+        Self { state: State::Refused { response: Some(response) }, facts, echo: None }
+    }
+
+    pub(super) fn echoing(self, echo: Option<HeaderValue>) -> Self {
+        Self { echo, ..self }
     }
 }
 
@@ -62,6 +68,9 @@ where
         };
         if let Some(facts) = this.facts {
             finish(&mut response, facts);
+            if let Some(id) = this.echo.take() {
+                response.headers_mut().insert(REQUEST_ID, id);
+            }
         }
         Poll::Ready(Ok(response))
     }

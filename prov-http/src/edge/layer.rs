@@ -19,7 +19,8 @@ pub struct PeerAddr(pub SocketAddr);
 /// * Every request gets fresh [`RequestFacts`](prov_core::RequestFacts); an id that a client sends is
 ///   not believed.
 /// * With a [`RouteTable`], a request that is not in it gets 404 or 405 and goes no further.
-/// * Every response carries `x-request-id`.
+/// * Every response carries `x-request-id`: the server's, or the client's where the route
+///   [says so](crate::Route::echoing_request_id).
 /// * Every 4xx or 5xx leaves as `application/problem+json`, also when something behind wrote text.
 ///
 /// ```

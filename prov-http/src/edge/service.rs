@@ -8,6 +8,7 @@ use http::{Request, Response};
 use prov_core::{Error, RequestFacts, RequestId, codes};
 use tower_service::Service;
 
+use super::future::REQUEST_ID;
 use super::{EdgeFuture, EdgeLayer, PeerAddr};
 use crate::refuse;
 use crate::route::Lookup;
@@ -38,9 +39,13 @@ where
             Err(error) => return EdgeFuture::refused(refuse(error, None), None),
         };
         request.extensions_mut().insert(Arc::clone(&facts));
+        let mut echo = None;
         if let Some(routes) = &self.edge.routes {
             match routes.find(request.method(), request.uri().path()) {
                 Lookup::Found(route) => {
+                    if route.0.echoes_request_id {
+                        echo = client_request_id(&request);
+                    }
                     request.extensions_mut().insert(route);
                 }
                 Lookup::Unknown => {
@@ -58,7 +63,7 @@ where
                 }
             }
         }
-        EdgeFuture::passed(self.inner.call(request), facts)
+        EdgeFuture::passed(self.inner.call(request), facts).echoing(echo)
     }
 }
 
@@ -77,6 +82,12 @@ impl EdgeLayer {
             .for_target(request.method().as_str(), request.uri().path())
             .by_agent(agent))
     }
+}
+
+/// The id a client gave its request; one that is longer than ids are is not carried back.
+fn client_request_id<B>(request: &Request<B>) -> Option<HeaderValue> {
+    const LONGEST: usize = 1024;
+    request.headers().get(REQUEST_ID).filter(|value| value.len() <= LONGEST).cloned()
 }
 
 /// The address a request's socket belongs to, if the server put it into the extensions.

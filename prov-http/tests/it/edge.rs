@@ -18,6 +18,8 @@ fn edge() -> EdgeLayer {
         Route::public(Method::GET, "/refused"),
         Route::public(Method::GET, "/foreign"),
         Route::public(Method::GET, "/kept"),
+        Route::public(Method::GET, "/fine/echo").echoing_request_id(),
+        Route::public(Method::GET, "/refused/echo").echoing_request_id(),
     ]);
     EdgeLayer::new(Arc::new(SystemClock::new()))
         .with_routes(Arc::new(routes.unwrap()))
@@ -28,7 +30,7 @@ fn edge() -> EdgeLayer {
 async fn handler(request: Request<()>) -> Answer {
     let facts = prov_http::facts(request.extensions()).cloned().unwrap();
     assert!(request.extensions().get::<MatchedRoute>().is_some());
-    Ok(match request.uri().path() {
+    Ok(match request.uri().path().trim_end_matches("/echo") {
         "/fine" => Response::new(Bytes::from(facts.client.unwrap().to_string())),
         "/refused" => refuse(Error::new(codes::CONFLICT).field("name", "is taken"), None),
         "/kept" => {
@@ -65,6 +67,16 @@ async fn a_good_answer_passes_with_the_real_client_and_an_id_of_ours() {
     assert_eq!(response.body(), "203.0.113.7");
     let id = response.headers()["x-request-id"].to_str().unwrap();
     assert!(id.starts_with("req_") && id != "req_forged", "{id}");
+}
+
+#[tokio::test]
+async fn a_route_that_says_so_carries_the_clients_id_back_and_keeps_its_own_in_problems() {
+    let fine = ask(Method::GET, "/fine/echo").await;
+    assert_eq!(fine.headers()["x-request-id"], "req_forged");
+    let refused = ask(Method::GET, "/refused/echo").await;
+    assert_eq!(refused.headers()["x-request-id"], "req_forged");
+    let id = problem(&refused).request_id.unwrap();
+    assert!(id.as_str() != "req_forged", "{id}");
 }
 
 #[tokio::test]

@@ -1,10 +1,14 @@
 //! What is allowed.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use prov_auth::AuthService;
-use prov_authz::{CedarEngine, CedarOptions, DecisionService, PolicyReloader, PrincipalSource};
+use prov_auth::{AuthService, User};
+use prov_authz::authzen::{AuthzenOptions, AuthzenService};
+use prov_authz::{
+    CedarEngine, CedarOptions, DecisionService, PolicyReloader, PrincipalPage, PrincipalSource,
+};
 use prov_core::audit::Recorder;
 use prov_core::{Clock, Kind, Principal, PrincipalKind, Result};
 
@@ -53,6 +57,19 @@ pub(super) fn open(
     Ok(Policies { engine, decisions: Arc::new(decisions), reloader: Some(reloader) })
 }
 
+/// The same decisions in the words of `AuthZEN`.
+pub(super) fn authzen(
+    config: &Config,
+    decisions: &Arc<DecisionService>,
+) -> Result<Arc<AuthzenService>> {
+    let options = AuthzenOptions::default();
+    let options = match &config.server.public_url {
+        Some(url) => options.published_at(url)?,
+        None => options,
+    };
+    Ok(Arc::new(AuthzenService::new(Arc::clone(decisions), options)))
+}
+
 /// Users as principals, for questions about others.
 #[derive(Debug)]
 struct Users(Arc<AuthService>);
@@ -61,13 +78,22 @@ struct Users(Arc<AuthService>);
 impl PrincipalSource for Users {
     async fn principal(&self, id: &str) -> Result<Option<Principal>> {
         match self.0.user(id).await {
-            Ok(user) => Ok(Some(
-                Principal::new(PrincipalKind::User, user.id.as_str(), user.username.as_str())
-                    .with_roles(user.roles.iter().copied())
-                    .with_teams(user.teams.iter().cloned()),
-            )),
+            // Whoever is locked may do nothing.
+            Ok(user) => Ok((!user.locked).then(|| principal(&user))),
             Err(error) if error.kind() == Kind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
+
+    async fn principals(&self, after: Option<&str>, limit: NonZeroU32) -> Result<PrincipalPage> {
+        let page = self.0.users(limit, after.map(str::to_owned)).await?;
+        let items = page.users.iter().filter(|user| !user.locked).map(principal).collect();
+        Ok(PrincipalPage::new(items, page.next))
+    }
+}
+
+fn principal(user: &User) -> Principal {
+    Principal::new(PrincipalKind::User, user.id.as_str(), user.username.as_str())
+        .with_roles(user.roles.iter().copied())
+        .with_teams(user.teams.iter().cloned())
 }

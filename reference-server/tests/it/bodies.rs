@@ -113,6 +113,22 @@ fn about_policies() -> Vec<Good> {
         "ip": "127.0.0.1", "from": "24h", "to": "2099-03-02T08:00:00Z",
         "request_id": "req_01M818C9P4TME7GS2YF210MV9Z", "limit": 10,
     });
+    let authzen = json!({
+        "subject": { "type": "user", "id": "probe" }, "action": { "name": "deploy" },
+        "resource": { "type": "Environment", "id": "production" },
+    });
+    let mut many = authzen.clone();
+    many["options"] = json!({ "evaluations_semantic": "execute_all" });
+    let mut actions = authzen.clone();
+    actions.as_object_mut().unwrap().remove("action");
+    // Of what is searched for, only the type is looked at.
+    let without_id = |part: &str| {
+        let mut search = authzen.clone();
+        search[part].as_object_mut().unwrap().remove("id");
+        search
+    };
+    let (subjects, resources) = (without_id("subject"), without_id("resource"));
+    let access = |path: &str| format!("/access/v1/{path}");
     vec![
         ("POST /api/v1/authz/authorize", at("authorize"), question.clone(), 200),
         (
@@ -125,6 +141,11 @@ fn about_policies() -> Vec<Good> {
         ("POST /api/v1/authz/permissions", at("permissions"), several, 200),
         ("POST /api/v1/authz/policies/validate", at("policies/validate"), draft, 200),
         ("POST /api/v1/audit/query", "/api/v1/audit/query".to_owned(), query, 200),
+        ("POST /access/v1/evaluation", access("evaluation"), authzen, 200),
+        ("POST /access/v1/evaluations", access("evaluations"), many, 200),
+        ("POST /access/v1/search/subject", access("search/subject"), subjects, 200),
+        ("POST /access/v1/search/resource", access("search/resource"), resources, 200),
+        ("POST /access/v1/search/action", access("search/action"), actions, 200),
     ]
 }
 

@@ -14,6 +14,8 @@ use crate::people::World;
 
 /// Whatever anybody may do without signing in; each line is a decision to defend.
 const PUBLIC: &[&str] = &[
+    "GET /.well-known/authzen-configuration",
+    "GET /.well-known/authzen-configuration/{tenant}",
     "GET /.well-known/jwks.json",
     "GET /.well-known/openid-configuration",
     "GET /api/openapi.json",
@@ -44,6 +46,11 @@ const SELF_SERVICE: &[&str] = &[
     "POST /api/v1/auth/logout",
     "POST /api/v1/auth/password",
     "POST /api/v1/auth/step-up",
+    "POST /access/v1/evaluation",
+    "POST /access/v1/evaluations",
+    "POST /access/v1/search/action",
+    "POST /access/v1/search/resource",
+    "POST /access/v1/search/subject",
     "POST /api/v1/authz/authorize",
     "POST /api/v1/authz/authorize/batch",
     "POST /api/v1/authz/explain",
