@@ -101,7 +101,7 @@ pub fn routes() -> Vec<Route> {
     vec![
         list(Method::GET, "/api/v1/audit/events"),
         read(Method::GET, "/api/v1/audit/events/{id}"),
-        list(Method::POST, "/api/v1/audit/query"),
+        list(Method::POST, "/api/v1/audit/query").without_effect(),
         read(Method::GET, "/api/v1/audit/stats"),
         read(Method::GET, "/api/v1/audit/verify"),
         read(Method::GET, "/api/v1/audit/checkpoint"),

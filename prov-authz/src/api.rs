@@ -37,7 +37,7 @@ pub fn router(service: Arc<DecisionService>) -> OpenApiRouter {
 /// engine whether the caller may ask more.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    let own = |path: &'static str| Route::self_service(Method::POST, path);
+    let own = |path: &'static str| Route::self_service(Method::POST, path).without_effect();
     let guarded = |method, path: &'static str, action: &'static str, part: &'static str| {
         Route::guarded(method, path, action, part)
     };
@@ -48,7 +48,8 @@ pub fn routes() -> Vec<Route> {
         own("/api/v1/authz/permissions"),
         guarded(Method::GET, "/api/v1/authz/policies", "list", "policies"),
         guarded(Method::GET, "/api/v1/authz/policies/{id}", "read", "policies"),
-        guarded(Method::POST, "/api/v1/authz/policies/validate", "read", "policies"),
+        guarded(Method::POST, "/api/v1/authz/policies/validate", "read", "policies")
+            .without_effect(),
         guarded(Method::POST, "/api/v1/authz/policies/reload", "admin", "policies"),
         guarded(Method::GET, "/api/v1/authz/schema", "read", "policies"),
         guarded(Method::GET, "/api/v1/authz/stats", "read", "status"),

@@ -6,17 +6,23 @@
 //! * [`refuse`]: how a layer refuses; the reason travels in the response's extensions as [`Refusal`],
 //!   so that the audit layer outside can record it.
 //! * [`RouteTable`]: which action on which resource each route is, for an auditor to read.
+//! * feature `idempotency`: `IdempotencyLayer` answers a repeated request with the kept answer.
 //! * feature `axum`: strict body and path extractors, the security context as an extractor, and
 //!   errors as responses.
 
 #[cfg(feature = "axum")]
 pub mod axum;
+pub mod codes;
 mod edge;
+#[cfg(feature = "idempotency")]
+mod idempotency;
 mod problem_response;
 mod proxies;
 mod route;
 
 pub use edge::{Edge, EdgeFuture, EdgeLayer, PeerAddr, socket_address};
+#[cfg(feature = "idempotency")]
+pub use idempotency::{IdempotencyFuture, IdempotencyLayer, IdempotencyOptions, Idempotent};
 pub use problem_response::{KeepBody, Refusal, facts, refuse};
 pub use proxies::TrustedProxies;
-pub use route::{Access, Lookup, MatchedRoute, Route, RouteTable};
+pub use route::{Access, Lookup, MatchedRoute, Repeat, Replayed, Route, RouteTable};

@@ -22,6 +22,27 @@ pub enum Access {
     },
 }
 
+/// What a request gets that is sent again with the same `Idempotency-Key`, when the
+/// `IdempotencyLayer` (feature `idempotency`) stands before the route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a fourth way would be a new contract")]
+pub enum Repeat {
+    /// The answer of the first, which was kept; nothing is done again.
+    Answered,
+    /// A refusal, and nothing is done again: the answer held a secret that is shown once, and no
+    /// copy of it is kept.
+    Withheld,
+    /// It is done again, the key is not looked at: the route changes nothing, or asks for no
+    /// sign-in, so that nobody's key could be told from another's.
+    Executed,
+}
+
+/// In a response's extensions: it is the kept answer of an earlier request with the same
+/// `Idempotency-Key`; nothing was done for it.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "a mark without content")]
+pub struct Replayed;
+
 /// One route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -37,6 +58,8 @@ pub struct Route {
     /// Whether the answer carries the client's `x-request-id` instead of the server's, as a standard
     /// may demand.
     pub echoes_request_id: bool,
+    /// What a repeated request gets.
+    pub repeat: Repeat,
 }
 
 impl Route {
@@ -49,13 +72,15 @@ impl Route {
             access: Access::Public,
             second_factor_within: None,
             echoes_request_id: false,
+            repeat: Repeat::Executed,
         }
     }
 
     /// A route for whoever is signed in, about themselves.
     #[must_use]
     pub fn self_service(method: Method, path: impl Into<Cow<'static, str>>) -> Self {
-        Self { access: Access::SelfService, ..Self::public(method, path) }
+        let repeat = Repeat::Answered;
+        Self { access: Access::SelfService, repeat, ..Self::public(method, path) }
     }
 
     /// A route for whom the policies allow `action` on `resource`.
@@ -67,7 +92,7 @@ impl Route {
         resource: impl Into<Cow<'static, str>>,
     ) -> Self {
         let access = Access::Guarded { action: action.into(), resource: resource.into() };
-        Self { access, ..Self::public(method, path) }
+        Self { access, ..Self::self_service(method, path) }
     }
 
     /// Answering with the client's `x-request-id`, if it sent one. The server goes by its own all the
@@ -82,6 +107,20 @@ impl Route {
     #[must_use]
     pub fn with_second_factor(mut self, within: Duration) -> Self {
         self.second_factor_within = Some(within);
+        self
+    }
+
+    /// Its answer holds a secret that is shown once, so no answer is kept for a repeated request.
+    #[must_use]
+    pub fn with_secret_answer(mut self) -> Self {
+        self.repeat = Repeat::Withheld;
+        self
+    }
+
+    /// It changes nothing, whatever its method: a repeated request is simply done again.
+    #[must_use]
+    pub fn without_effect(mut self) -> Self {
+        self.repeat = Repeat::Executed;
         self
     }
 }

@@ -38,12 +38,12 @@ pub fn router(service: Arc<MfaService>) -> OpenApiRouter {
 #[must_use]
 pub fn routes() -> Vec<Route> {
     vec![
-        Route::self_service(Method::POST, "/api/v1/mfa/totp/enroll"),
+        Route::self_service(Method::POST, "/api/v1/mfa/totp/enroll").with_secret_answer(),
         Route::self_service(Method::POST, "/api/v1/mfa/totp/verify"),
         Route::self_service(Method::DELETE, "/api/v1/mfa/totp/{id}"),
         Route::self_service(Method::GET, "/api/v1/mfa/devices"),
         Route::self_service(Method::GET, "/api/v1/mfa/status"),
-        Route::self_service(Method::POST, "/api/v1/mfa/backup-codes"),
+        Route::self_service(Method::POST, "/api/v1/mfa/backup-codes").with_secret_answer(),
         Route::self_service(Method::POST, "/api/v1/mfa/backup-codes/verify"),
         Route::guarded(Method::POST, "/api/v1/mfa/users/{id}/reset", "admin", "mfa"),
     ]

@@ -84,7 +84,7 @@ fn moment(field: &str, text: &str, now: Timestamp) -> Result<Timestamp> {
 pub(super) struct WhichLog {
     /// `standard` unless said, or `break_glass`.
     #[serde(default)]
-    #[param(value_type = Option<LogName>)]
+    #[param(inline, value_type = Option<LogName>)]
     pub(super) log: LogName,
 }
 

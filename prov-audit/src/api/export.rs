@@ -37,11 +37,11 @@ enum Format {
 pub(super) struct ExportQuery {
     /// `jsonl` unless said, `json` or `csv`.
     #[serde(default)]
-    #[param(value_type = Option<Format>)]
+    #[param(inline, value_type = Option<Format>)]
     format: Format,
     /// `standard` unless said, or `break_glass`.
     #[serde(default)]
-    #[param(value_type = Option<LogName>)]
+    #[param(inline, value_type = Option<LogName>)]
     log: LogName,
     /// The first event, by its place in the log; 0 unless said.
     #[serde(default)]

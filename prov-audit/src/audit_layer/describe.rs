@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{Extensions, Method, StatusCode};
 use prov_core::audit::{Action, DecisionRecord, Event, Outcome};
 use prov_core::{Kind, RequestFacts, SecurityContext, codes as core_codes};
-use prov_http::{Access, MatchedRoute, Refusal};
+use prov_http::{Access, MatchedRoute, Refusal, Replayed};
 
 use super::AuditLayer;
 
@@ -33,6 +33,9 @@ impl Described {
         }
         if let Some(refusal) = refusal {
             event = event.with("refusal", refusal.error().code().name());
+        }
+        if said.get::<Replayed>().is_some() {
+            event = event.with("replayed", true);
         }
         Some(event.with("status", status.as_u16()))
     }

@@ -36,7 +36,8 @@ pub fn router(service: Arc<AuthzenService>) -> OpenApiRouter {
 /// caller may ask about others. The client's request id is echoed, as the standard demands.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    let asked = |path| Route::self_service(Method::POST, path).echoing_request_id();
+    let asked =
+        |path| Route::self_service(Method::POST, path).echoing_request_id().without_effect();
     let known = |path| Route::public(Method::GET, path).echoing_request_id();
     vec![
         asked("/access/v1/evaluation"),

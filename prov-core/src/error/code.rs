@@ -26,6 +26,8 @@ pub enum Kind {
     TooLarge,
     /// The body is of a type that is not understood here (415).
     UnsupportedMediaType,
+    /// The request is understood and contradicts what is known of it (422).
+    Unprocessable,
     /// Too many requests (429).
     RateLimited,
     /// Our fault (500).
@@ -48,6 +50,7 @@ impl Kind {
             Self::Gone => 410,
             Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
+            Self::Unprocessable => 422,
             Self::RateLimited => 429,
             Self::Internal => 500,
             Self::Unavailable => 503,

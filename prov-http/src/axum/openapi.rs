@@ -42,7 +42,7 @@ pub struct FieldErrorDocument {
 }
 
 /// The problems any endpoint may answer with: name, status, and when.
-const COMMON: [(&str, &str, &str); 12] = [
+const COMMON: [(&str, &str, &str); 13] = [
     ("InvalidRequest", "400", "The request is not valid; `errors` names the fields."),
     ("Unauthenticated", "401", "Sign in, or prove yourself again (`WWW-Authenticate` says which)."),
     ("Denied", "403", "Not permitted."),
@@ -52,6 +52,11 @@ const COMMON: [(&str, &str, &str); 12] = [
     ("Gone", "410", "It was there and has ended."),
     ("TooLarge", "413", "The body is too large."),
     ("UnsupportedMediaType", "415", "The body has a type that is not understood here."),
+    (
+        CommonErrors::UNPROCESSABLE,
+        "422",
+        "The request contradicts an earlier one: an `Idempotency-Key` came with another body before.",
+    ),
     ("RateLimited", "429", "Too many requests; `Retry-After` says when."),
     ("Internal", "500", "Our fault."),
     ("Unavailable", "503", "Something this answer needs is away, full or overloaded."),
@@ -76,12 +81,19 @@ const COMMON: [(&str, &str, &str); 12] = [
 #[expect(clippy::exhaustive_structs, reason = "a name without content")]
 pub struct CommonErrors;
 
+impl CommonErrors {
+    /// The name of the one that only requests with an `Idempotency-Key` get; it is defined with the
+    /// others and not among the references.
+    pub const UNPROCESSABLE: &str = "Unprocessable";
+}
+
 impl utoipa::IntoResponses for CommonErrors {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let reference = |(name, status, _): (&str, &str, &str)| {
             (status.to_owned(), Ref::from_response_name(name).into())
         };
-        COMMON.into_iter().map(reference).collect()
+        let of_any = |(name, _, _): &(&str, &str, &str)| *name != Self::UNPROCESSABLE;
+        COMMON.into_iter().filter(of_any).map(reference).collect()
     }
 }
 

@@ -1,4 +1,7 @@
-//! What the edge of the house does to requests and answers.
+//! What the layers of this crate do to requests and answers.
 
 #[cfg(test)]
 mod edge;
+#[cfg(test)]
+#[cfg(feature = "idempotency")]
+mod idempotency;

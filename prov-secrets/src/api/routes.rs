@@ -13,7 +13,8 @@ pub fn routes() -> Vec<Route> {
     vec![
         Route::guarded(Method::GET, "/api/v1/secrets/engines", "list", "secret-engines"),
         Route::guarded(Method::GET, "/api/v1/secrets/stats", "read", "leases"),
-        Route::guarded(Method::POST, "/api/v1/secrets/{engine}/generate", "execute", "secrets"),
+        Route::guarded(Method::POST, "/api/v1/secrets/{engine}/generate", "execute", "secrets")
+            .with_secret_answer(),
         Route::guarded(Method::GET, leases, "list", "leases"),
         Route::guarded(Method::GET, one(leases), "read", "leases"),
         Route::guarded(Method::POST, format!("{leases}/{{id}}/renew"), "update", "leases"),
@@ -25,7 +26,7 @@ pub fn routes() -> Vec<Route> {
         Route::guarded(Method::GET, one(roles), "read", "secret-roles"),
         Route::guarded(Method::PUT, one(roles), "update", "secret-roles"),
         Route::guarded(Method::DELETE, one(roles), "delete", "secret-roles"),
-        Route::guarded(Method::POST, keys, "execute", "ssh-certificates"),
+        Route::guarded(Method::POST, keys, "execute", "ssh-certificates").with_secret_answer(),
         Route::guarded(Method::GET, keys, "list", "ssh-certificates"),
         Route::guarded(Method::GET, one(keys), "read", "ssh-certificates"),
         Route::guarded(Method::DELETE, one(keys), "delete", "ssh-certificates"),
