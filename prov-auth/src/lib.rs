@@ -60,7 +60,7 @@ pub use login::{LoginOutcome, StepUp, ThrottleOptions};
 pub use password::{
     PasswordHash, PasswordHasher, PasswordParameters, PasswordPolicy, PoolOptions, PoolUse, Verdict,
 };
-pub use rate_limit::{RateLimit, RateLimitFuture, RateLimitLayer, RateLimited};
+pub use rate_limit::{RateLimit, RateLimitFuture, RateLimitLayer, RateLimitReporter, RateLimited};
 pub use revocation::Revocations;
 pub use service::{
     ActiveToken, AuthOptions, AuthParts, AuthService, Discovery, Introspection, Me, TeamPage,

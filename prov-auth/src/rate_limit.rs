@@ -5,9 +5,11 @@ mod future;
 mod layer;
 mod limit;
 mod limiter;
+mod report;
 mod service;
 
 pub use future::RateLimitFuture;
 pub use layer::RateLimitLayer;
 pub use limit::RateLimit;
+pub use report::RateLimitReporter;
 pub use service::RateLimited;

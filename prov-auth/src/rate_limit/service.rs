@@ -11,12 +11,14 @@ use tower_service::Service;
 use super::RateLimitFuture;
 use super::bucket::Bucket;
 use super::limiter::Limiter;
+use super::report::Refusals;
 
 /// The service of [`RateLimitLayer`](super::RateLimitLayer).
 #[derive(Debug, Clone)]
 pub struct RateLimited<S> {
     pub(super) inner: S,
     pub(super) limiter: Arc<ArcSwap<Limiter>>,
+    pub(super) refusals: Option<Arc<Refusals>>,
 }
 
 impl<S, ReqB, ResB> Service<Request<ReqB>> for RateLimited<S>
@@ -35,9 +37,13 @@ where
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         let facts = facts(request.extensions());
         let address = facts.map_or_else(|| socket_address(&request), |facts| facts.client);
-        match self.limiter.load().count(Bucket::of(address)) {
+        let bucket = Bucket::of(address);
+        match self.limiter.load().count(bucket) {
             Ok(()) => RateLimitFuture::passed(self.inner.call(request)),
             Err(wait) => {
+                if let Some(refusals) = &self.refusals {
+                    refusals.note(bucket, request.extensions());
+                }
                 let error = Error::new(codes::RATE_LIMITED).retry_after(wait);
                 RateLimitFuture::refused(refuse(error, facts.map(AsRef::as_ref)))
             }
