@@ -29,6 +29,9 @@ pub struct LeaseOptions {
     pub longest_backoff: Duration,
     /// How many revocations of one engine run at a time.
     pub revocations_at_once: usize,
+    /// How long the reaper rests at most. It wakes when a lease is due; this is how late it notices
+    /// that the wall clock was set forward.
+    pub longest_rest: Duration,
     /// How long ended leases stay on record; at least two hours beyond the credential's own end.
     pub history: Duration,
 }
@@ -43,6 +46,7 @@ impl Default for LeaseOptions {
             first_backoff: Duration::from_secs(1),
             longest_backoff: Duration::from_mins(5),
             revocations_at_once: 16,
+            longest_rest: Duration::from_secs(1),
             history: Duration::from_hours(30 * 24),
         }
     }
@@ -74,6 +78,13 @@ impl LeaseOptions {
     #[must_use]
     pub fn with_backoff(mut self, first: Duration, longest: Duration) -> Self {
         (self.first_backoff, self.longest_backoff) = (first, longest);
+        self
+    }
+
+    /// With this longest rest of the reaper.
+    #[must_use]
+    pub fn resting_at_most(mut self, rest: Duration) -> Self {
+        self.longest_rest = rest;
         self
     }
 

@@ -1,7 +1,6 @@
 //! The reaper: ends what is due, each engine in its own lane, and never gives up.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
@@ -14,8 +13,6 @@ use crate::lease::{EndReason, Lease, LeaseId, LeaseState};
 
 /// How many due leases are taken from the index at once.
 const BATCH: usize = 256;
-/// The longest sleep: a wall clock that was set forward is noticed within this.
-const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 impl Leases {
     /// Ends leases when they are due, until `shutdown`. Run it once per process. What it is doing
@@ -48,8 +45,8 @@ impl Leases {
             let now = self.now();
             let due = lane.take_due(now, BATCH);
             if due.is_empty() {
-                let wait =
-                    lane.next_due().map_or(LONGEST_SLEEP, |at| until(at, now).min(LONGEST_SLEEP));
+                let longest = self.options.longest_rest;
+                let wait = lane.next_due().map_or(longest, |at| until(at, now).min(longest));
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
                     () = lane.woken.notified() => {}
