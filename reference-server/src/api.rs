@@ -1,5 +1,7 @@
 //! The API: every crate's router and route table, and the OpenAPI document over all of them.
 
+mod page;
+
 use std::any::Any;
 
 use axum::Router;
@@ -7,13 +9,16 @@ use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::response::IntoResponse;
 use http::Method;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use prov_core::{Error, Result, codes};
 use prov_http::axum::{ApiError, CommonErrors};
-use prov_http::{Route, RouteTable};
+use prov_http::{Access, Repeat, Route, RouteTable};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Ref, Required};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::assembly::Services;
@@ -21,6 +26,9 @@ use crate::probes::{self, Probes};
 
 /// Where the OpenAPI document is.
 const DOCUMENT: &str = "/api/openapi.json";
+/// Where it can be read as a page, and what the page looks like.
+const PAGE: &str = "/api/docs";
+const STYLE: &str = "/api/docs.css";
 
 /// What the document says beyond the endpoints.
 #[derive(Debug, OpenApi)]
@@ -52,7 +60,7 @@ impl utoipa::Modify for Bearer {
 #[must_use]
 pub fn route_list() -> Vec<Route> {
     let mut routes = probes::routes();
-    routes.push(Route::public(Method::GET, DOCUMENT));
+    routes.extend([DOCUMENT, PAGE, STYLE].map(|path| Route::public(Method::GET, path)));
     routes.extend(prov_auth::api::routes());
     routes.extend(prov_mfa::api::routes());
     routes.extend(prov_authz::api::routes());
@@ -71,11 +79,9 @@ pub(crate) fn build(
 ) -> Result<(Router, RouteTable)> {
     let table = RouteTable::new(route_list())?;
     let (router, document) = merged(services, probes).split_for_parts();
-    let document = published(document, &table)?;
-    let answer =
-        move || std::future::ready(([(CONTENT_TYPE, "application/json")], document.clone()));
+    let published = Published::of(document, &table)?;
     let router = router
-        .route(DOCUMENT, axum::routing::get(answer))
+        .merge(published.router())
         .layer(DefaultBodyLimit::max(max_body))
         .layer(CatchPanicLayer::custom(panicked));
     Ok((router, table))
@@ -93,18 +99,41 @@ fn merged(services: Services, probes: Probes) -> OpenApiRouter {
         .merge(prov_secrets::api::router(services.secrets))
 }
 
-/// The document as it is sent. It is written once: the tree it is made of takes megabytes, and what
-/// it holds does not change while the server runs.
-fn published(mut document: utoipa::openapi::OpenApi, table: &RouteTable) -> Result<Bytes> {
-    mark_public(&mut document, table);
-    serde_json::to_vec(&document).map(Bytes::from).map_err(|e| {
-        Error::new(codes::INTERNAL).context("serializing the OpenAPI document").source(e)
-    })
+/// The document and its page as they are sent. They are written once: the tree they are made of takes
+/// megabytes, and what it holds does not change while the server runs.
+struct Published {
+    document: Bytes,
+    page: Bytes,
 }
 
-/// Public endpoints ask for no token: the table knows which they are, so the document is told by it.
-fn mark_public(document: &mut utoipa::openapi::OpenApi, table: &RouteTable) {
-    for route in table.iter().filter(|route| route.access == prov_http::Access::Public) {
+impl Published {
+    fn of(mut document: utoipa::openapi::OpenApi, table: &RouteTable) -> Result<Self> {
+        complete(&mut document, table);
+        let failed = |e: serde_json::Error| {
+            Error::new(codes::INTERNAL).context("serializing the OpenAPI document").source(e)
+        };
+        let bytes = serde_json::to_vec(&document).map_err(failed)?;
+        drop(document);
+        let tree: serde_json::Value = serde_json::from_slice(&bytes).map_err(failed)?;
+        Ok(Self { page: page::render(&tree, table).into(), document: bytes.into() })
+    }
+
+    fn router(self) -> Router {
+        let answer = |kind: &'static str, body: Bytes| {
+            let headers = [(CONTENT_TYPE, kind), (CONTENT_SECURITY_POLICY, page::POLICY)];
+            axum::routing::get(move || std::future::ready((headers, body.clone())))
+        };
+        let style = Bytes::from_static(page::STYLE.as_bytes());
+        Router::new()
+            .route(DOCUMENT, answer("application/json", self.document))
+            .route(PAGE, answer("text/html; charset=utf-8", self.page))
+            .route(STYLE, answer("text/css; charset=utf-8", style))
+    }
+}
+
+/// What the table knows of the routes: which ask for no token, and which take an `Idempotency-Key`.
+fn complete(document: &mut utoipa::openapi::OpenApi, table: &RouteTable) {
+    for route in table.iter() {
         let Some(item) = document.paths.paths.get_mut(&*route.path) else { continue };
         let operation = match route.method {
             Method::GET => &mut item.get,
@@ -114,10 +143,30 @@ fn mark_public(document: &mut utoipa::openapi::OpenApi, table: &RouteTable) {
             Method::DELETE => &mut item.delete,
             _ => continue,
         };
-        if let Some(operation) = operation {
+        let Some(operation) = operation else { continue };
+        if route.access == Access::Public {
             operation.security = Some(Vec::new());
         }
+        if route.method != Method::GET && route.repeat != Repeat::Executed {
+            operation.parameters.get_or_insert_default().push(idempotency_key().into());
+            let reused = Ref::from_response_name(CommonErrors::UNPROCESSABLE);
+            operation.responses.responses.entry("422".to_owned()).or_insert_with(|| reused.into());
+        }
     }
+}
+
+/// The header that routes with an effect take.
+fn idempotency_key() -> Parameter {
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "Any text of 1 to 255 characters, such as a UUID: a request that is sent again with it within \
+             24 hours is not done again.",
+        ))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
 }
 
 /// A handler that panics is our bug: the client gets a problem, the log the message.

@@ -15,7 +15,7 @@ use prov_authz::authzen::AuthzenService;
 use prov_authz::{AuthzLayer, CedarEngine, DecisionService, PolicyReloader};
 use prov_core::audit::{Action, Event, Outcome, Recorder};
 use prov_core::{Clock, Error, HealthCheck, Result, SecurityContext, SystemClock, codes};
-use prov_http::TrustedProxies;
+use prov_http::{IdempotencyLayer, IdempotencyOptions, TrustedProxies};
 use prov_kms::Kms;
 use prov_mfa::{MfaService, RequireMfaLayer};
 use prov_secrets::api::SecretsState;
@@ -74,8 +74,7 @@ impl Assembly {
         let identity = identity::open(config, &storage.store, &recorder, &clock).await?;
         let policies = policies::open(config, &identity.auth, &recorder, &clock, &mut background)?;
         let secrets =
-            secrets::open(&config.server.node, &storage.store, &recorder, &clock, &mut background)
-                .await?;
+            secrets::open(config, &storage.store, &recorder, &clock, &mut background).await?;
         identity.look_after(&mut background);
         background.purge(Arc::clone(&storage.store));
 
@@ -103,7 +102,7 @@ impl Assembly {
         };
         let probes = Probes::new(checks, Arc::clone(&metrics));
         let (router, table) = api::build(services, probes, config.server.max_body)?;
-        let rate_limit = RateLimitLayer::new(config.server.rate_limit.parse()?, Arc::clone(&clock));
+        let rate_limit = rate_limit(config, &recorder, &clock, &mut background)?;
         let layers = Layers {
             proxies: proxies(config)?,
             metrics: MetricsLayer::new(metrics, Arc::clone(&clock)),
@@ -112,6 +111,7 @@ impl Assembly {
             authn: AuthnLayer::new(vec![identity.verifier], Arc::clone(&clock)),
             mfa: RequireMfaLayer::new(Arc::clone(&clock)),
             authz: AuthzLayer::new(policies.engine, Arc::clone(&clock)),
+            idempotency: idempotency(config, &storage, &clock)?,
             over_tls: config.server.tls.is_some(),
         };
         Ok(Self {
@@ -172,6 +172,32 @@ async fn kms(
 ) -> Result<Arc<Kms>> {
     let (backend, store) = (Arc::clone(&storage.backend), Arc::clone(&storage.store));
     Kms::open(backend, store, Arc::clone(recorder), Arc::clone(clock)).await.map(Arc::new)
+}
+
+/// The limit, with its refusals recorded beside the requests.
+fn rate_limit(
+    config: &Config,
+    recorder: &Arc<dyn Recorder>,
+    clock: &Arc<dyn Clock>,
+    background: &mut Background,
+) -> Result<RateLimitLayer> {
+    let limit = config.server.rate_limit.parse()?;
+    let (layer, refusals) =
+        RateLimitLayer::new(limit, Arc::clone(clock)).reporting_to(Arc::clone(recorder));
+    background.run("rate limit reports", |stop| refusals.run(stop));
+    Ok(layer)
+}
+
+/// Answers of requests with an `Idempotency-Key`, sealed like every record.
+fn idempotency(
+    config: &Config,
+    storage: &storage::Storage,
+    clock: &Arc<dyn Clock>,
+) -> Result<IdempotencyLayer> {
+    let options = IdempotencyOptions::default()
+        .on_node(&config.server.node)
+        .with_max_body(config.server.max_body);
+    IdempotencyLayer::new(Arc::clone(&storage.store), Arc::clone(clock), options)
 }
 
 fn proxies(config: &Config) -> Result<TrustedProxies> {

@@ -1,8 +1,10 @@
 //! The chain of layers, outermost first:
-//! edge → metrics → rate limit → (a task of its own:) audit → authentication → second factor → authorization → router.
+//! edge → metrics → rate limit → (a task of its own:) audit → authentication → second factor → authorization
+//! → idempotency → router.
 //!
 //! Rate limiting comes before any cryptography. Audit stands outside authentication, so that
-//! refusals are recorded, and answers only after its record is durable.
+//! refusals are recorded, and answers only after its record is durable. A kept answer to a repeated
+//! request stands innermost, so that whoever repeats it must be allowed it again.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -23,7 +25,7 @@ use prov_audit::AuditLayer;
 use prov_auth::{AuthnLayer, RateLimitLayer};
 use prov_authz::AuthzLayer;
 use prov_core::Clock;
-use prov_http::{EdgeLayer, RouteTable, TrustedProxies};
+use prov_http::{EdgeLayer, IdempotencyLayer, RouteTable, TrustedProxies};
 use prov_mfa::RequireMfaLayer;
 use tokio_util::task::TaskTracker;
 use tower::util::BoxCloneSyncService;
@@ -45,6 +47,7 @@ pub(crate) struct Layers {
     pub(crate) authn: AuthnLayer,
     pub(crate) mfa: RequireMfaLayer,
     pub(crate) authz: AuthzLayer,
+    pub(crate) idempotency: IdempotencyLayer,
     pub(crate) over_tls: bool,
 }
 
@@ -70,7 +73,8 @@ impl Chain {
         router: Router,
     ) -> Self {
         let edge = EdgeLayer::new(clock).trusting(layers.proxies).with_routes(Arc::new(table));
-        let guarded = layers.authn.layer(layers.mfa.layer(layers.authz.layer(router)));
+        let once = layers.idempotency.layer(router);
+        let guarded = layers.authn.layer(layers.mfa.layer(layers.authz.layer(once)));
         let tasks = TaskTracker::new();
         let detached = DetachLayer::new(tasks.clone(), PATIENCE).layer(layers.audit.layer(guarded));
         let service = edge.layer(layers.metrics.layer(layers.rate_limit.layer(detached)));
@@ -109,6 +113,8 @@ impl Service<Request<Body>> for Chain {
 /// The headers every answer carries, unless a handler knows better.
 fn harden(headers: &mut HeaderMap, over_tls: bool) {
     const SAME_ORIGIN: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+    // Room for all of them at once: growing the map name by name costs more than writing them.
+    headers.reserve(8);
     let mut unless_set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     };

@@ -14,8 +14,8 @@ use std::path::Path;
 
 pub use environment::{NAMED, named_in};
 pub use sections::{
-    Audit, Bootstrap, Cedar, Config, Jwt, Kms, KmsAge, KmsBackendName, Mfa, Passwords, Server,
-    Store, Telemetry, TelemetryFormat, Tls,
+    Audit, Bootstrap, Cedar, Config, Jwt, Kms, KmsAge, KmsBackendName, Mfa, Passwords, Secrets,
+    Server, Store, Telemetry, TelemetryFormat, Tls,
 };
 
 /// What is wrong with the configuration, for the operator who wrote it.

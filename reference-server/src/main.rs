@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its terminal")]
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -90,5 +91,10 @@ fn serve(config: &Config, arguments: Arguments) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|e| format!("starting the runtime: {e}"))?;
-    runtime.block_on(run::run(config, log_filter, Box::new(move || configuration(&arguments))))
+    let reread = Box::new(move || configuration(&arguments));
+    // As a trait object: a runtime has several ways to run a future, and the program would hold a
+    // copy of everything that is assembled for each of them.
+    let run: Pin<Box<dyn Future<Output = Result<(), String>> + '_>> =
+        Box::pin(run::run(config, log_filter, reread));
+    runtime.block_on(run)
 }

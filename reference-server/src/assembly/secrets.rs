@@ -10,9 +10,10 @@ use prov_secrets::ssh::{Ssh, SshAuthority};
 use prov_secrets::{LeaseOptions, Leases};
 
 use crate::background::Background;
+use crate::config::Config;
 
 pub(super) async fn open(
-    node: &str,
+    config: &Config,
     store: &Arc<dyn Store>,
     recorder: &Arc<dyn Recorder>,
     clock: &Arc<dyn Clock>,
@@ -22,7 +23,11 @@ pub(super) async fn open(
         SshAuthority::open(Arc::clone(store), Arc::clone(clock), Arc::clone(recorder)).await?;
     let leases = Leases::builder(Arc::clone(store), Arc::clone(clock), Arc::clone(recorder))
         .engine(Arc::<SshAuthority>::clone(&authority))
-        .options(LeaseOptions::default().on_node(node))
+        .options(
+            LeaseOptions::default()
+                .on_node(&config.server.node)
+                .resting_at_most(config.secrets.cleanup_interval),
+        )
         .open()
         .await?;
     let ssh = Ssh::new(authority, Arc::clone(&leases), Arc::clone(clock))?;

@@ -49,6 +49,8 @@ section! {
         mfa: Mfa = Mfa::default(),
         /// `[kms]`
         kms: Kms = Kms::default(),
+        /// `[secrets]`
+        secrets: Secrets = Secrets::default(),
         /// `[audit]`
         audit: Audit = Audit::default(),
         /// `[telemetry]`
@@ -202,7 +204,8 @@ section! {
 pub enum KmsBackendName {
     /// Keys in the store, wrapped under the root key.
     Local,
-    /// Keys wrapped to age recipients.
+    /// Keys wrapped to age recipients. The keys of the store's own records stay under the root key:
+    /// anybody could wrap a key to a public recipient, and so forge records.
     Age,
 }
 
@@ -225,6 +228,16 @@ section! {
         public_key_path: Option<PathBuf> = None,
         /// Identities.
         private_key_path: Option<PathBuf> = None,
+    }
+}
+
+section! {
+    /// `[secrets]`: short-lived credentials.
+    Secrets {
+        /// How late the end of a lease is seen at most, when the wall clock was set; otherwise a
+        /// lease ends when it is due.
+        #[serde(with = "duration_text")]
+        cleanup_interval: Duration = Duration::from_secs(1),
     }
 }
 
@@ -277,6 +290,7 @@ impl Config {
             ("cedar", self.cedar == reloaded.cedar),
             ("mfa", self.mfa == reloaded.mfa),
             ("kms", self.kms == reloaded.kms),
+            ("secrets", self.secrets == reloaded.secrets),
             ("audit", self.audit == reloaded.audit),
             ("telemetry", self.telemetry == reloaded.telemetry),
         ]
@@ -341,6 +355,10 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     }
     if config.passwords.workers == 0 {
         return refuse("`passwords.workers`: at least 1");
+    }
+    let cleanup = config.secrets.cleanup_interval;
+    if !(Duration::from_millis(100)..=Duration::from_secs(60 * MINUTE)).contains(&cleanup) {
+        return refuse("`secrets.cleanup_interval`: from `100ms` to `1h`");
     }
     if config.jwt.access_token_ttl.is_zero()
         || config.jwt.access_token_ttl > Duration::from_secs(DAY)

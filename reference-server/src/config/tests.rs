@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 fn environment(pairs: &[(&str, &str)]) -> Environment {
@@ -20,7 +22,7 @@ fn without_any_configuration_the_defaults_of_the_specification_hold() {
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8443");
     assert_eq!(config.jwt.issuer, "control-center");
     assert_eq!(config.jwt.audience, ["orchestrator", "cli"]);
-    assert_eq!(config.jwt.access_token_ttl, std::time::Duration::from_mins(15));
+    assert_eq!(config.jwt.access_token_ttl, Duration::from_mins(15));
     assert_eq!(config.store_url(), "sqlite:prov-data/prov.db");
     assert_eq!(config.server.rate_limit, "100/min");
 }
@@ -81,6 +83,27 @@ fn a_wrong_key_is_named_with_the_nearest_right_one() {
     }
     let message = read_text("", &[("PROV__JWT__ISUER", "x")]).unwrap_err().to_string();
     assert!(message.contains("did you mean `issuer`?"), "{message}");
+}
+
+#[test]
+fn what_this_version_does_not_have_is_refused_by_name() {
+    let text = "[telemetry]\notlp_endpoint = \"http://127.0.0.1:4317\"";
+    let message = read_text(text, &[]).unwrap_err().to_string();
+    assert!(message.contains("`telemetry`") && message.contains("`otlp_endpoint`"), "{message}");
+    assert!(message.contains("expected `log` or `format`"), "{message}");
+}
+
+#[test]
+fn leases_are_looked_at_as_often_as_is_said() {
+    let config = read_text("[secrets]\ncleanup_interval = \"30s\"", &[]).unwrap();
+    assert_eq!(config.secrets.cleanup_interval, Duration::from_secs(30));
+    let config = read_text("", &[("PROV__SECRETS__CLEANUP_INTERVAL", "5s")]).unwrap();
+    assert_eq!(config.secrets.cleanup_interval, Duration::from_secs(5));
+    for wrong in ["0s", "1ms", "2h", "-1s"] {
+        let text = format!("[secrets]\ncleanup_interval = \"{wrong}\"");
+        let message = read_text(&text, &[]).unwrap_err().to_string();
+        assert!(message.contains("secrets.cleanup_interval"), "{message}");
+    }
 }
 
 #[test]

@@ -18,6 +18,8 @@ const PUBLIC: &[&str] = &[
     "GET /.well-known/authzen-configuration/{tenant}",
     "GET /.well-known/jwks.json",
     "GET /.well-known/openid-configuration",
+    "GET /api/docs",
+    "GET /api/docs.css",
     "GET /api/openapi.json",
     "GET /api/v1/ssh/ca",
     "GET /api/v1/ssh/krl",
@@ -84,11 +86,12 @@ fn the_document_and_the_table_name_the_same_routes() {
     let documented = operations(&world.server.client());
     let mut names: BTreeSet<String> = documented.iter().map(Operation::name).collect();
     // The document does not describe itself.
-    assert!(names.insert("GET /api/openapi.json".to_owned()));
+    let itself = ["GET /api/openapi.json", "GET /api/docs", "GET /api/docs.css"].map(str::to_owned);
+    names.extend(itself.clone());
     assert_eq!(names, listed(|_| true));
     let mut public: BTreeSet<String> =
         documented.iter().filter(|o| o.public).map(Operation::name).collect();
-    public.insert("GET /api/openapi.json".to_owned());
+    public.extend(itself);
     assert_eq!(public, set(PUBLIC), "the document says which need no token");
 }
 
@@ -179,7 +182,7 @@ fn what_is_not_in_the_table_does_not_exist() {
 #[test]
 fn every_answer_carries_the_headers_that_harden_it() {
     let world = World::new();
-    for path in ["/livez", "/api/v1/users", "/api/v1/nowhere", "/api/openapi.json"] {
+    for path in ["/livez", "/api/v1/users", "/api/v1/nowhere", "/api/openapi.json", "/api/docs"] {
         for client in [&world.server.client(), &world.admin] {
             let answer = client.get(path);
             let header = |name: &str| answer.header(name).unwrap_or_default();
@@ -198,6 +201,7 @@ fn every_answer_carries_the_headers_that_harden_it() {
 fn every_error_code_has_a_name_of_its_own() {
     let all: Vec<&Code> = [
         prov_core::codes::ALL,
+        prov_http::codes::ALL,
         prov_auth::codes::ALL,
         prov_mfa::codes::ALL,
         prov_authz::codes::ALL,

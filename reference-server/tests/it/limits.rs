@@ -94,6 +94,36 @@ fn refused_requests_are_counted() {
     assert!(metrics.contains(r#"prov_refusals_total{code="core.rate_limited"} 3"#), "{metrics}");
 }
 
+#[test]
+fn the_first_refusal_of_an_address_is_in_the_audit_log_and_a_flood_does_not_fill_it() {
+    let mut world = World::with(&[
+        "--set",
+        "server.rate_limit=60/hour",
+        "--set",
+        r#"server.trusted_proxies=["127.0.0.1"]"#,
+    ]);
+    let nobody = world.server.client();
+    for address in ["203.0.113.1", "203.0.113.2"] {
+        let refused =
+            (0..100).filter(|_| from(&nobody, &[("x-forwarded-for", address)]).status == 429);
+        assert_eq!(refused.count(), 40);
+    }
+    // The log is written beside the requests; stopping in order writes what is left.
+    world.server.stop();
+    world.server = world.server.home.start();
+    let admin = world.server.client().with_token(world.admin.token.as_deref().unwrap());
+    let events = admin.get("/api/v1/audit/events?action=api.rate_limited").expect(200);
+    let mut addresses: Vec<_> = events["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["request"]["ip"].as_str().unwrap().to_owned())
+        .collect();
+    addresses.sort();
+    assert_eq!(addresses, ["203.0.113.1", "203.0.113.2"], "{events}");
+    assert_eq!(events["items"][0]["resource"]["id"], "GET /api/v1/version", "{events}");
+}
+
 /// The problem without what names the request.
 fn told(answer: &Answer) -> (u16, Value, Vec<String>) {
     let mut problem = answer.expect_problem();

@@ -16,12 +16,18 @@ mod client;
 mod coverage;
 mod crash;
 mod document;
+mod idempotency;
 mod lifecycle;
 mod limits;
 mod main_job;
 mod openssh;
+mod page;
+#[path = "../../../prov-store/tests/it/peer_postgres.rs"]
+#[expect(dead_code, reason = "the tests of the store do more with it")]
+mod peer_postgres;
 mod people;
 mod raw_http;
 mod secrets_in_logs;
 mod server;
 mod tools;
+mod two_nodes;

@@ -1,0 +1,147 @@
+//! Two whole servers on one PostgreSQL.
+
+use std::time::Duration;
+
+use prov_core::{Clock, SystemClock};
+use serde_json::{Value, json};
+use ureq::http::Method;
+
+use crate::client::Client;
+use crate::peer_postgres::PeerPostgres;
+use crate::people::{ADMIN_PASSWORD, World, column, password_of, signed_in, text};
+use crate::server::{Home, PATIENCE, Server};
+
+/// A server of this name on the shared database, with a folder of its own for its log.
+fn start(postgres: &PeerPostgres, keys: &Home, home: &Home, node: &str) -> Server {
+    let root_key = keys.path().join("root.key");
+    let settings = [
+        "server.rate_limit=100000/min".to_owned(),
+        format!("server.node={node}"),
+        format!("store.url={}", postgres.url()),
+        format!("kms.root_key_path={}", root_key.display()),
+    ];
+    let arguments: Vec<&str> =
+        settings.iter().flat_map(|setting| ["--set", setting.as_str()]).collect();
+    home.start_with(&arguments)
+}
+
+/// How long until this client is refused.
+fn until_refused(client: &Client) -> Duration {
+    let clock = SystemClock::new();
+    let began = clock.monotonic();
+    loop {
+        let status = client.get("/api/v1/auth/me").status;
+        let waited = clock.monotonic().saturating_sub(began);
+        match status {
+            401 => return waited,
+            200 => assert!(waited < PATIENCE, "it is never refused"),
+            other => panic!("{other}"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// What a server says of its own log.
+fn origin(admin: &Client) -> String {
+    let report = admin.get("/api/v1/audit/verify").expect(200);
+    assert_eq!(report["intact"], true, "{report}");
+    text(&admin.get("/api/v1/audit/checkpoint").expect(200), "origin").to_owned()
+}
+
+fn events(admin: &Client, action: &str) -> Value {
+    admin.get(&format!("/api/v1/audit/events?action={action}")).expect(200)
+}
+
+/// Two running servers, and the administrator at each.
+struct Pair {
+    postgres: PeerPostgres,
+    keys: Home,
+    home_a: Home,
+    world: World,
+    b: Server,
+    admin_at_b: Client,
+}
+
+impl Pair {
+    fn start() -> Option<Self> {
+        let postgres = PeerPostgres::start(&[])?;
+        let (keys, home_a) = (Home::new(), Home::new());
+        let world = World::over(start(&postgres, &keys, &home_a, "a"));
+        let b = start(&postgres, &keys, &Home::new(), "b");
+        assert_eq!(b.greeting.len(), 1, "nobody is invited to be a second first administrator");
+        let admin_at_b = b.client().with_token(world.admin.token.as_deref().unwrap());
+        Some(Self { postgres, keys, home_a, world, b, admin_at_b })
+    }
+}
+
+#[test]
+fn what_one_server_knows_or_revokes_the_other_does_too() {
+    let Some(Pair { world, b, admin_at_b, postgres: _postgres, .. }) = Pair::start() else {
+        return;
+    };
+    assert_eq!(text(&admin_at_b.get("/api/v1/auth/me").expect(200), "name"), "admin");
+    let mut waits = Vec::new();
+    for name in ["alice", "bob", "carol"] {
+        let at_a = world.person(name, &["viewer"], &[]);
+        let at_b = b.client().with_token(at_a.token.as_deref().unwrap());
+        assert_eq!(text(&at_b.get("/api/v1/auth/me").expect(200), "name"), name);
+        signed_in(&b.client(), name, &password_of(name)).get("/api/v1/auth/me").expect(200);
+        assert_eq!(at_a.delete("/api/v1/auth/sessions").status, 204);
+        assert_eq!(at_a.get("/api/v1/auth/me").status, 401);
+        waits.push(until_refused(&at_b));
+    }
+    println!("what one revoked, the other refused after {waits:?}");
+    // The machine may be busy with other tests: of three, the quickest counts.
+    assert!(waits.iter().min().unwrap() <= &Duration::from_secs(1), "{waits:?}");
+
+    // What was asked of one is repeated at the other.
+    let send = |client: &Client| {
+        let team = ("application/json", br#"{"name":"payments"}"#.to_vec());
+        let headers = [("idempotency-key", "one-key")];
+        client.try_send(&Method::POST, "/api/v1/teams", Some(team), &headers).unwrap()
+    };
+    let made = send(&world.admin).expect(201);
+    let again = send(&admin_at_b);
+    assert_eq!(again.expect(201), made);
+    assert_eq!(again.header("idempotency-replayed").as_deref(), Some("true"));
+}
+
+#[test]
+fn each_server_has_a_log_of_its_own_and_outlives_the_other() {
+    let Some(pair) = Pair::start() else { return };
+    let Pair { postgres, keys, home_a, mut world, b, admin_at_b } = pair;
+    let role =
+        json!({ "name": "machines", "roles": ["operator"], "allowed_principals": ["deploy"] });
+    world.admin.post("/api/v1/secrets/roles", &role).expect(201);
+    let lease = |client: &Client| {
+        let asked = json!({ "role": "machines", "ttl": "1h" });
+        text(&client.post("/api/v1/ssh/keys", &asked).expect(201), "lease_id").to_owned()
+    };
+    let (of_a, of_b) = (lease(&world.admin), lease(&admin_at_b));
+    for client in [&world.admin, &admin_at_b] {
+        let leases = column(&client.get("/api/v1/secrets/leases").expect(200), "lease_id");
+        assert!(leases.contains(&of_a) && leases.contains(&of_b), "{leases:?}");
+    }
+
+    let (log_a, log_b) = (origin(&world.admin), origin(&admin_at_b));
+    let expected = ("control-center/audit/a/standard", "control-center/audit/b/standard");
+    assert_eq!((log_a.as_str(), log_b.as_str()), expected);
+    let count = |client: &Client, action: &str| column(&events(client, action), "action").len();
+    for (action, at_a, at_b) in
+        [("server.start", 1, 1), ("auth.bootstrap", 1, 0), ("secret.role.set", 1, 0)]
+    {
+        assert_eq!(count(&world.admin, action), at_a, "{action} at a");
+        assert_eq!(count(&admin_at_b, action), at_b, "{action} at b");
+    }
+
+    // One dies; the other goes on, also with what the dead one handed out.
+    world.server.kill();
+    let revoked = admin_at_b.post(&format!("/api/v1/secrets/leases/{of_a}/revoke"), &json!({}));
+    assert_eq!(revoked.status, 200, "{revoked:?}");
+    signed_in(&b.client(), "admin", ADMIN_PASSWORD).get("/api/v1/users").expect(200);
+    let a = start(&postgres, &keys, &home_a, "a");
+    let admin = a.client().with_token(world.admin.token.as_deref().unwrap());
+    assert_eq!(origin(&admin), log_a);
+    let ended = admin.get(&format!("/api/v1/secrets/leases/{of_a}")).expect(200);
+    assert_ne!(ended["state"], "active", "{ended}");
+}
