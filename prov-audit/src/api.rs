@@ -13,6 +13,7 @@ mod documents;
 mod events;
 mod export;
 mod proofs;
+mod stream;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use prov_core::audit::{Action, Event, Outcome, RecorderExt, RetentionClass};
 use prov_core::{Clock, RequestFacts, Result, SecurityContext};
 use prov_http::Route;
 use serde::Deserialize;
+use tokio::sync::{Semaphore, watch};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -32,13 +34,21 @@ use crate::Log;
 pub struct ApiState {
     log: Arc<Log>,
     clock: Arc<dyn Clock>,
+    streams: Arc<Semaphore>,
+    ending: watch::Sender<bool>,
 }
 
 impl ApiState {
     /// Handlers that read this log, and record in it that they did.
     #[must_use]
     pub fn new(log: Arc<Log>, clock: Arc<dyn Clock>) -> Self {
-        Self { log, clock }
+        let streams = Arc::new(Semaphore::new(stream::MOST));
+        Self { log, clock, streams, ending: watch::Sender::new(false) }
+    }
+
+    /// Ends every live tail and lets none begin: the server is about to stop.
+    pub fn end_streams(&self) {
+        self.ending.send_replace(true);
     }
 
     /// Reading the log is itself recorded, before the answer.
@@ -88,8 +98,12 @@ pub fn router(state: ApiState) -> OpenApiRouter {
         .routes(routes!(events::read_stats))
         .routes(routes!(proofs::verify_log))
         .routes(routes!(proofs::read_checkpoint))
+        .routes(routes!(proofs::prove_inclusion))
+        .routes(routes!(proofs::prove_consistency))
+        .routes(routes!(proofs::prove_range))
         .routes(routes!(proofs::read_proof))
         .routes(routes!(export::export_log))
+        .routes(routes!(stream::stream_events))
         .with_state(state)
 }
 
@@ -105,7 +119,11 @@ pub fn routes() -> Vec<Route> {
         read(Method::GET, "/api/v1/audit/stats"),
         read(Method::GET, "/api/v1/audit/verify"),
         read(Method::GET, "/api/v1/audit/checkpoint"),
+        read(Method::GET, "/api/v1/audit/proof/inclusion"),
+        read(Method::GET, "/api/v1/audit/proof/consistency"),
+        read(Method::GET, "/api/v1/audit/proof/range"),
         read(Method::GET, "/api/v1/audit/proof/{id}"),
         list(Method::GET, "/api/v1/audit/export"),
+        list(Method::GET, "/api/v1/audit/stream"),
     ]
 }

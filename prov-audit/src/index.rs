@@ -5,9 +5,12 @@
 //! What stems from the personal part stands in a table of its own, with the subject's pseudonym, so
 //! that erasing a subject takes it out.
 
+mod block;
 mod indexer;
+mod places;
 mod schema;
 mod search;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,9 +21,10 @@ use std::time::Duration;
 use indexer::{Indexer, Order};
 use parking_lot::Mutex;
 use prov_core::{Error, Result};
-pub(crate) use search::{Filter, Hit, Search, by_id, search, tally};
+pub(crate) use search::{Condition, Hit, Searching, tally};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+pub(crate) use words::{words_of, words_of_record};
 
 use crate::codes;
 use crate::files::io_error;

@@ -30,7 +30,7 @@ use tokio::sync::oneshot;
 
 use crate::codes;
 use crate::files::{io_error, write_whole};
-use crate::merkle::{Hash, inclusion_proof};
+use crate::merkle::{Hash, tree_root};
 use crate::note::{Checkpoint, SigningKey};
 use crate::segment::MAX_LEAF;
 use crate::tiles::{TileFiles, TilesAt};
@@ -45,6 +45,15 @@ pub(crate) struct JournalOptions {
     pub(crate) checkpoint_every: Duration,
     /// Makes the events the log records about itself.
     pub(crate) notices: Notices,
+}
+
+/// Something that was proved about a log.
+#[derive(Debug)]
+pub(crate) struct Proven<T> {
+    pub(crate) proof: T,
+    pub(crate) size: u64,
+    pub(crate) root: Hash,
+    pub(crate) checkpoint: Checkpoint,
 }
 
 /// One open log.
@@ -153,19 +162,25 @@ impl Journal {
         answer.await.map_err(|_| Failure::Closed.error())
     }
 
-    /// The inclusion proof of record `seq` under the newest checkpoint. Blocks.
-    pub(crate) fn prove(&self, seq: u64) -> Result<(Vec<Hash>, Checkpoint)> {
+    /// Proves something about the first `size` records (all the newest checkpoint covers, unless
+    /// said). Gives the proof, the size and its root, and the newest checkpoint. Blocks.
+    pub(crate) fn prove<T>(
+        &self,
+        size: Option<u64>,
+        proof: impl Fn(&TilesAt<'_>, u64) -> Result<T>,
+    ) -> Result<Proven<T>> {
         let files = TileFiles::new(self.dir());
         let mut last = Error::new(codes::NOT_YET_SIGNED);
         // A newer checkpoint may take its predecessor's partial tiles away while they are read.
         for _ in 0..4 {
             let checkpoint = self.newest_checkpoint();
-            if seq >= checkpoint.size {
+            let size = size.unwrap_or(checkpoint.size);
+            if size > checkpoint.size {
                 return Err(codes::NOT_YET_SIGNED.into());
             }
             let tiles = TilesAt { files: &files, size: checkpoint.size };
-            match inclusion_proof(&tiles, seq, checkpoint.size) {
-                Ok(proof) => return Ok((proof, checkpoint)),
+            match proof(&tiles, size).and_then(|proof| Ok((proof, tree_root(&tiles, 0, size)?))) {
+                Ok((proof, root)) => return Ok(Proven { proof, size, root, checkpoint }),
                 Err(error) => last = error,
             }
         }

@@ -68,21 +68,25 @@ mod proof;
 #[cfg(feature = "sqlite-index")]
 mod query;
 #[cfg(feature = "sqlite-index")]
+mod question;
+#[cfg(feature = "sqlite-index")]
 mod record;
 mod segment;
 mod tiles;
 mod verify;
 
 pub use audit_layer::{Audit, AuditFuture, AuditLayer};
+pub use log::{ExportedLeaf, LeafReader, Log, TreeProof};
 #[cfg(feature = "sqlite-index")]
-pub use log::Proof;
-pub use log::{ExportedLeaf, LeafReader, Log};
+pub use log::{Proof, Tail, Tailed};
 pub use merkle::Hash;
 pub use note::{Checkpoint, VerifierKey};
 pub use options::LogOptions;
-pub use proof::verify_proof;
+pub use proof::{verify_extension, verify_proof, verify_range};
 #[cfg(feature = "sqlite-index")]
-pub use query::{ActionCount, Page, Query, Stats};
+pub use query::{ActionCount, Counts, Page, Query, Stats, ValueCount};
+#[cfg(feature = "sqlite-index")]
+pub use question::{CountBy, Question};
 #[cfg(feature = "sqlite-index")]
 pub use record::{AuditRecord, RecordedActor, RecordedRequest};
 pub use verify::{Finding, FindingKind, Report, key_beside, verify};

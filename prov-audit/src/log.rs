@@ -1,12 +1,17 @@
 //! The audit log as the rest of the program sees it.
 
+#[cfg(feature = "sqlite-index")]
+mod asking;
 mod close;
 mod export;
 mod follow;
 mod people;
+mod proving;
 #[cfg(feature = "sqlite-index")]
 mod read;
 mod recording;
+#[cfg(feature = "sqlite-index")]
+mod tail;
 mod verification;
 
 use std::path::{Path, PathBuf};
@@ -16,8 +21,11 @@ pub use export::{ExportedLeaf, LeafReader};
 use prov_core::audit::{Action, Actor, Event, Outcome, RetentionClass};
 use prov_core::store::Store;
 use prov_core::{Clock, Error, PrincipalKind, Result, codes as core_codes};
+pub use proving::TreeProof;
 #[cfg(feature = "sqlite-index")]
 pub use read::Proof;
+#[cfg(feature = "sqlite-index")]
+pub use tail::{Tail, Tailed};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 

@@ -5,7 +5,10 @@ mod proof;
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
 pub(crate) use edge::{TILE_WIDTH, Tile, TreeEdge};
-pub(crate) use proof::{HashSource, inclusion_proof, tree_root, verify_inclusion};
+pub(crate) use proof::{
+    HashSource, consistency_proof, inclusion_proof, range_proof, root_of_range, tree_root,
+    verify_consistency, verify_inclusion,
+};
 
 /// A SHA-256 hash: of a leaf, of a node, of a whole tree.
 pub type Hash = [u8; 32];

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use prov_core::{Error, Result, codes as core_codes};
 
-use crate::merkle::{Hash, leaf_hash, verify_inclusion};
+use crate::merkle::{Hash, leaf_hash, root_of_range, verify_consistency, verify_inclusion};
 use crate::note::{Checkpoint, VerifierKey, open};
 
 /// Checks a C2SP tlog-proof: that the log of this key vouches for exactly this leaf. Gives the
@@ -38,5 +38,45 @@ pub fn verify_proof(leaf: &[u8], proof: &str, key: &VerifierKey) -> Result<(u64,
         Ok((index, checkpoint))
     } else {
         Err(refuse("the proof does not lead from this event to the checkpoint"))
+    }
+}
+
+/// Checks that the log of the newer checkpoint continues that of the older one: nothing was changed
+/// or taken out between them. Both checkpoints must have been opened with the log's key.
+///
+/// # Errors
+/// [`core_codes::INVALID_REQUEST`] when they are of two logs, or the proof does not lead from one to
+/// the other. Two checkpoints of one log that do not fit together prove that it was forked: keep both.
+pub fn verify_extension(older: &Checkpoint, newer: &Checkpoint, proof: &[Hash]) -> Result<()> {
+    let refuse = |what| Err(Error::new(core_codes::INVALID_REQUEST).detail(what));
+    if older.origin != newer.origin {
+        return refuse("the checkpoints are of two logs");
+    }
+    if verify_consistency((older.size, &older.root), (newer.size, &newer.root), proof) {
+        Ok(())
+    } else {
+        refuse("the log does not continue the one of the older checkpoint: keep both as evidence")
+    }
+}
+
+/// Checks that these leaves are all events of the log numbered `first` and on, none left out, none
+/// added, none changed.
+///
+/// # Errors
+/// [`core_codes::INVALID_REQUEST`] when they are not.
+pub fn verify_range(
+    leaves: &[impl AsRef<[u8]>],
+    first: u64,
+    proof: &[Hash],
+    checkpoint: &Checkpoint,
+) -> Result<()> {
+    let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf_hash(leaf.as_ref())).collect();
+    let end = first.saturating_add(hashes.len() as u64);
+    let root = root_of_range(&hashes, &(first..end), checkpoint.size, proof);
+    if root == Some(checkpoint.root) {
+        Ok(())
+    } else {
+        Err(Error::new(core_codes::INVALID_REQUEST)
+            .detail("these are not all the events of that range, as they were written"))
     }
 }

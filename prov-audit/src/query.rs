@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use jiff::Timestamp;
-use prov_core::audit::{Action, Outcome};
+use prov_core::audit::Outcome;
 use prov_core::{Error, RequestId, Result, codes as core_codes};
 
+use crate::index::words_of;
+use crate::question::{Expr, Question, Test, is_action};
 use crate::record::AuditRecord;
 
 /// Which events: all conditions must hold. Nothing set means everything.
@@ -31,6 +33,10 @@ pub struct Query {
     pub to: Option<Timestamp>,
     /// In which request.
     pub request_id: Option<RequestId>,
+    /// With all these words, in any text of the event.
+    pub text: Option<String>,
+    /// What the query language says.
+    pub question: Option<Question>,
     /// At most so many, up to 1000; 100 unless set.
     pub limit: Option<NonZeroU32>,
     /// Continues where an earlier [`Page::next_cursor`] says.
@@ -71,6 +77,10 @@ impl Query {
         to: Timestamp;
         /// In this request.
         request_id: RequestId;
+        /// With all these words.
+        text: String;
+        /// And what the query language says.
+        question: Question;
         /// At most so many.
         limit: NonZeroU32;
         /// Continues here.
@@ -84,25 +94,40 @@ impl Query {
         if self.limit.is_some_and(|limit| limit.get() > 1000) {
             return refuse("limit", "at most 1000");
         }
-        if let Some(action) = &self.action {
-            let fixed = action.strip_suffix(".*").unwrap_or(action);
-            let whole = Action::custom(fixed).is_ok();
-            let one_word = fixed != action && Action::custom(format!("{fixed}.x")).is_ok();
-            if !whole && !one_word && !is_asked(action) {
-                return refuse("action", "an action such as `auth.login`, `auth.*`, or `deploy`");
-            }
+        if self.action.as_ref().is_some_and(|action| !is_action(action)) {
+            return refuse("action", "an action such as `auth.login`, `auth.*`, or `deploy`");
         }
-        let texts = [("user", &self.user), ("resource", &self.resource)];
+        let texts = [("user", &self.user), ("resource", &self.resource), ("text", &self.text)];
         for (field, text) in texts {
             let is_fit = |text: &String| (1..=512).contains(&text.len()) && !text.contains('\0');
             if !text.as_ref().is_none_or(is_fit) {
                 return refuse(field, "1 to 512 bytes and no NUL");
             }
         }
+        if self.text.as_ref().is_some_and(|text| words_of(text).next().is_none()) {
+            return refuse("text", "a word of two characters or more");
+        }
         match (self.from, self.to) {
             (Some(from), Some(to)) if from > to => refuse("from", "`from` is after `to`"),
             _ => Ok(()),
         }
+    }
+}
+
+impl Query {
+    /// Everything it asks for as one condition.
+    pub(crate) fn expr(&self) -> Expr {
+        let tests = [
+            self.user.clone().map(Test::Actor),
+            self.action.clone().map(Test::Action),
+            self.outcome.map(Test::Outcome),
+            self.resource.clone().map(Test::Resource),
+            self.ip.map(Test::Ip),
+            self.request_id.as_ref().map(|id| Test::Request(id.to_string())),
+            self.text.clone().map(Test::Text),
+        ];
+        let asked = self.question.iter().map(|question| question.expr.clone());
+        Expr::All(tests.into_iter().flatten().map(Expr::Test).chain(asked).collect())
     }
 }
 
@@ -120,6 +145,29 @@ pub struct Page<T = AuditRecord> {
     pub items: Vec<T>,
     /// Where the next page starts; absent at the end. Opaque.
     pub next_cursor: Option<String>,
+}
+
+/// How many events there are, for each value of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// For each value; the most frequent first. Empty when nothing but the total was asked for.
+    pub counts: Vec<ValueCount>,
+    /// How many all together.
+    pub total: u64,
+    /// Whether everything was counted. If not, only the newest were: narrow the question, by time
+    /// for instance.
+    pub complete: bool,
+}
+
+/// How many events have a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ValueCount {
+    /// The value; empty when the events have none.
+    pub value: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// Counts over the whole log.

@@ -1,5 +1,6 @@
 //! Talking to the server: one agent, the session's token, one refresh when it has ended.
 
+use std::io::Read;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -104,6 +105,33 @@ impl Client {
     pub(crate) fn text(&self, path: &str) -> Outcome<String> {
         let session = self.session()?;
         self.send(&Method::GET, path, None, Some(&session.access_token))
+    }
+
+    /// The body of an answer that goes on for as long as the server likes. `last` is the id of the
+    /// last event of an earlier one.
+    pub(crate) fn stream(&self, path: &str, last: Option<&str>) -> Outcome<impl Read + use<>> {
+        let session = self.session()?;
+        let unreachable = |why: ureq::Error| Failure::Unreachable {
+            server: self.settings.server.clone(),
+            why: why.to_string(),
+        };
+        let mut request = self
+            .agent
+            .get(format!("{}{path}", self.settings.server))
+            .config()
+            .timeout_global(None)
+            .timeout_recv_body(None)
+            .build()
+            .header("authorization", format!("Bearer {}", session.access_token.as_str()));
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let mut response = request.call().map_err(unreachable)?;
+        if response.status().is_success() {
+            return Ok(response.into_body().into_reader());
+        }
+        let (status, body) = (response.status(), response.body_mut());
+        Err(self.refused(status, &body.read_to_string().map_err(unreachable)?))
     }
 
     /// The bytes of a public answer.
@@ -212,9 +240,14 @@ impl Client {
         if status.is_success() {
             return Ok(text);
         }
-        match serde_json::from_str::<Problem>(&text) {
-            Ok(problem) => Err(Failure::Problem(Box::new(problem))),
-            Err(_) => Err(Failure::Failed(format!("{} answered {status}", self.settings.server))),
+        Err(self.refused(status, &text))
+    }
+
+    /// What a refusal says.
+    fn refused(&self, status: StatusCode, text: &str) -> Failure {
+        match serde_json::from_str::<Problem>(text) {
+            Ok(problem) => Failure::Problem(Box::new(problem)),
+            Err(_) => Failure::Failed(format!("{} answered {status}", self.settings.server)),
         }
     }
 

@@ -41,6 +41,7 @@ pub struct Assembly {
     /// Reloads the policies, when they come from a folder.
     pub policies: Option<Arc<PolicyReloader>>,
     clock: Arc<dyn Clock>,
+    audit: ApiState,
     log: Arc<Log>,
     database: Arc<dyn Database>,
     background: Background,
@@ -91,12 +92,13 @@ impl Assembly {
             Arc::<Revocations>::clone(&identity.revocations),
             Arc::<CedarEngine>::clone(&policies.engine),
         ];
+        let audit = ApiState::new(Arc::clone(&storage.log), Arc::clone(&clock));
         let services = Services {
             auth: Arc::clone(&identity.auth),
             mfa: Arc::clone(&identity.mfa),
             authzen: policies::authzen(config, &policies.decisions)?,
             decisions: policies.decisions,
-            audit: ApiState::new(Arc::clone(&storage.log), Arc::clone(&clock)),
+            audit: audit.clone(),
             kms,
             secrets,
         };
@@ -120,6 +122,7 @@ impl Assembly {
             rate_limit,
             policies: policies.reloader,
             clock,
+            audit,
             log: storage.log,
             database: storage.database,
             background,
@@ -129,6 +132,11 @@ impl Assembly {
     /// Where events go.
     pub(crate) fn recorder(&self) -> Arc<dyn Recorder> {
         Arc::<Log>::clone(&self.log)
+    }
+
+    /// What must end before connections can: answers that go on for ever.
+    pub(crate) fn audit_api(&self) -> ApiState {
+        self.audit.clone()
     }
 
     /// The time.

@@ -52,6 +52,11 @@ pub async fn run(config: &Config, log_filter: LogFilter, reread: Reread) -> Resu
     let limits = &config.server;
     let places = Connections::new(limits.max_connections, limits.max_connections_per_address);
     let app = assembly.chain.clone();
+    let streams = assembly.audit_api();
+    let shutdown = async move {
+        shutdown.await;
+        streams.end_streams();
+    };
     let served = serve(listener, tls, app, shutdown, limits.drain_timeout, places).await;
     let served = served.map_err(|e| e.to_string());
     let closed = assembly.close().await.map_err(|e| format!("closing: {e:?}"));

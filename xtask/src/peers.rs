@@ -1,4 +1,6 @@
-//! The real servers and tools the tests talk to, as Debian packages.
+//! The real servers and tools the tests talk to, as Debian and Python packages.
+
+use std::path::PathBuf;
 
 use crate::steps::{Outcome, answers, in_ci, run};
 
@@ -48,11 +50,72 @@ const PEERS: &[Peer] = &[
         probe: &["-c", "test -d /usr/share/gocode/src/golang.org/x/mod/sumdb"],
         used_for: "verifying the audit log with Go's x/mod",
     },
+    Peer {
+        package: "strace",
+        program: "strace",
+        probe: &["-V"],
+        used_for: "the order in which the audit log syncs",
+    },
     Peer { package: "curl", program: "curl", probe: &["--version"], used_for: "the walk by hand" },
 ];
 
+/// Tools that come as Python packages, each into a folder of its own below the user's cache, without
+/// the packages' own dependencies where they bring everything.
+const PYTHON_PEERS: &[(&str, &str, &str)] =
+    &[("aics-tlog", "0.2.1", "verifying the audit log with a third implementation")];
+
 /// Installs what is missing. Without the rights to do so it is a visible skip; in CI, a failure.
 pub(crate) fn install() -> Outcome {
+    install_python()?;
+    install_debian()
+}
+
+fn install_python() -> Outcome {
+    let cache = cache_folder();
+    for (package, version, used_for) in PYTHON_PEERS {
+        let folder = cache.join(format!("{package}-{version}"));
+        let marker = folder.join("installed");
+        if marker.exists() {
+            continue;
+        }
+        let installed = python().ok_or_else(|| "Python 3.12 or newer is missing".to_owned());
+        let installed = installed.and_then(|python| {
+            let folder = folder.to_string_lossy().into_owned();
+            run(&python, &["-m", "venv", "--clear", &folder])?;
+            let wanted = format!("{package}=={version}");
+            run(&format!("{folder}/bin/pip"), &["install", "--quiet", &wanted])?;
+            std::fs::write(&marker, "").map_err(|e| e.to_string())
+        });
+        match installed {
+            Err(why) if in_ci() => return Err(format!("{package} is missing: {why}")),
+            Err(why) => println!("SKIPPED installing {package}, no test of {used_for}: {why}"),
+            Ok(()) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Where peers of this user are kept.
+#[expect(clippy::disallowed_methods, reason = "a task has no configuration but its environment")]
+fn cache_folder() -> PathBuf {
+    let cache = std::env::var("XDG_CACHE_HOME")
+        .unwrap_or_else(|_| format!("{}/.cache", std::env::var("HOME").unwrap_or_default()));
+    PathBuf::from(cache).join("prov-peers")
+}
+
+/// A Python that is new enough, whoever installed it.
+#[expect(clippy::disallowed_methods, reason = "a task has no configuration but its environment")]
+fn python() -> Option<String> {
+    const NEW_ENOUGH: &str = "import sys; sys.exit(sys.version_info < (3, 12))";
+    let home = std::env::var("HOME").unwrap_or_default();
+    let own = std::fs::read_dir(format!("{home}/.pyenv/versions"));
+    let own = own.into_iter().flatten().flatten();
+    let own = own.map(|version| version.path().join("bin/python3").to_string_lossy().into_owned());
+    let known = ["python3.14", "python3.13", "python3.12", "python3"].map(str::to_owned);
+    known.into_iter().chain(own).find(|python| answers(python, &["-c", NEW_ENOUGH]))
+}
+
+fn install_debian() -> Outcome {
     let missing: Vec<&Peer> =
         PEERS.iter().filter(|peer| !answers(peer.program, peer.probe)).collect();
     if missing.is_empty() {

@@ -3,13 +3,18 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use prov_core::audit::Outcome;
-use prov_core::{Error, RequestId, Result, codes as core_codes};
+use prov_core::{RequestId, Result};
 use serde::{Deserialize, Serialize};
 
 use super::LogName;
+use crate::log::TreeProof;
+use crate::note::VerifierKey;
 use crate::query::{ActionCount, Query, Stats};
+use crate::question::{Question, moment};
 
 /// Conditions; all of them must hold.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema, utoipa::IntoParams)]
@@ -39,6 +44,11 @@ pub(super) struct EventQuery {
     #[schema(value_type = Option<String>)]
     #[param(value_type = Option<String>)]
     pub(super) request_id: Option<RequestId>,
+    /// Words that stand in any text of the event, all of them.
+    pub(super) text: Option<String>,
+    /// The same, and more, in the query language: `actor:alice and not outcome:success`. In the
+    /// body it may end in `| count by action`.
+    pub(super) query: Option<String>,
     /// At most so many events, 1 to 1000; 100 unless said.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
@@ -58,23 +68,12 @@ impl EventQuery {
         query.resource = self.resource;
         query.ip = self.ip;
         query.request_id = self.request_id;
+        query.text = self.text;
+        query.question = self.query.map(|text| Question::parse(&text, now)).transpose()?;
         query.limit = self.limit;
         query.cursor = self.cursor;
         Ok(query)
     }
-}
-
-/// A moment, or a time before now.
-fn moment(field: &str, text: &str, now: Timestamp) -> Result<Timestamp> {
-    let refuse = || {
-        Error::new(core_codes::INVALID_REQUEST)
-            .field(field, "a time such as `2026-03-02T09:00:00Z`, or how long ago: `24h`")
-    };
-    if let Ok(time) = text.parse() {
-        return Ok(time);
-    }
-    let ago = prov_core::duration_text::parse(text).map_err(|_| refuse())?;
-    now.checked_sub(ago).map_err(|_| refuse())
 }
 
 /// Which log.
@@ -153,4 +152,77 @@ pub(super) struct ProofDocument {
     pub(super) proof: String,
     /// The public key that verifies it.
     pub(super) verifier_key: String,
+}
+
+/// Which event, in which tree.
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InclusionQuery {
+    /// `standard` unless said, or `break_glass`.
+    #[serde(default)]
+    #[param(value_type = Option<LogName>)]
+    pub(super) log: LogName,
+    /// The event's place in the log, from 0.
+    pub(super) index: u64,
+    /// The size of the tree; the newest checkpoint's unless said.
+    pub(super) size: Option<u64>,
+}
+
+/// Between which sizes.
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConsistencyQuery {
+    /// `standard` unless said, or `break_glass`.
+    #[serde(default)]
+    #[param(value_type = Option<LogName>)]
+    pub(super) log: LogName,
+    /// The size of the older checkpoint.
+    pub(super) from: u64,
+    /// The size of the newer one; the newest checkpoint's unless said.
+    pub(super) to: Option<u64>,
+}
+
+/// Which events.
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RangeQuery {
+    /// `standard` unless said, or `break_glass`.
+    #[serde(default)]
+    #[param(value_type = Option<LogName>)]
+    pub(super) log: LogName,
+    /// The first event, by its place in the log.
+    pub(super) from: u64,
+    /// Behind the last one.
+    pub(super) to: u64,
+}
+
+/// A proof about the tree.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = AuditTreeProof)]
+pub(super) struct TreeProofDocument {
+    /// How many events the tree has that the proof leads to.
+    size: u64,
+    /// Its root, base64 as in a checkpoint.
+    root: String,
+    /// The hashes of the proof, base64.
+    hashes: Vec<String>,
+    /// The newest checkpoint (C2SP tlog-checkpoint).
+    checkpoint: String,
+    /// The public key that verifies it.
+    verifier_key: String,
+}
+
+impl TreeProofDocument {
+    pub(super) fn new(proof: TreeProof, key: &VerifierKey) -> Self {
+        Self {
+            size: proof.size,
+            root: STANDARD.encode(proof.root),
+            hashes: proof.hashes.iter().map(|hash| STANDARD.encode(hash)).collect(),
+            checkpoint: proof.checkpoint.note,
+            verifier_key: key.to_string(),
+        }
+    }
 }

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::ApiState;
 use super::documents::{EventQuery, StatsDocument};
-use crate::query::Page;
+use crate::query::{Counts, Page, ValueCount};
+use crate::question::Question;
 use crate::record::AuditRecord;
 
 /// A part of the events that meet the conditions, newest first.
@@ -17,14 +18,48 @@ use crate::record::AuditRecord;
 pub(super) struct EventList {
     /// The events.
     items: Vec<AuditRecord>,
-    /// Where to continue; absent at the end.
+    /// Where to continue; absent at the end. A page may be short, or empty, and still go on.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
+    /// What was counted, when the question counts: then there are no events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counts: Option<CountsDocument>,
+}
+
+/// How many events, for each value.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = AuditCounts)]
+struct CountsDocument {
+    /// For each value, the most frequent first; empty when only the total was asked for.
+    values: Vec<ValueCountDocument>,
+    /// All together.
+    total: u64,
+    /// Whether everything was counted; if not, only the newest events were.
+    complete: bool,
+}
+
+/// How many events have a value.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = AuditValueCount)]
+struct ValueCountDocument {
+    /// The value; empty for events that have none.
+    value: String,
+    /// How many.
+    count: u64,
 }
 
 impl From<Page> for EventList {
     fn from(page: Page) -> Self {
-        Self { items: page.items, next_cursor: page.next_cursor }
+        Self { items: page.items, next_cursor: page.next_cursor, counts: None }
+    }
+}
+
+impl From<Counts> for EventList {
+    fn from(counts: Counts) -> Self {
+        let of = |one: ValueCount| ValueCountDocument { value: one.value, count: one.count };
+        let values = counts.counts.into_iter().map(of).collect();
+        let counts = CountsDocument { values, total: counts.total, complete: counts.complete };
+        Self { items: Vec::new(), next_cursor: None, counts: Some(counts) }
     }
 }
 
@@ -35,6 +70,12 @@ async fn answer(
     asked: EventQuery,
 ) -> ApiResult<Json<EventList>> {
     let query = asked.into_query(prov_core::Clock::now(&*state.clock))?;
+    if let Some(by) = query.question.as_ref().and_then(Question::counted) {
+        let counts = state.log.count(&query, by).await?;
+        let found = counts.total.to_string();
+        state.record(context, facts, Action::AUDIT_QUERY, &[("counted", found)]).await?;
+        return Ok(Json(counts.into()));
+    }
     // The answer comes first: what is recorded here shows in the next one.
     let page = state.log.query(&query).await?;
     let found = page.items.len().to_string();

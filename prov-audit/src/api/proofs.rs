@@ -8,7 +8,10 @@ use prov_http::axum::{ApiResult, CommonErrors, Context, Facts, Json, Path, Query
 use uuid::Uuid;
 
 use super::ApiState;
-use super::documents::{CheckpointDocument, ProofDocument, WhichLog};
+use super::documents::{
+    CheckpointDocument, ConsistencyQuery, InclusionQuery, ProofDocument, RangeQuery,
+    TreeProofDocument, WhichLog,
+};
 use crate::verify::Report;
 
 /// Verifies the whole log from its files: every record, tile and checkpoint.
@@ -66,4 +69,54 @@ pub(super) async fn read_proof(
         proof: proof.text,
         verifier_key: state.log.verifier_key(class).to_string(),
     }))
+}
+
+/// The proof that an event, named by its place, is in the log (RFC 6962, section 2.1.1).
+#[utoipa::path(get, path = "/api/v1/audit/proof/inclusion", tag = "audit", params(InclusionQuery),
+    responses((status = 200, body = TreeProofDocument), CommonErrors))]
+pub(super) async fn prove_inclusion(
+    State(state): State<ApiState>,
+    Context(context): Context,
+    Facts(facts): Facts,
+    Query(asked): Query<InclusionQuery>,
+) -> ApiResult<Json<TreeProofDocument>> {
+    let class = asked.log.into();
+    let proof = state.log.inclusion_proof(class, asked.index, asked.size).await?;
+    let what = [("proof", "inclusion".to_owned()), ("index", asked.index.to_string())];
+    state.record(&context, &facts, Action::AUDIT_QUERY, &what).await?;
+    Ok(Json(TreeProofDocument::new(proof, state.log.verifier_key(class))))
+}
+
+/// The proof that the log only grew since it had `from` events (RFC 6962, section 2.1.2).
+#[utoipa::path(get, path = "/api/v1/audit/proof/consistency", tag = "audit",
+    params(ConsistencyQuery),
+    responses((status = 200, body = TreeProofDocument), CommonErrors))]
+pub(super) async fn prove_consistency(
+    State(state): State<ApiState>,
+    Context(context): Context,
+    Facts(facts): Facts,
+    Query(asked): Query<ConsistencyQuery>,
+) -> ApiResult<Json<TreeProofDocument>> {
+    let class = asked.log.into();
+    let proof = state.log.consistency_proof(class, asked.from, asked.to).await?;
+    let what = [("proof", "consistency".to_owned()), ("from", asked.from.to_string())];
+    state.record(&context, &facts, Action::AUDIT_QUERY, &what).await?;
+    Ok(Json(TreeProofDocument::new(proof, state.log.verifier_key(class))))
+}
+
+/// The proof that the events from `from` to before `to`, as the export gives them, are all there are.
+/// Its hashes stand from left to right beside them in the tree.
+#[utoipa::path(get, path = "/api/v1/audit/proof/range", tag = "audit", params(RangeQuery),
+    responses((status = 200, body = TreeProofDocument), CommonErrors))]
+pub(super) async fn prove_range(
+    State(state): State<ApiState>,
+    Context(context): Context,
+    Facts(facts): Facts,
+    Query(asked): Query<RangeQuery>,
+) -> ApiResult<Json<TreeProofDocument>> {
+    let class = asked.log.into();
+    let proof = state.log.range_proof(class, asked.from..asked.to).await?;
+    let what = [("proof", "range".to_owned()), ("from", asked.from.to_string())];
+    state.record(&context, &facts, Action::AUDIT_QUERY, &what).await?;
+    Ok(Json(TreeProofDocument::new(proof, state.log.verifier_key(class))))
 }

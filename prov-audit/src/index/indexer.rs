@@ -1,3 +1,4 @@
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,12 +8,14 @@ use prov_core::{Error, Result, codes as core_codes};
 use rusqlite::{Connection, Transaction};
 use tokio::sync::oneshot;
 
+use super::block::{Filling, Posting};
+use super::words::{personal_words, public_words};
 use super::{IndexShared, schema};
 use crate::files::io_error;
 use crate::journal::Journal;
 use crate::leaf::Leaf;
 use crate::merkle::leaf_hash;
-use crate::people::{Opened, Vault, folded};
+use crate::people::{Opened, PersonalData, Vault, folded};
 use crate::segment::{Record, SegmentCursor};
 
 /// What the thread can be asked to do.
@@ -25,8 +28,8 @@ pub(super) enum Order {
 /// Records in one transaction, at most.
 const BATCH: usize = 4096;
 
-/// Batches up to this size are no load.
-const SMALL: u64 = 64;
+/// What comes within this is written together.
+const GATHER: Duration = Duration::from_millis(40);
 
 /// How long the thread sleeps when there is no news, and after a failure.
 const REST: Duration = Duration::from_millis(250);
@@ -38,7 +41,16 @@ pub(super) struct Indexer {
     journal: Arc<Journal>,
     vault: Arc<Vault>,
     shared: Arc<IndexShared>,
-    open: Option<(Connection, SegmentCursor)>,
+    open: Option<Open>,
+    terms: Terms,
+}
+
+/// An index that is being written.
+#[derive(Debug)]
+struct Open {
+    db: Connection,
+    cursor: SegmentCursor,
+    filling: Filling,
 }
 
 impl Indexer {
@@ -48,7 +60,7 @@ impl Indexer {
         vault: Arc<Vault>,
         shared: Arc<IndexShared>,
     ) -> Self {
-        Self { file, journal, vault, shared, open: None }
+        Self { file, journal, vault, shared, open: None, terms: Terms::default() }
     }
 
     /// Works until it is told to stop.
@@ -61,16 +73,17 @@ impl Indexer {
                 self.discard();
                 self.refuse_orders();
                 std::thread::sleep(REST);
-            } else if self.shared.position.size() > known + SMALL {
+            } else if self.shared.position.size() > known {
                 self.give_way(started.elapsed());
             }
         }
     }
 
-    /// After a large batch, rests for twice as long as it took: the processor belongs to whoever
-    /// records. Unless a query waits, or there is something to do.
+    /// After a batch, rests for twice as long as it took, or until a few more may have come: the
+    /// processor belongs to whoever records, and every batch writes its terms anew. Unless a query
+    /// waits, or there is something to do.
     fn give_way(&self, worked: Duration) {
-        let until = Instant::now() + (2 * worked).min(REST);
+        let until = Instant::now() + (2 * worked).clamp(GATHER, REST);
         let wanted = || {
             self.shared.waiting.load(Ordering::Acquire) > 0
                 || self.shared.stopping.load(Ordering::Acquire)
@@ -119,7 +132,7 @@ impl Indexer {
         let cursor = SegmentCursor::at(self.journal.dir(), size)
             .map_err(|e| io_error(e, "reading the log for the index"))?;
         self.shared.position.advance(size);
-        self.open = Some((db, cursor));
+        self.open = Some(Open { db, cursor, filling: Filling::of(size) });
         Ok(())
     }
 
@@ -135,16 +148,26 @@ impl Indexer {
     }
 
     fn read(&mut self, durable: u64) -> Result<()> {
-        let Some((db, cursor)) = &mut self.open else { return Ok(()) };
-        let records = cursor
-            .read(durable, BATCH)
-            .map_err(|e| io_error(e, "reading the log for the index"))?;
+        let Some(Open { db, cursor, filling }) = &mut self.open else { return Ok(()) };
+        let mut records = Vec::new();
+        while records.len() < BATCH {
+            let more = cursor
+                .read(durable, BATCH - records.len())
+                .map_err(|e| io_error(e, "reading the log for the index"))?;
+            if more.is_empty() {
+                break;
+            }
+            records.extend(more);
+        }
         let Some(last) = records.last() else { return Ok(()) };
         let (size, hash) = (last.seq + 1, leaf_hash(&last.leaf));
         let all = db.unchecked_transaction().map_err(failed)?;
+        let (vault, terms) = (&*self.vault, &mut self.terms);
+        let mut adding = Adding { vault, terms, filling, tally: BTreeMap::new() };
         for record in &records {
-            add(&all, &self.vault, record).map_err(failed)?;
+            adding.add(&all, record).map_err(failed)?;
         }
+        adding.finish(&all).map_err(failed)?;
         all.execute("UPDATE meta SET size = ?1, last_hash = ?2", (size.cast_signed(), hash))
             .map_err(failed)?;
         all.commit().map_err(failed)?;
@@ -162,7 +185,7 @@ impl Indexer {
     }
 
     fn forget(&self, pids: &[i64]) -> Result<()> {
-        let Some((db, _)) = &self.open else { return Err(not_open()) };
+        let Some(Open { db, .. }) = &self.open else { return Err(not_open()) };
         let all = db.unchecked_transaction().map_err(failed)?;
         for pid in pids {
             all.execute("DELETE FROM personal WHERE pid = ?1", [pid]).map_err(failed)?;
@@ -192,53 +215,125 @@ fn failed(error: rusqlite::Error) -> Error {
     Error::new(core_codes::INTERNAL).context("writing the audit index").source(error)
 }
 
-/// Adds one record with everything it can be found by.
-fn add(db: &Transaction<'_>, vault: &Vault, record: &Record) -> rusqlite::Result<()> {
-    // What this version can't read is in the log all the same; only queries don't find it.
-    let Some(leaf) = Leaf::read(&record.leaf) else { return Ok(()) };
-    let seq = record.seq.cast_signed();
-    db.prepare_cached("INSERT OR REPLACE INTO event VALUES (?1, ?2, ?3, ?4, ?5)")?.execute((
-        seq,
-        leaf.time.as_microsecond(),
-        leaf.id.as_bytes(),
-        record.segment.cast_signed(),
-        record.offset.cast_signed(),
-    ))?;
-    let mut posting = db.prepare_cached("INSERT OR IGNORE INTO posting VALUES (?1, ?2)")?;
-    for term in public_terms(vault, &leaf) {
-        posting.execute((term, seq))?;
-    }
-    let mut tally = db.prepare_cached(
-        "INSERT INTO tally VALUES (?1, ?2, 1) ON CONFLICT DO UPDATE SET count = count + 1",
-    )?;
-    tally.execute((&leaf.action, leaf.outcome.as_str()))?;
-    if let Some(sealed) = &leaf.subject {
-        let pid = vault.term("pid", &sealed.pid);
-        posting.execute((pid, seq))?;
-        if let Some(Opened::Clear(personal)) = vault.open_at_hand(leaf.id, sealed) {
-            let name = personal.name.map(|name| vault.term("name", &folded(&name)));
-            let ip = personal.ip.map(|ip| vault.term("ip", &ip.to_canonical().to_string()));
-            let mut add =
-                db.prepare_cached("INSERT OR IGNORE INTO personal VALUES (?1, ?2, ?3)")?;
-            for term in [name, ip].into_iter().flatten() {
-                add.execute((term, seq, pid))?;
-            }
-        }
-    }
-    Ok(())
+/// The hashes of terms that were needed lately: most records say the same as the one before.
+#[derive(Debug, Default)]
+struct Terms {
+    known: HashMap<(&'static str, String), i64>,
 }
 
-fn public_terms(vault: &Vault, leaf: &Leaf) -> Vec<i64> {
-    let mut terms =
-        vec![vault.term("action", &leaf.action), vault.term("outcome", leaf.outcome.as_str())];
-    terms.extend(leaf.actor.id.as_ref().map(|id| vault.term("actor", id)));
-    terms.extend(leaf.request.id.as_ref().map(|id| vault.term("request", id.as_str())));
-    terms.extend(asked_actions(leaf).map(|asked| vault.term("asked", asked)));
-    if let Some(resource) = &leaf.resource {
-        terms.push(vault.term("resource", &resource.id));
-        terms.push(vault.term("resource", &format!("{}:{}", resource.kind, resource.id)));
+/// More hashes than this are forgotten.
+const MOST_TERMS: usize = 16_384;
+
+impl Terms {
+    fn of(&mut self, vault: &Vault, kind: &'static str, value: &str) -> i64 {
+        let key = (kind, value.to_owned());
+        if let Some(term) = self.known.get(&key) {
+            return *term;
+        }
+        let term = vault.term(kind, value);
+        if self.known.len() >= MOST_TERMS {
+            self.known.clear();
+        }
+        self.known.insert(key, term);
+        term
     }
-    terms
+}
+
+/// Takes records in, until they are written together.
+struct Adding<'a> {
+    vault: &'a Vault,
+    terms: &'a mut Terms,
+    filling: &'a mut Filling,
+    tally: BTreeMap<(String, &'static str), i64>,
+}
+
+impl Adding<'_> {
+    /// Adds one record with everything it can be found by.
+    fn add(&mut self, db: &Transaction<'_>, record: &Record) -> rusqlite::Result<()> {
+        let seq = record.seq;
+        if !self.filling.holds(seq) {
+            self.filling.write(db)?;
+            *self.filling = Filling::of(seq);
+        }
+        // What this version can't read is in the log all the same; only queries don't find it.
+        let Some(leaf) = Leaf::read(&record.leaf) else { return Ok(()) };
+        let time = leaf.time.as_microsecond();
+        db.prepare_cached("INSERT OR REPLACE INTO event VALUES (?1, ?2, ?3, ?4)")?.execute((
+            seq.cast_signed(),
+            time,
+            record.segment.cast_signed(),
+            record.offset.cast_signed(),
+        ))?;
+        self.filling.add_time(time);
+        self.add_public(seq, &leaf);
+        if let Some(sealed) = &leaf.subject {
+            let pid = self.terms.of(self.vault, "pid", &sealed.pid);
+            self.filling.add(seq, Posting::Public(pid));
+            if let Some(Opened::Clear(personal)) = self.vault.open_at_hand(leaf.id, sealed) {
+                self.add_personal(seq, pid, &personal);
+            }
+        }
+        *self.tally.entry((leaf.action, leaf.outcome.as_str())).or_default() += 1;
+        Ok(())
+    }
+
+    fn add_public(&mut self, seq: u64, leaf: &Leaf) {
+        let mut values = vec![
+            // Each is there once: remembering their hashes would push the useful ones out.
+            self.vault.term("id", &leaf.id.to_string()),
+            self.terms.of(self.vault, "action", &leaf.action),
+            self.terms.of(self.vault, "outcome", leaf.outcome.as_str()),
+        ];
+        values.extend(leaf.request.id.as_ref().map(|id| self.vault.term("request", id.as_str())));
+        let mut of = |kind, value: &str| values.push(self.terms.of(self.vault, kind, value));
+        if let Some(id) = &leaf.actor.id {
+            of("actor", id);
+        }
+        if let Some(resource) = &leaf.resource {
+            of("resource", &resource.id);
+            of("resource", &format!("{}:{}", resource.kind, resource.id));
+        }
+        for asked in asked_actions(leaf) {
+            of("asked", asked);
+        }
+        for word in &public_words(leaf) {
+            of("word", word);
+        }
+        for term in values {
+            self.filling.add(seq, Posting::Public(term));
+        }
+    }
+
+    fn add_personal(&mut self, seq: u64, pid: i64, personal: &PersonalData) {
+        let mut terms = Vec::new();
+        let mut of = |kind, value: &str| terms.push(self.terms.of(self.vault, kind, value));
+        if let Some(name) = &personal.name {
+            of("name", &folded(name));
+        }
+        let ip = personal.ip.map(|ip| ip.to_canonical().to_string());
+        if let Some(ip) = &ip {
+            of("ip", ip);
+        }
+        let texts = [&personal.name, &personal.user_agent].into_iter().flatten();
+        for word in &personal_words(texts.map(String::as_str)) {
+            of("word", word);
+        }
+        for term in terms {
+            self.filling.add(seq, Posting::Personal { term, pid });
+        }
+    }
+
+    fn finish(self, db: &Transaction<'_>) -> rusqlite::Result<()> {
+        self.filling.write(db)?;
+        let mut tally = db.prepare_cached(
+            "INSERT INTO tally VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        )?;
+        for ((action, outcome), count) in self.tally {
+            tally.execute((action, outcome, count))?;
+        }
+        Ok(())
+    }
 }
 
 /// The actions of the policies that an event is about: `deploy` where a decision was asked for, or

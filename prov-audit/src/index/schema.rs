@@ -3,18 +3,18 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 /// The format's number; an index with another one is made anew.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 const TABLES: &str = "
     CREATE TABLE meta (format INTEGER NOT NULL, origin TEXT NOT NULL, size INTEGER NOT NULL,
         last_hash BLOB NOT NULL);
-    CREATE TABLE event (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, id BLOB NOT NULL,
-        segment INTEGER NOT NULL, place INTEGER NOT NULL);
-    CREATE INDEX event_id ON event (id);
-    CREATE TABLE posting (term INTEGER NOT NULL, seq INTEGER NOT NULL,
-        PRIMARY KEY (term, seq)) WITHOUT ROWID;
-    CREATE TABLE personal (term INTEGER NOT NULL, seq INTEGER NOT NULL, pid INTEGER NOT NULL,
-        PRIMARY KEY (term, seq)) WITHOUT ROWID;
+    CREATE TABLE event (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, segment INTEGER NOT NULL,
+        place INTEGER NOT NULL);
+    CREATE TABLE block (block INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL);
+    CREATE TABLE posting (term INTEGER NOT NULL, block INTEGER NOT NULL, places BLOB NOT NULL,
+        PRIMARY KEY (term, block)) WITHOUT ROWID;
+    CREATE TABLE personal (term INTEGER NOT NULL, block INTEGER NOT NULL, pid INTEGER NOT NULL,
+        places BLOB NOT NULL, PRIMARY KEY (term, block, pid)) WITHOUT ROWID;
     CREATE INDEX personal_pid ON personal (pid);
     CREATE TABLE tally (action TEXT NOT NULL, outcome TEXT NOT NULL, count INTEGER NOT NULL,
         PRIMARY KEY (action, outcome)) WITHOUT ROWID;
@@ -26,8 +26,9 @@ pub(super) fn open(file: &Path, origin: &str) -> rusqlite::Result<Connection> {
     let db = Connection::open(file)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "OFF")?;
+    db.pragma_update(None, "wal_autocheckpoint", 256)?;
     db.pragma_update(None, "secure_delete", "ON")?;
-    db.pragma_update(None, "cache_size", -8192)?;
+    db.pragma_update(None, "cache_size", -16384)?;
     let made: bool =
         db.query_row("SELECT count(*) > 0 FROM sqlite_master WHERE name = 'meta'", [], |row| {
             row.get(0)

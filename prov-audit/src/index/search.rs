@@ -1,31 +1,45 @@
+//! Looking for events, block by block, the newest first.
+
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
-use uuid::Uuid;
+use rusqlite::{Connection, OptionalExtension};
 
+use super::places::{BLOCK, Places};
 use super::schema::open_to_read;
 
-/// One condition: the event has one of these terms.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Filter {
-    /// Terms from the public part.
-    pub(crate) public: Vec<i64>,
-    /// Terms from the personal part.
-    pub(crate) personal: Vec<i64>,
+/// What must be true of an event.
+#[derive(Debug, Clone)]
+pub(crate) enum Condition {
+    /// All of these; of everything when there are none.
+    All(Vec<Self>),
+    /// One of these at least.
+    Any(Vec<Self>),
+    /// Not this.
+    Not(Box<Self>),
+    /// Every action below this prefix.
+    ActionBelow(String),
+    /// It has one of these terms.
+    Has {
+        /// Terms from the public part.
+        public: Vec<i64>,
+        /// Terms from the personal part.
+        personal: Vec<i64>,
+    },
+    /// It happened then: microseconds, both inclusive.
+    Between(i64, i64),
 }
 
-/// What to look for in one index.
-#[derive(Debug, Clone)]
-pub(crate) struct Search {
-    pub(crate) filters: Vec<Filter>,
-    /// Every action below this prefix, when asked for one.
-    pub(crate) action_prefix: Option<String>,
-    /// In microseconds, both inclusive.
-    pub(crate) times: (i64, i64),
-    /// Records before this one only.
-    pub(crate) before: u64,
-    pub(crate) limit: u32,
+impl Condition {
+    /// It has this term in its public part.
+    pub(crate) fn public(term: i64) -> Self {
+        Self::Has { public: vec![term], personal: Vec::new() }
+    }
+
+    /// What is never true.
+    pub(crate) fn never() -> Self {
+        Self::Any(Vec::new())
+    }
 }
 
 /// Where an event lies.
@@ -37,68 +51,267 @@ pub(crate) struct Hit {
     pub(crate) place: u64,
 }
 
-/// Lists longer than this are not counted to their end when the rarest condition is looked for.
-const COUNTED: i64 = 20_000;
-
-/// The newest events that meet every condition, newest first.
-pub(crate) fn search(
-    file: &Path,
-    search: &Search,
-    term_of: &dyn Fn(&str) -> i64,
-) -> rusqlite::Result<Vec<Hit>> {
-    let db = open_to_read(file)?;
-    let mut filters = search.filters.clone();
-    if let Some(prefix) = &search.action_prefix {
-        filters.push(Filter { public: actions_below(&db, prefix, term_of)?, personal: Vec::new() });
-    }
-    if filters.iter().any(|filter| filter.public.is_empty() && filter.personal.is_empty()) {
-        return Ok(Vec::new());
-    }
-    let mut counted = Vec::new();
-    for filter in filters {
-        counted.push((count(&db, &filter)?, filter));
-    }
-    counted.sort_by_key(|(count, _)| *count);
-    let mut sql = Sql::default();
-    let mut filters = counted.iter().map(|(_, filter)| filter);
-    let limit_of = i64::from(search.limit);
-    sql.text("SELECT e.seq, e.time, e.segment, e.place FROM ");
-    let ordered = if let Some(rarest) = filters.next() {
-        // The rarest condition drives; its list is in order already when it has one term.
-        sql.text("(");
-        sql.list(rarest);
-        sql.text(") d CROSS JOIN event e ON e.seq = d.seq");
-        "d.seq"
-    } else {
-        sql.text("event e");
-        "e.seq"
-    };
-    sql.text(&format!(" WHERE {ordered} < "));
-    sql.value(search.before.min(i64::MAX.cast_unsigned()).cast_signed());
-    sql.text(" AND e.time >= ");
-    sql.value(search.times.0);
-    sql.text(" AND e.time <= ");
-    sql.value(search.times.1);
-    for filter in filters {
-        sql.text(" AND ");
-        sql.holds(filter);
-    }
-    sql.text(&format!(" ORDER BY {ordered} DESC LIMIT "));
-    sql.value(limit_of);
-    let mut statement = db.prepare(&sql.text)?;
-    let hits = statement.query_map(params_from_iter(sql.values), read_hit)?;
-    hits.collect()
+/// What a search came to.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The newest first.
+    pub(crate) hits: Vec<Hit>,
+    /// Where it stopped for want of time: nothing below was looked at. With the time of the event
+    /// there.
+    pub(crate) stopped: Option<(u64, i64)>,
 }
 
-/// The event of this id.
-pub(crate) fn by_id(file: &Path, id: Uuid) -> rusqlite::Result<Option<Hit>> {
-    open_to_read(file)?
-        .query_row(
-            "SELECT seq, time, segment, place FROM event WHERE id = ?1",
-            [id.as_bytes()],
-            read_hit,
-        )
-        .optional()
+/// One open index, to be read.
+pub(crate) struct Searching<'a> {
+    db: Connection,
+    size: u64,
+    term_of: &'a dyn Fn(&str) -> i64,
+    deadline: Instant,
+}
+
+impl<'a> Searching<'a> {
+    /// Opens the index in this file, for at most this long.
+    pub(crate) fn open(
+        file: &Path,
+        longest: Duration,
+        term_of: &'a dyn Fn(&str) -> i64,
+    ) -> rusqlite::Result<Self> {
+        let db = open_to_read(file)?;
+        let size = db.query_row("SELECT size FROM meta", [], |row| row.get::<_, i64>(0))?;
+        Ok(Self { db, size: size.cast_unsigned(), term_of, deadline: Instant::now() + longest })
+    }
+
+    /// The newest events before `before` that meet the condition.
+    pub(crate) fn search(
+        &self,
+        condition: &Condition,
+        before: u64,
+        limit: usize,
+    ) -> rusqlite::Result<Found> {
+        let mut found = Found::default();
+        let stopped = self.each_block(condition, before, &mut |block, places| {
+            for place in places.descending() {
+                if found.hits.len() >= limit {
+                    return Ok(false);
+                }
+                found.hits.extend(self.event(block * BLOCK + place)?);
+            }
+            Ok(found.hits.len() < limit)
+        })?;
+        if let Some(seq) = stopped {
+            found.stopped = Some((seq, self.event(seq)?.map_or(i64::MIN, |hit| hit.time)));
+        }
+        Ok(found)
+    }
+
+    /// How many events meet each of these conditions together with `all`; and how far it got, when
+    /// time ran out.
+    pub(crate) fn count(
+        &self,
+        all: &Condition,
+        each: &[Condition],
+    ) -> rusqlite::Result<(Vec<u64>, Option<u64>)> {
+        let mut counts = vec![0; each.len()];
+        let each: Vec<Condition> =
+            each.iter().map(|c| self.prepared(c)).collect::<Result<_, _>>()?;
+        let stopped = self.each_block(all, u64::MAX, &mut |block, places| {
+            for (count, condition) in counts.iter_mut().zip(&each) {
+                let mut both = self.places(condition, block)?;
+                both.and(places);
+                *count += both.count();
+            }
+            Ok(true)
+        })?;
+        Ok((counts, stopped))
+    }
+
+    /// Shows every block in which the condition is met somewhere, until told to stop. Gives where it
+    /// stopped when time ran out.
+    fn each_block(
+        &self,
+        condition: &Condition,
+        before: u64,
+        each: &mut dyn FnMut(u64, &Places) -> rusqlite::Result<bool>,
+    ) -> rusqlite::Result<Option<u64>> {
+        let condition = self.prepared(condition)?;
+        let end = before.min(self.size);
+        let mut next = end.checked_sub(1).map(|last| last / BLOCK);
+        while let Some(from) = next {
+            if Instant::now() >= self.deadline {
+                return Ok(Some(end.min((from + 1) * BLOCK)));
+            }
+            let Some(block) = self.candidate(&condition, from)? else { return Ok(None) };
+            let mut places = self.places(&condition, block)?;
+            places.and(&Places::between(0, end.saturating_sub(block * BLOCK).min(BLOCK)));
+            if !places.is_empty() && !each(block, &places)? {
+                return Ok(None);
+            }
+            next = block.checked_sub(1);
+        }
+        Ok(None)
+    }
+
+    /// The condition with every action below a prefix by its own name.
+    fn prepared(&self, condition: &Condition) -> rusqlite::Result<Condition> {
+        let all = |all: &[Condition]| {
+            all.iter().map(|one| self.prepared(one)).collect::<rusqlite::Result<Vec<_>>>()
+        };
+        Ok(match condition {
+            Condition::All(some) => Condition::All(all(some)?),
+            Condition::Any(some) => Condition::Any(all(some)?),
+            Condition::Not(one) => Condition::Not(Box::new(self.prepared(one)?)),
+            Condition::ActionBelow(prefix) => {
+                let public = self.actions_below(prefix)?;
+                Condition::Has { public, personal: Vec::new() }
+            }
+            other => other.clone(),
+        })
+    }
+
+    fn actions_below(&self, prefix: &str) -> rusqlite::Result<Vec<i64>> {
+        let mut all = self.db.prepare_cached("SELECT DISTINCT action FROM tally")?;
+        let names = all.query_map([], |row| row.get::<_, String>(0))?;
+        let mut terms = Vec::new();
+        for name in names {
+            let name = name?;
+            if name.starts_with(prefix) {
+                terms.push((self.term_of)(&name));
+            }
+        }
+        Ok(terms)
+    }
+
+    /// The newest block up to `from` in which the condition may be met.
+    fn candidate(&self, condition: &Condition, from: u64) -> rusqlite::Result<Option<u64>> {
+        match condition {
+            Condition::Has { public, personal } => {
+                let mut newest = None;
+                for (table, terms) in [("posting", public), ("personal", personal)] {
+                    let sql =
+                        format!("SELECT max(block) FROM {table} WHERE term = ?1 AND block <= ?2");
+                    let mut statement = self.db.prepare_cached(&sql)?;
+                    for term in terms {
+                        let row = (term, from.cast_signed());
+                        let block: Option<i64> = statement.query_row(row, |row| row.get(0))?;
+                        newest = newest.max(block.map(i64::cast_unsigned));
+                    }
+                }
+                Ok(newest)
+            }
+            Condition::All(all) => {
+                let mut block = from;
+                loop {
+                    let start = block;
+                    for one in all {
+                        let Some(next) = self.candidate(one, block)? else { return Ok(None) };
+                        block = next;
+                    }
+                    if block == start {
+                        return Ok(Some(block));
+                    }
+                }
+            }
+            Condition::Any(any) => {
+                let mut newest = None;
+                for one in any {
+                    newest = newest.max(self.candidate(one, from)?);
+                }
+                Ok(newest)
+            }
+            Condition::Between(first, last) => self
+                .db
+                .prepare_cached(
+                    "SELECT block FROM block WHERE block <= ?1 AND last >= ?2 AND first <= ?3
+                     ORDER BY block DESC LIMIT 1",
+                )?
+                .query_row((from.cast_signed(), first, last), |row| row.get::<_, i64>(0))
+                .optional()
+                .map(|block| block.map(i64::cast_unsigned)),
+            Condition::Not(_) | Condition::ActionBelow(_) => Ok(Some(from)),
+        }
+    }
+
+    /// Where in a block the condition is met.
+    fn places(&self, condition: &Condition, block: u64) -> rusqlite::Result<Places> {
+        let mut places;
+        match condition {
+            Condition::All(all) => {
+                places = Places::ALL;
+                for one in all {
+                    if places.is_empty() {
+                        break;
+                    }
+                    places.and(&self.places(one, block)?);
+                }
+            }
+            Condition::Any(any) => {
+                places = Places::NONE;
+                for one in any {
+                    places.or(&self.places(one, block)?);
+                }
+            }
+            Condition::Not(one) => {
+                places = self.places(one, block)?;
+                places.invert();
+            }
+            Condition::Has { public, personal } => {
+                places = Places::NONE;
+                for (table, terms) in [("posting", public), ("personal", personal)] {
+                    let sql = format!("SELECT places FROM {table} WHERE term = ?1 AND block = ?2");
+                    let mut statement = self.db.prepare_cached(&sql)?;
+                    for term in terms {
+                        let mut rows = statement.query((term, block.cast_signed()))?;
+                        while let Some(row) = rows.next()? {
+                            places.add_bytes(row.get_ref(0)?.as_blob()?);
+                        }
+                    }
+                }
+            }
+            Condition::Between(first, last) => places = self.between(block, *first, *last)?,
+            Condition::ActionBelow(_) => places = Places::NONE,
+        }
+        Ok(places)
+    }
+
+    fn between(&self, block: u64, first: i64, last: i64) -> rusqlite::Result<Places> {
+        let known: Option<(i64, i64)> = self
+            .db
+            .prepare_cached("SELECT first, last FROM block WHERE block = ?1")?
+            .query_row([block.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        match known {
+            None => return Ok(Places::NONE),
+            Some((from, to)) if from >= first && to <= last => return Ok(Places::ALL),
+            Some((from, to)) if to < first || from > last => return Ok(Places::NONE),
+            Some(_) => {}
+        }
+        let mut places = Places::NONE;
+        let mut events =
+            self.db.prepare_cached("SELECT seq, time FROM event WHERE seq >= ?1 AND seq < ?2")?;
+        let start = (block * BLOCK).cast_signed();
+        let mut rows = events.query((start, start + BLOCK.cast_signed()))?;
+        while let Some(row) = rows.next()? {
+            let time: i64 = row.get(1)?;
+            if (first..=last).contains(&time) {
+                places.add((row.get::<_, i64>(0)? - start).cast_unsigned());
+            }
+        }
+        Ok(places)
+    }
+
+    fn event(&self, seq: u64) -> rusqlite::Result<Option<Hit>> {
+        self.db
+            .prepare_cached("SELECT seq, time, segment, place FROM event WHERE seq = ?1")?
+            .query_row([seq.cast_signed()], |row| {
+                Ok(Hit {
+                    seq: row.get::<_, i64>(0)?.cast_unsigned(),
+                    time: row.get(1)?,
+                    segment: row.get::<_, i64>(2)?.cast_unsigned(),
+                    place: row.get::<_, i64>(3)?.cast_unsigned(),
+                })
+            })
+            .optional()
+    }
 }
 
 /// How many events by action and outcome.
@@ -109,93 +322,4 @@ pub(crate) fn tally(file: &Path) -> rusqlite::Result<Vec<(String, String, u64)>>
         Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.cast_unsigned()))
     })?;
     rows.collect()
-}
-
-fn read_hit(row: &rusqlite::Row<'_>) -> rusqlite::Result<Hit> {
-    Ok(Hit {
-        seq: row.get::<_, i64>(0)?.cast_unsigned(),
-        time: row.get(1)?,
-        segment: row.get::<_, i64>(2)?.cast_unsigned(),
-        place: row.get::<_, i64>(3)?.cast_unsigned(),
-    })
-}
-
-fn actions_below(
-    db: &Connection,
-    prefix: &str,
-    term_of: &dyn Fn(&str) -> i64,
-) -> rusqlite::Result<Vec<i64>> {
-    let mut all = db.prepare("SELECT DISTINCT action FROM tally")?;
-    let names = all.query_map([], |row| row.get::<_, String>(0))?;
-    let mut terms = Vec::new();
-    for name in names {
-        let name = name?;
-        if name.starts_with(prefix) {
-            terms.push(term_of(&name));
-        }
-    }
-    Ok(terms)
-}
-
-fn count(db: &Connection, filter: &Filter) -> rusqlite::Result<i64> {
-    let mut sql = Sql::default();
-    sql.text("SELECT count(*) FROM (SELECT 1 FROM (");
-    sql.list(filter);
-    sql.text(") LIMIT ");
-    sql.value(COUNTED);
-    sql.text(")");
-    db.query_row(&sql.text, params_from_iter(sql.values), |row| row.get(0))
-}
-
-/// A statement and its values; no value ever stands in the text.
-#[derive(Debug, Default)]
-struct Sql {
-    text: String,
-    values: Vec<Value>,
-}
-
-impl Sql {
-    fn text(&mut self, text: &str) {
-        self.text.push_str(text);
-    }
-
-    fn value(&mut self, value: i64) {
-        self.values.push(Value::Integer(value));
-        self.text.push('?');
-        self.text.push_str(&self.values.len().to_string());
-    }
-
-    /// The records that meet a condition.
-    fn list(&mut self, filter: &Filter) {
-        let tables = filter.tables();
-        for (at, (table, term)) in tables.into_iter().enumerate() {
-            if at > 0 {
-                self.text(" UNION ");
-            }
-            self.text(&format!("SELECT seq FROM {table} WHERE term = "));
-            self.value(term);
-        }
-    }
-
-    /// Whether the event at hand meets a condition.
-    fn holds(&mut self, filter: &Filter) {
-        let tables = filter.tables();
-        self.text("(");
-        for (at, (table, term)) in tables.into_iter().enumerate() {
-            if at > 0 {
-                self.text(" OR ");
-            }
-            self.text(&format!("EXISTS (SELECT 1 FROM {table} WHERE term = "));
-            self.value(term);
-            self.text(" AND seq = e.seq)");
-        }
-        self.text(")");
-    }
-}
-
-impl Filter {
-    fn tables(&self) -> Vec<(&'static str, i64)> {
-        let public = self.public.iter().map(|term| ("posting", *term));
-        public.chain(self.personal.iter().map(|term| ("personal", *term))).collect()
-    }
 }

@@ -1,7 +1,7 @@
 //! Reading events back.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,16 +9,17 @@ use prov_core::audit::RetentionClass;
 use prov_core::{Error, Result, SubjectRecord, codes as core_codes};
 use uuid::Uuid;
 
-use super::{Both, CLASSES, Log, blocking, class_name};
+use super::proving::inclusion;
+use super::{Both, Log, blocking, class_name};
 use crate::codes;
 use crate::files::io_error;
-use crate::index::{Filter, Hit, Index, Search, by_id, search, tally};
+use crate::index::{Condition, Hit, Index, Searching, tally};
 use crate::journal::Journal;
 use crate::leaf::Leaf;
 use crate::merkle::leaf_hash;
 use crate::options::LogOptions;
-use crate::people::{Vault, folded};
-use crate::query::{ActionCount, Page, Query, Stats, is_asked};
+use crate::people::Vault;
+use crate::query::{ActionCount, Query, Stats};
 use crate::record::AuditRecord;
 use crate::segment::read_record;
 
@@ -41,6 +42,9 @@ pub(super) async fn open_indexes(
     })
 }
 
+/// How long one search may take before it answers with what it has.
+pub(super) const LONGEST: Duration = Duration::from_millis(500);
+
 /// A proof that an event is in the log: C2SP tlog-proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -52,32 +56,6 @@ pub struct Proof {
 }
 
 impl Log {
-    /// The events that meet every condition, newest first. Waits, within bounds, until the index
-    /// has read everything that is durable at this moment.
-    ///
-    /// # Errors
-    /// A query that makes no sense; [`codes::INDEX_BEHIND`] when the index needs longer.
-    pub async fn query(&self, query: &Query) -> Result<Page> {
-        query.check()?;
-        let before = self.read_cursor(query.cursor.as_deref())?;
-        self.caught_up().await?;
-        let limit = query.limit.map_or(100, std::num::NonZeroU32::get);
-        let wanted = self.search_for(query, limit + 1).await?;
-        let (files, vault) = (self.index_files(), Arc::clone(&self.vault));
-        let found = blocking(move || {
-            let term_of = |action: &str| vault.term("action", action);
-            let mut lists = Vec::new();
-            for ((class, file), before) in files.into_iter().zip(before) {
-                let wanted = Search { before, ..wanted.clone() };
-                let hits = search(&file, &wanted, &term_of).map_err(unreadable)?;
-                lists.push(hits.into_iter().map(move |hit| (class, hit)).collect());
-            }
-            Ok(lists)
-        })
-        .await?;
-        self.page(merge(found), limit, before).await
-    }
-
     /// The event of this id.
     ///
     /// # Errors
@@ -102,14 +80,14 @@ impl Log {
         blocking(move || {
             let record = read_record(journal.dir(), hit.seq, hit.segment, hit.place)
                 .map_err(|e| io_error(e, "reading a record"))?;
-            let (hashes, checkpoint) = journal.prove(hit.seq)?;
+            let proven = journal.prove(None, |tiles, size| inclusion(tiles, hit.seq, size))?;
             let mut text = format!("c2sp.org/tlog-proof@v1\nindex {}\n", hit.seq);
-            for hash in hashes {
+            for hash in proven.proof {
                 text.push_str(&STANDARD.encode(hash));
                 text.push('\n');
             }
             text.push('\n');
-            text.push_str(&checkpoint.note);
+            text.push_str(&proven.checkpoint.note);
             Ok(Proof { leaf: record.leaf, text })
         })
         .await
@@ -169,7 +147,7 @@ impl Log {
         }
     }
 
-    async fn caught_up(&self) -> Result<()> {
+    pub(super) async fn caught_up(&self) -> Result<()> {
         for (_, index) in self.indexes.each() {
             index.caught_up(self.options.index_patience).await?;
         }
@@ -178,11 +156,15 @@ impl Log {
 
     async fn find(&self, id: Uuid) -> Result<(RetentionClass, Hit)> {
         self.caught_up().await?;
+        let wanted = Condition::public(self.vault.term("id", &id.to_string()));
         let files = self.index_files();
         blocking(move || {
             for (class, file) in files {
-                if let Some(hit) = by_id(&file, id).map_err(unreadable)? {
-                    return Ok((class, hit));
+                let found = Searching::open(&file, LONGEST, &|_| 0)
+                    .and_then(|index| index.search(&wanted, u64::MAX, 1))
+                    .map_err(unreadable)?;
+                if let Some(hit) = found.hits.first() {
+                    return Ok((class, *hit));
                 }
             }
             Err(codes::EVENT_NOT_FOUND.into())
@@ -190,60 +172,8 @@ impl Log {
         .await
     }
 
-    async fn search_for(&self, query: &Query, limit: u32) -> Result<Search> {
-        let term = |kind, value: &str| self.vault.term(kind, value);
-        let public = |term| Filter { public: vec![term], personal: Vec::new() };
-        let mut filters = Vec::new();
-        if let Some(user) = &query.user {
-            let mut who = vec![term("actor", user)];
-            let pids = self.vault.pids_of_name(user).await?;
-            who.extend(pids.iter().map(|pid| term("pid", pid)));
-            filters.push(Filter { public: who, personal: vec![term("name", &folded(user))] });
-        }
-        let prefix = query.action.as_deref().and_then(|action| action.strip_suffix('*'));
-        if let (Some(action), None) = (&query.action, prefix) {
-            let kind = if is_asked(action) { "asked" } else { "action" };
-            filters.push(public(term(kind, action)));
-        }
-        filters.extend(query.outcome.map(|outcome| public(term("outcome", outcome.as_str()))));
-        filters.extend(query.resource.as_ref().map(|id| public(term("resource", id))));
-        filters.extend(query.request_id.as_ref().map(|id| public(term("request", id.as_str()))));
-        filters.extend(query.ip.map(|ip| Filter {
-            public: Vec::new(),
-            personal: vec![term("ip", &ip.to_canonical().to_string())],
-        }));
-        Ok(Search {
-            filters,
-            action_prefix: prefix.map(str::to_owned),
-            times: (
-                query.from.map_or(i64::MIN, jiff::Timestamp::as_microsecond),
-                query.to.map_or(i64::MAX, jiff::Timestamp::as_microsecond),
-            ),
-            before: u64::MAX,
-            limit,
-        })
-    }
-
-    async fn page(
-        &self,
-        mut hits: Vec<(RetentionClass, Hit)>,
-        limit: u32,
-        mut before: [u64; 2],
-    ) -> Result<Page> {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = hits.len() > limit;
-        hits.truncate(limit);
-        for (place, class) in before.iter_mut().zip(CLASSES) {
-            if let Some((_, last)) = hits.iter().rev().find(|(of, _)| *of == class) {
-                *place = last.seq;
-            }
-        }
-        let items = self.load(hits).await?;
-        Ok(Page { items, next_cursor: more.then(|| self.write_cursor(before)) })
-    }
-
     /// Reads leaves and opens their personal parts.
-    async fn load(&self, hits: Vec<(RetentionClass, Hit)>) -> Result<Vec<AuditRecord>> {
+    pub(super) async fn load(&self, hits: Vec<(RetentionClass, Hit)>) -> Result<Vec<AuditRecord>> {
         let dirs = self.journals.each().map(|(class, journal)| (class, journal.dir().to_owned()));
         let leaves = blocking(move || {
             let mut leaves = Vec::with_capacity(hits.len());
@@ -272,48 +202,11 @@ impl Log {
         Ok(records)
     }
 
-    fn index_files(&self) -> [(RetentionClass, std::path::PathBuf); 2] {
+    pub(super) fn index_files(&self) -> [(RetentionClass, std::path::PathBuf); 2] {
         self.indexes.each().map(|(class, index)| (class, index.file().to_owned()))
     }
-
-    /// A cursor says where each class continues, and whose it is.
-    fn write_cursor(&self, before: [u64; 2]) -> String {
-        let [standard, break_glass] = before;
-        let whose = self.vault.term("cursor", &self.options.origin).cast_unsigned();
-        format!("{whose:x}.{standard}.{break_glass}")
-    }
-
-    fn read_cursor(&self, cursor: Option<&str>) -> Result<[u64; 2]> {
-        let Some(cursor) = cursor else { return Ok([u64::MAX; 2]) };
-        let mut parts = cursor.splitn(3, '.').skip(1).map(str::parse);
-        match (parts.next(), parts.next()) {
-            (Some(Ok(standard)), Some(Ok(break_glass)))
-                if self.write_cursor([standard, break_glass]) == cursor =>
-            {
-                Ok([standard, break_glass])
-            }
-            _ => Err(Error::new(core_codes::INVALID_REQUEST).field(
-                "cursor",
-                "not a cursor of this log; take `next_cursor` of an earlier answer",
-            )),
-        }
-    }
 }
 
-/// Joins the lists of the classes, the newer event first.
-fn merge(lists: Vec<Vec<(RetentionClass, Hit)>>) -> Vec<(RetentionClass, Hit)> {
-    let mut lists: Vec<VecDeque<_>> = lists.into_iter().map(VecDeque::from).collect();
-    let mut merged = Vec::new();
-    loop {
-        let newest = lists
-            .iter_mut()
-            .filter(|list| !list.is_empty())
-            .max_by_key(|list| list.front().map(|(_, hit): &(RetentionClass, Hit)| hit.time));
-        let Some(next) = newest.and_then(VecDeque::pop_front) else { return merged };
-        merged.push(next);
-    }
-}
-
-fn unreadable(error: rusqlite::Error) -> Error {
+pub(super) fn unreadable(error: rusqlite::Error) -> Error {
     Error::new(codes::INDEX_BEHIND).context("reading the audit index").source(error)
 }

@@ -1,5 +1,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use prov_core::{Error, Result, codes as core_codes};
 
 use super::{SigningKey, VerifierKey};
 use crate::merkle::Hash;
@@ -16,6 +17,20 @@ pub struct Checkpoint {
     pub root: Hash,
     /// The signed note (C2SP tlog-checkpoint): the three lines above and the signature.
     pub note: String,
+}
+
+impl Checkpoint {
+    /// Reads a signed note (C2SP tlog-checkpoint) and checks its signature by `key`; other signatures
+    /// (witnesses) may stand beside it.
+    ///
+    /// # Errors
+    /// [`core_codes::INVALID_REQUEST`] when it is none, or is not signed with this key.
+    pub fn open(note: &str, key: &VerifierKey) -> Result<Self> {
+        open(note, key).ok_or_else(|| {
+            Error::new(core_codes::INVALID_REQUEST)
+                .detail("not a checkpoint that is signed with this key")
+        })
+    }
 }
 
 /// Signs that the log has `size` events with this root.

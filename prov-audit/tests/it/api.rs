@@ -168,3 +168,80 @@ async fn bad_requests_are_refused_with_a_problem_that_names_the_field() {
         assert!(status == 404 || problem["errors"][0]["field"].is_string(), "{text}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_in_the_body_finds_and_counts() {
+    let api = Api::new().await;
+    for user in ["alice", "alice", "bob"] {
+        api.log.record(api.bench.event(Action::KMS_ENCRYPT, user, user)).await.unwrap();
+    }
+    let ask = async |body: &str| {
+        let (status, text) = api.raw("POST", "/api/v1/audit/query", body).await;
+        (status.as_u16(), serde_json::from_str::<Value>(&text).unwrap())
+    };
+    let (status, found) = ask(r#"{"query": "actor:alice time > 1h", "limit": 1}"#).await;
+    assert_eq!((status, found["items"].as_array().unwrap().len()), (200, 1));
+    let next = found["next_cursor"].as_str().unwrap();
+    let body = format!(r#"{{"query": "actor:alice time > 1h", "cursor": "{next}"}}"#);
+    assert_eq!(ask(&body).await.1["items"].as_array().unwrap().len(), 1);
+    let body = format!(r#"{{"query": "actor:bob", "cursor": "{next}"}}"#);
+    let (status, refused) = ask(&body).await;
+    assert_eq!((status, &refused["errors"][0]["field"]), (400, &"cursor".into()));
+    let (_, counted) = ask(r#"{"query": "action:kms.* | count by actor"}"#).await;
+    assert_eq!(counted["counts"]["total"], 3);
+    assert_eq!(counted["counts"]["values"][0], serde_json::json!({"value": "alice", "count": 2}));
+    let (status, refused) = ask(r#"{"query": "acter:bob"}"#).await;
+    assert_eq!((status, &refused["errors"][0]["field"]), (400, &"query".into()));
+    assert_eq!(api.get("/api/v1/audit/events?text=things&user=bob").await["items"][0]["seq"], 2);
+}
+
+/// The next event of a stream: its id and its data.
+async fn next_event(body: &mut Body) -> (String, Value) {
+    let mut text = String::new();
+    while !text.ends_with("\n\n") || !text.contains("data: ") {
+        let frame = tokio::time::timeout(std::time::Duration::from_secs(10), body.frame());
+        let frame = frame.await.expect("nothing came").unwrap().unwrap();
+        text.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+    }
+    let of = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned();
+    (of("id: "), serde_json::from_str(&of("data: ")).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_live_tail_gives_what_matches_and_is_taken_up_where_it_broke_off() {
+    let api = Api::new().await;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let state = ApiState::new(Arc::clone(&api.log), Arc::clone(&clock));
+    let (router, _) = router(state.clone()).split_for_parts();
+    let context = SecurityContext::system("auditor", &*clock).unwrap();
+    let service = EdgeLayer::new(clock).layer(router);
+    let open = async |last: Option<&str>| {
+        let mut request = Request::builder()
+            .uri("/api/v1/audit/stream?query=action%3Akms.%2A")
+            .extension(context.clone());
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let response = service.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        (response.status().as_u16(), response.into_body())
+    };
+    let event = |user: &str| api.bench.event(Action::KMS_ENCRYPT, user, user);
+    api.log.record(event("before")).await.unwrap();
+    let (status, mut body) = open(None).await;
+    assert_eq!(status, 200);
+    api.log.record(api.bench.event(Action::AUTH_LOGIN, "other", "other")).await.unwrap();
+    api.log.record(event("first")).await.unwrap();
+    let (id, first) = next_event(&mut body).await;
+    assert_eq!(first["actor"]["name"], "first", "neither what was before nor what does not match");
+    drop(body);
+    api.log.record(event("missed")).await.unwrap();
+    let (_, mut body) = open(Some(&id)).await;
+    assert_eq!(next_event(&mut body).await.1["actor"]["name"], "missed");
+    for wrong in ["x", "1", "1.-2", "99999999999999999999.0"] {
+        assert_eq!(open(Some(wrong)).await.0, 400, "{wrong}");
+    }
+    state.end_streams();
+    let end = tokio::time::timeout(std::time::Duration::from_secs(5), body.collect()).await;
+    assert!(end.is_ok(), "a stopping server ends its tails");
+    assert_eq!(open(None).await.0, 503);
+}

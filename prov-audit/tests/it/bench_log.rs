@@ -78,3 +78,16 @@ pub(crate) fn skip(why: &str) {
     assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{why}");
     println!("SKIPPED: {why}");
 }
+
+/// A program of a Python package that `cargo xtask peers` installed for this user; a skip without.
+#[expect(clippy::disallowed_methods, reason = "tests have no configuration to read it once")]
+pub(crate) fn peer(package: &str, program: &str) -> Option<std::path::PathBuf> {
+    let cache = std::env::var("XDG_CACHE_HOME")
+        .unwrap_or_else(|_| format!("{}/.cache", std::env::var("HOME").unwrap_or_default()));
+    let path = Path::new(&cache).join("prov-peers").join(package).join("bin").join(program);
+    if !path.exists() {
+        skip(&format!("{package} is not installed (cargo xtask peers)"));
+        return None;
+    }
+    Some(path)
+}

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use prov_audit::{Log, Query, verify_proof};
+use prov_audit::{Checkpoint, Log, Query, verify_extension, verify_proof, verify_range};
 use prov_core::audit::{Action, Recorder, RetentionClass};
-use tlog_tiles::checkpoint::Checkpoint;
+use tlog_tiles::checkpoint::Checkpoint as ForeignCheckpoint;
 use tlog_tiles::tile::{Tile, TileHashReader, TileReader};
-use tlog_tiles::tlog::{Hash, check_record, prove_record, record_hash, tree_hash};
+use tlog_tiles::tlog::{Hash, check_record, check_tree, prove_record, record_hash, tree_hash};
 
-use crate::bench_log::{Bench, ORIGIN, skip};
+use crate::bench_log::{Bench, ORIGIN, peer, skip};
 
 async fn fill(log: &Log, bench: &Bench, count: usize) {
     let events: Vec<_> =
@@ -19,7 +19,7 @@ async fn fill(log: &Log, bench: &Bench, count: usize) {
     }
 }
 
-fn opened(dir: &Path) -> Checkpoint {
+fn opened(dir: &Path) -> ForeignCheckpoint {
     let vkey = std::fs::read_to_string(dir.join("log.vkey")).unwrap();
     let verifier = signed_note::StandardVerifier::new(vkey.trim()).unwrap();
     let note = signed_note::Note::from_bytes(&std::fs::read(dir.join("checkpoint")).unwrap());
@@ -27,7 +27,7 @@ fn opened(dir: &Path) -> Checkpoint {
     let verifiers = signed_note::VerifierList::new(vec![Box::new(verifier)]);
     let (good, others) = note.verify(&verifiers).unwrap();
     assert_eq!((good.len(), others.len()), (1, 0));
-    Checkpoint::from_bytes(note.text()).unwrap()
+    ForeignCheckpoint::from_bytes(note.text()).unwrap()
 }
 
 struct Tiles(PathBuf);
@@ -89,10 +89,11 @@ async fn a_proof_file_is_checked_by_a_foreign_crate_and_by_ours() {
     let (head, note) = proof.text.split_once("\n\n").unwrap();
     let hashes: Vec<Hash> =
         head.lines().skip(2).map(|line| Hash::parse_hash(line).unwrap()).collect();
-    let root =
-        *Checkpoint::from_bytes(signed_note::Note::from_bytes(note.as_bytes()).unwrap().text())
-            .unwrap()
-            .hash();
+    let root = *ForeignCheckpoint::from_bytes(
+        signed_note::Note::from_bytes(note.as_bytes()).unwrap().text(),
+    )
+    .unwrap()
+    .hash();
     check_record(&hashes, checkpoint.size, root, index, record_hash(&proof.leaf)).unwrap();
 
     let other = Bench::new().open().await;
@@ -137,4 +138,99 @@ async fn the_go_teams_packages_verify_the_directory_and_refuse_a_changed_one() {
     bytes[middle] ^= 1;
     std::fs::write(&bundle, bytes).unwrap();
     assert!(!run().status.success(), "a changed entry must be refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_crate_checks_our_consistency_and_inclusion_proofs_of_any_size() {
+    let bench = Bench::new();
+    let log = bench.open().await;
+    fill(&log, &bench, 700).await;
+    log.checkpoint(RetentionClass::Standard).await.unwrap();
+    let class = RetentionClass::Standard;
+    let hashes = |all: &[[u8; 32]]| all.iter().map(|hash| Hash(*hash)).collect::<Vec<_>>();
+    let mut leaves = log.leaves(class, 0).await.unwrap();
+    let first = leaves.next().await.unwrap();
+    for (old, size) in [(1, 700), (255, 256), (256, 700), (300, 511), (511, 512), (699, 700)] {
+        let before = log.consistency_proof(class, 0, Some(old)).await.unwrap().root;
+        let proof = log.consistency_proof(class, old, Some(size)).await.unwrap();
+        let (new_root, old_root) = (Hash(proof.root), Hash(before));
+        check_tree(&hashes(&proof.hashes), size, new_root, old, old_root).unwrap();
+        assert!(check_tree(&hashes(&proof.hashes), size, old_root, old, new_root).is_err());
+        let index = old - 1;
+        let proof = log.inclusion_proof(class, index, Some(size)).await.unwrap();
+        let Some(leaf) = first.get(usize::try_from(index).unwrap()) else { continue };
+        check_record(&hashes(&proof.hashes), size, new_root, index, Hash(leaf.hash)).unwrap();
+    }
+    let refused = log.consistency_proof(class, 701, Some(700)).await.unwrap_err();
+    assert_eq!(refused.fields()[0].field, "from");
+    assert!(log.inclusion_proof(class, 700, None).await.is_err());
+    assert!(log.inclusion_proof(class, 3, Some(70_000)).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_checkpoint_and_a_range_are_checked_offline() {
+    let bench = Bench::new();
+    let log = bench.open().await;
+    let class = RetentionClass::Standard;
+    fill(&log, &bench, 130).await;
+    let older = log.checkpoint(class).await.unwrap();
+    fill(&log, &bench, 500).await;
+    let newer = log.checkpoint(class).await.unwrap();
+    let key = log.verifier_key(class);
+    let proof = log.consistency_proof(class, older.size, Some(newer.size)).await.unwrap();
+    let opened = Checkpoint::open(&older.note, key).unwrap();
+    verify_extension(&opened, &newer, &proof.hashes).unwrap();
+    assert!(verify_extension(&newer, &opened, &proof.hashes).is_err());
+    assert!(verify_extension(&opened, &newer, &proof.hashes[1..]).is_err());
+    let mut leaves = log.leaves(class, 100).await.unwrap();
+    let mut some: Vec<Vec<u8>> =
+        leaves.next().await.unwrap().into_iter().map(|leaf| leaf.leaf).collect();
+    some.truncate(200);
+    let end = 100 + some.len() as u64;
+    let proof = log.range_proof(class, 100..end).await.unwrap();
+    verify_range(&some, 100, &proof.hashes, &proof.checkpoint).unwrap();
+    assert!(verify_range(&some, 101, &proof.hashes, &proof.checkpoint).is_err());
+    let left_out: Vec<_> =
+        some.iter().enumerate().filter(|(i, _)| *i != 1).map(|(_, l)| l).collect();
+    assert!(verify_range(&left_out, 100, &proof.hashes, &proof.checkpoint).is_err());
+    some[3][30] ^= 1;
+    assert!(verify_range(&some, 100, &proof.hashes, &proof.checkpoint).is_err());
+    assert!(log.range_proof(class, 5..5).await.is_err());
+    assert!(log.range_proof(class, 5..5000).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_aics_tools_verify_directory_proof_and_consistency_and_refuse_a_changed_one() {
+    let Some(tool) = peer("aics-tlog-0.2.1", "aics-tlog") else { return };
+    let bench = Bench::new();
+    let log = bench.open().await;
+    fill(&log, &bench, 300).await;
+    let older = log.checkpoint(RetentionClass::Standard).await.unwrap();
+    fill(&log, &bench, 400).await;
+    log.close().await.unwrap();
+    let dir = bench.standard();
+    let kept = bench.dir.path().join("kept-checkpoint");
+    std::fs::write(&kept, &older.note).unwrap();
+    // The tool takes no key that lies in the log's own folder.
+    let key = bench.dir.path().join("kept.vkey");
+    std::fs::copy(dir.join("log.vkey"), &key).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(&tool);
+        command.args(arguments).arg("--tiles").arg(&dir).arg("--vkey-file").arg(&key);
+        let output = command.output().unwrap();
+        println!(
+            "{arguments:?}: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        output.status.success()
+    };
+    assert!(run(&["verify-checkpoint"]));
+    assert!(run(&["verify-inclusion", "--index", "421"]));
+    assert!(run(&["verify-consistency", "--old-checkpoint", kept.to_str().unwrap()]));
+    let tile = dir.join("tile/0/001");
+    let mut bytes = std::fs::read(&tile).unwrap();
+    bytes[165 * 32] ^= 1;
+    std::fs::write(&tile, bytes).unwrap();
+    assert!(!run(&["verify-inclusion", "--index", "421"]), "a changed tile must be refused");
 }

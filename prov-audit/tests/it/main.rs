@@ -22,6 +22,8 @@ mod people;
 #[cfg(test)]
 mod query;
 #[cfg(test)]
+mod question;
+#[cfg(test)]
 mod recording;
 #[cfg(test)]
 mod taken;

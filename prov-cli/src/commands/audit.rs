@@ -1,5 +1,7 @@
 //! `prov audit`.
 
+mod evidence;
+mod tail;
 mod verify;
 
 use std::borrow::Cow;
@@ -7,9 +9,10 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 use super::{Part, Session};
-use crate::cli::Global;
+use crate::cli::{Global, OutputFormat};
 use crate::client::segment;
 use crate::failure::Outcome;
 use crate::output;
@@ -18,8 +21,18 @@ use crate::terminal::shown_lines;
 /// What happened, and the proof of it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Audit {
-    /// Find events, newest first: `prov audit query --user alice --action deploy --from 24h`
+    /// Find or count events, newest first: `prov audit query --user alice --action deploy --from 24h`,
+    /// or in the query language: `prov audit query 'actor:alice not outcome:success | count by action'`
     Query(Box<Query>),
+    /// Print events as they are recorded, one JSON object on a line, until interrupted:
+    /// `prov audit tail 'outcome:denied'`
+    Tail {
+        /// Only what matches, in the query language
+        question: Option<String>,
+        /// Go on behind the event with this id of the stream
+        #[arg(long, value_name = "ID")]
+        after: Option<String>,
+    },
     /// Show one event
     Show {
         /// Its id
@@ -49,15 +62,36 @@ pub(crate) enum Audit {
         #[command(flatten)]
         which: Which,
     },
-    /// Print the newest signed checkpoint
+    /// Print the newest signed checkpoint, or check that the log only grew since one that was kept:
+    /// `prov audit checkpoint --note > kept`, later `prov audit checkpoint --since kept`
     Checkpoint {
+        /// Print the signed note alone, to be kept away from the server
+        #[arg(long)]
+        note: bool,
+        /// A note that was kept: proves that nothing was changed or taken out since
+        #[arg(long, value_name = "FILE", conflicts_with = "note")]
+        since: Option<PathBuf>,
+        /// The file with the public key of the log, kept apart from the log
+        #[arg(long, value_name = "FILE", requires = "since")]
+        key: Option<PathBuf>,
         #[command(flatten)]
         which: Which,
     },
-    /// Print the proof that an event is in the log
+    /// Print the proof that an event is in the log, keep it as files, or check such files offline:
+    /// `prov audit proof ID --save case-7`, later `prov audit proof --check case-7 --key log.vkey`
     Proof {
         /// The event's id
-        id: String,
+        #[arg(required_unless_present = "check")]
+        id: Option<String>,
+        /// Write `NAME.leaf`, `NAME.tlog-proof` (C2SP) and `NAME.vkey`
+        #[arg(long, value_name = "NAME", conflicts_with = "check")]
+        save: Option<PathBuf>,
+        /// Check such files, without any server
+        #[arg(long, value_name = "NAME", conflicts_with = "id")]
+        check: Option<PathBuf>,
+        /// The file with the public key of the log, kept apart from the log
+        #[arg(long, value_name = "FILE", requires = "check")]
+        key: Option<PathBuf>,
     },
 }
 
@@ -72,10 +106,13 @@ pub(crate) struct Which {
 /// Which events.
 #[derive(Debug, Args)]
 pub(crate) struct Query {
+    /// A question, such as `actor:alice and outcome:denied and time > 24h`; fields are actor, action,
+    /// outcome, resource, ip, request, log, text, time, from, to; it may end in `| count by FIELD`
+    question: Option<String>,
     /// Who did it: a user's id or name
     #[arg(long)]
     user: Option<String>,
-    /// What: `auth.login`, or `auth.*`
+    /// What: `auth.login`, `auth.*`, or what was decided about: `deploy`
     #[arg(long)]
     action: Option<String>,
     /// How it ended: `success`, `failure` or `denied`
@@ -96,6 +133,9 @@ pub(crate) struct Query {
     /// Of one request
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
+    /// With all these words, in any text of the event
+    #[arg(long)]
+    text: Option<String>,
     #[command(flatten)]
     part: Part,
 }
@@ -116,25 +156,20 @@ impl Audit {
         if let Self::Verify { dir: Some(folder), key, .. } = &self {
             return verify::offline(global.output, folder, key.as_deref());
         }
+        if let Self::Proof { check: Some(name), key, .. } = &self {
+            return evidence::check(global.output, name, key.as_deref());
+        }
         let session = &Session::of(global)?;
         let client = &session.client;
         match self {
             Self::Query(query) => {
-                let path = query.part.of(
-                    "/api/v1/audit/events",
-                    &[
-                        ("user", query.user.as_deref()),
-                        ("action", query.action.as_deref()),
-                        ("outcome", query.outcome.as_deref()),
-                        ("resource", query.resource.as_deref()),
-                        ("ip", query.ip.as_deref()),
-                        ("from", query.from.as_deref()),
-                        ("to", query.to.as_deref()),
-                        ("request_id", query.request_id.as_deref()),
-                    ],
-                );
-                session.show(&client.get(&path)?, COLUMNS)
+                let answer = client.post("/api/v1/audit/query", &query.body())?;
+                match answer.get("counts") {
+                    Some(counts) => show_counts(session, counts),
+                    None => session.show(&answer, COLUMNS),
+                }
             }
+            Self::Tail { question, after } => tail::follow(client, question.as_deref(), after),
             Self::Show { id } => {
                 session.show(&client.get(&format!("/api/v1/audit/events/{}", segment(&id)))?, &[])
             }
@@ -153,20 +188,75 @@ impl Audit {
                 session.show(&report, &[])?;
                 verify::judge(&report)
             }
-            Self::Checkpoint { which } => {
-                session.show(&client.get(&which.of("/api/v1/audit/checkpoint"))?, &[])
+            Self::Checkpoint { since: Some(kept), key, which, .. } => {
+                evidence::since(session, &which, &kept, key.as_deref())
             }
-            Self::Proof { id } => {
-                let proof = client.get(&format!("/api/v1/audit/proof/{}", segment(&id)))?;
-                output::print(&output::json(&proof)?)
+            Self::Checkpoint { note, which, .. } => {
+                let checkpoint = client.get(&which.of("/api/v1/audit/checkpoint"))?;
+                if !note {
+                    return session.show(&checkpoint, &[]);
+                }
+                output::write(&[evidence::text(&checkpoint, "note")?.as_bytes()])
+            }
+            Self::Proof { id, save, .. } => {
+                let id = segment(&id.unwrap_or_default());
+                let proof = client.get(&format!("/api/v1/audit/proof/{id}"))?;
+                match save {
+                    Some(name) => evidence::save(session, &proof, &name),
+                    None => output::print(&output::json(&proof)?),
+                }
             }
         }
     }
 }
 
+impl Query {
+    /// What is asked, as the body of a request: it does not stand in any URL.
+    fn body(&self) -> Value {
+        let asked = [
+            ("query", &self.question),
+            ("user", &self.user),
+            ("action", &self.action),
+            ("outcome", &self.outcome),
+            ("resource", &self.resource),
+            ("ip", &self.ip),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("request_id", &self.request_id),
+            ("text", &self.text),
+            ("cursor", &self.part.cursor),
+        ];
+        let texts =
+            asked.into_iter().filter_map(|(name, text)| Some((name, json!(text.as_ref()?))));
+        let limit = self.part.limit.map(|limit| ("limit", json!(limit)));
+        Value::Object(texts.chain(limit).map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+}
+
+/// Prints what was counted; to people first each value, then the sum.
+fn show_counts(session: &Session, counts: &Value) -> Outcome {
+    if session.format != OutputFormat::Table {
+        return session.show(counts, &[]);
+    }
+    let values = counts.get("values").filter(|v| v.as_array().is_some_and(|all| !all.is_empty()));
+    if let Some(values) = values {
+        session.show(values, &["count", "value"])?;
+    }
+    let complete = counts.get("complete").and_then(Value::as_bool) == Some(true);
+    let total = counts.get("total").and_then(Value::as_u64).unwrap_or_default();
+    let so_far = if complete { "" } else { " so far, the newest: narrow the question" };
+    output::print(&format!("total {total}{so_far}"))
+}
+
 impl Which {
     fn of(&self, path: &str) -> String {
-        Part::default().of(path, &[("log", self.log.as_deref())])
+        self.with(path, &[])
+    }
+
+    fn with(&self, path: &str, more: &[(&str, Option<&str>)]) -> String {
+        let mut all = vec![("log", self.log.as_deref())];
+        all.extend(more);
+        Part::default().of(path, &all)
     }
 }
 

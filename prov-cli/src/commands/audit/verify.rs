@@ -68,7 +68,7 @@ fn logs_in(folder: &Path) -> Vec<std::path::PathBuf> {
         .collect()
 }
 
-fn read_key(path: &Path) -> Outcome<VerifierKey> {
+pub(super) fn read_key(path: &Path) -> Outcome<VerifierKey> {
     let failed = |e: &dyn std::fmt::Display| Failure::of(&format!("`{}`", path.display()), e);
     let text = std::fs::read_to_string(path).map_err(|e| failed(&e))?;
     text.trim().parse().map_err(|e: prov_core::Error| failed(&e))

@@ -1,0 +1,132 @@
+//! The words of an event that text is looked for in.
+
+use std::collections::BTreeSet;
+
+use prov_core::audit::{DecisionRecord, Resource};
+use serde_json::{Map, Value};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::leaf::Leaf;
+use crate::record::AuditRecord;
+
+/// At most so many words of one event, so that one event can't fill the index.
+const MOST: usize = 64;
+
+/// At most so much of one text is looked at.
+const LONGEST: usize = 2048;
+
+/// The words of a text: letters and digits, lower case, compatibility forms put together (NFKC). One
+/// character alone is no word.
+pub(crate) fn words_of(text: &str) -> impl Iterator<Item = String> {
+    let cut: String = text.chars().take(LONGEST).nfkc().collect::<String>().to_lowercase();
+    let words: Vec<String> = cut
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| word.chars().nth(1).is_some() && word.len() <= 64)
+        .map(str::to_owned)
+        .collect();
+    words.into_iter()
+}
+
+/// The words in the public part of an event.
+pub(super) fn public_words(leaf: &Leaf) -> BTreeSet<String> {
+    words(&Public {
+        action: &leaf.action,
+        resource: leaf.resource.as_ref(),
+        target: [leaf.request.method.as_deref(), leaf.request.path.as_deref()],
+        context: &leaf.context,
+        decision: leaf.decision.as_ref(),
+    })
+}
+
+/// The words of an event that was read back.
+pub(crate) fn words_of_record(record: &AuditRecord) -> BTreeSet<String> {
+    let request = record.request.as_ref();
+    let mut found = words(&Public {
+        action: &record.action,
+        resource: record.resource.as_ref(),
+        target: [
+            request.and_then(|request| request.method.as_deref()),
+            request.and_then(|request| request.path.as_deref()),
+        ],
+        context: &record.context,
+        decision: record.decision.as_ref(),
+    });
+    let agent = request.and_then(|request| request.user_agent.as_deref());
+    found.extend(personal_words([record.actor.name.as_deref(), agent].into_iter().flatten()));
+    found
+}
+
+/// What of an event is no personal data.
+struct Public<'a> {
+    action: &'a str,
+    resource: Option<&'a Resource>,
+    target: [Option<&'a str>; 2],
+    context: &'a Map<String, Value>,
+    decision: Option<&'a DecisionRecord>,
+}
+
+fn words(public: &Public<'_>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    add(&mut found, public.action);
+    if let Some(resource) = public.resource {
+        add(&mut found, &resource.kind);
+        add(&mut found, &resource.id);
+    }
+    public.target.into_iter().flatten().for_each(|text| add(&mut found, text));
+    for (name, value) in public.context {
+        add(&mut found, name);
+        add_value(&mut found, value, 4);
+    }
+    for policy in public.decision.iter().flat_map(|decision| &decision.policies) {
+        add(&mut found, policy);
+    }
+    found
+}
+
+/// The words of personal texts.
+pub(super) fn personal_words<'a>(texts: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    texts.into_iter().for_each(|text| add(&mut found, text));
+    found
+}
+
+fn add(found: &mut BTreeSet<String>, text: &str) {
+    for word in words_of(text) {
+        if found.len() >= MOST {
+            return;
+        }
+        found.insert(word);
+    }
+}
+
+fn add_value(found: &mut BTreeSet<String>, value: &Value, depth: u8) {
+    match value {
+        Value::String(text) => add(found, text),
+        Value::Number(number) => add(found, &number.to_string()),
+        Value::Array(all) if depth > 0 => {
+            for value in all {
+                add_value(found, value, depth - 1);
+            }
+        }
+        Value::Object(all) if depth > 0 => {
+            for (name, value) in all {
+                add(found, name);
+                add_value(found, value, depth - 1);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_the_same_however_they_are_written() {
+        let of = |text| words_of(text).collect::<Vec<_>>();
+        assert_eq!(of("GET /api/v1/Users a"), ["get", "api", "v1", "users"]);
+        assert_eq!(of("\u{ff21}\u{ff22} Rene\u{301}"), ["ab", "ren\u{e9}"]);
+        assert_eq!(of(&"x".repeat(65)), Vec::<String>::new());
+    }
+}

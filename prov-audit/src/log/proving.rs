@@ -1,0 +1,114 @@
+//! Proofs about the tree: what is in it, that it only grew, and that a range is complete.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use prov_core::audit::RetentionClass;
+use prov_core::{Error, Result, codes as core_codes};
+
+use super::{Log, blocking};
+use crate::codes;
+use crate::journal::Proven;
+use crate::merkle::{Hash, consistency_proof, inclusion_proof, range_proof};
+use crate::note::Checkpoint;
+use crate::tiles::TilesAt;
+
+/// A proof about the tree over the first `size` events of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TreeProof {
+    /// How many events the tree has that the proof leads to.
+    pub size: u64,
+    /// The root of that tree.
+    pub root: Hash,
+    /// The proof itself.
+    pub hashes: Vec<Hash>,
+    /// The newest checkpoint: it covers that tree, and is of it when the sizes are the same.
+    pub checkpoint: Checkpoint,
+}
+
+impl From<Proven<Vec<Hash>>> for TreeProof {
+    fn from(proven: Proven<Vec<Hash>>) -> Self {
+        let Proven { proof, size, root, checkpoint } = proven;
+        Self { size, root, hashes: proof, checkpoint }
+    }
+}
+
+impl Log {
+    /// The proof that event number `index` is in the tree of `size` events (RFC 6962, section 2.1.1);
+    /// the newest checkpoint's unless said. One is signed when the newest covers too little.
+    ///
+    /// # Errors
+    /// [`codes::EVENT_NOT_FOUND`] when there is no such event in that tree.
+    pub async fn inclusion_proof(
+        &self,
+        class: RetentionClass,
+        index: u64,
+        size: Option<u64>,
+    ) -> Result<TreeProof> {
+        self.prove(class, index + 1, size, move |tiles, size| inclusion(tiles, index, size)).await
+    }
+
+    /// The proof that the tree of `size` events continues the one of `old` (RFC 6962, section
+    /// 2.1.2): that nothing was changed or taken out since.
+    ///
+    /// # Errors
+    /// [`core_codes::INVALID_REQUEST`] when `old` is more than `size`.
+    pub async fn consistency_proof(
+        &self,
+        class: RetentionClass,
+        old: u64,
+        size: Option<u64>,
+    ) -> Result<TreeProof> {
+        self.prove(class, old, size, move |tiles, size| {
+            if old > size {
+                let what = format!("the log had {size} events, fewer than `{old}`");
+                return Err(Error::new(core_codes::INVALID_REQUEST).field("from", what));
+            }
+            consistency_proof(tiles, old, size)
+        })
+        .await
+    }
+
+    /// The proof that certain events are exactly those numbered `range`, none left out: see
+    /// [`verify_range`](crate::verify_range).
+    ///
+    /// # Errors
+    /// [`core_codes::INVALID_REQUEST`] when the range is empty or ends behind the log.
+    pub async fn range_proof(&self, class: RetentionClass, range: Range<u64>) -> Result<TreeProof> {
+        if range.is_empty() {
+            return Err(Error::new(core_codes::INVALID_REQUEST).field("to", "more than `from`"));
+        }
+        self.prove(class, range.end, None, move |tiles, size| {
+            if range.end > size {
+                let what = format!("at most {size}, the size of the log");
+                return Err(Error::new(core_codes::INVALID_REQUEST).field("to", what));
+            }
+            range_proof(tiles, &range, 0..size)
+        })
+        .await
+    }
+
+    async fn prove(
+        &self,
+        class: RetentionClass,
+        needed: u64,
+        size: Option<u64>,
+        proof: impl Fn(&TilesAt<'_>, u64) -> Result<Vec<Hash>> + Send + 'static,
+    ) -> Result<TreeProof> {
+        let needed = size.unwrap_or(needed);
+        if needed > self.newest_checkpoint(class).size && needed <= self.size(class) {
+            self.checkpoint(class).await?;
+        }
+        let journal = Arc::clone(self.journals.of(class));
+        blocking(move || journal.prove(size, proof).map(TreeProof::from)).await
+    }
+}
+
+/// The inclusion proof, of an event that is there.
+pub(super) fn inclusion(tiles: &TilesAt<'_>, index: u64, size: u64) -> Result<Vec<Hash>> {
+    if index >= size {
+        return Err(codes::EVENT_NOT_FOUND.into());
+    }
+    inclusion_proof(tiles, index, size)
+}

@@ -1,0 +1,122 @@
+//! `prov audit proof` and `prov audit checkpoint --since`: what an auditor keeps and checks without
+//! trusting the server.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use prov_audit::{Checkpoint, VerifierKey, verify_extension, verify_proof};
+use serde_json::{Value, json};
+
+use super::Which;
+use super::verify::read_key;
+use crate::cli::OutputFormat;
+use crate::commands::Session;
+use crate::failure::{Failure, Outcome};
+use crate::output;
+
+/// A text of an answer.
+pub(super) fn text<'v>(answer: &'v Value, name: &str) -> Outcome<&'v str> {
+    let text = answer.get(name).and_then(Value::as_str);
+    text.ok_or_else(|| Failure::Failed(format!("the server's answer has no `{name}`")))
+}
+
+/// Writes a proof as files that need no server.
+pub(super) fn save(session: &Session, proof: &Value, name: &Path) -> Outcome {
+    let leaf = STANDARD
+        .decode(text(proof, "leaf")?)
+        .map_err(|e| Failure::of("reading the server's answer", e))?;
+    let key = format!("{}\n", text(proof, "verifier_key")?);
+    let files = [
+        ("leaf", leaf.as_slice()),
+        ("tlog-proof", text(proof, "proof")?.as_bytes()),
+        ("vkey", key.as_bytes()),
+    ];
+    for (extension, bytes) in files {
+        let path = with(name, extension);
+        std::fs::write(&path, bytes)
+            .map_err(|e| Failure::of(&format!("writing `{}`", path.display()), e))?;
+        session.done(&format!("wrote {}", path.display()));
+    }
+    Ok(())
+}
+
+/// Checks such files.
+pub(super) fn check(format: OutputFormat, name: &Path, key: Option<&Path>) -> Outcome {
+    let key = if let Some(path) = key {
+        read_key(path)?
+    } else {
+        eprintln!(
+            "checked with the key that lies beside the proof, which does not say whose log it is; give \
+             `--key` with a key kept elsewhere"
+        );
+        read_key(&with(name, "vkey"))?
+    };
+    let leaf = read(&with(name, "leaf"))?;
+    let proof = String::from_utf8(read(&with(name, "tlog-proof"))?)
+        .map_err(|e| Failure::of("reading the proof", e))?;
+    let (index, checkpoint) =
+        verify_proof(&leaf, &proof, &key).map_err(|e| Failure::Failed(e.to_string()))?;
+    let answer = json!({
+        "valid": true,
+        "log": checkpoint.origin,
+        "index": index,
+        "size": checkpoint.size,
+        "event": serde_json::from_slice::<Value>(&leaf).unwrap_or_default(),
+    });
+    output::show(format, &answer, &[])
+}
+
+/// Checks that the server's log continues the one of a checkpoint that was kept.
+pub(super) fn since(session: &Session, which: &Which, kept: &Path, key: Option<&Path>) -> Outcome {
+    let newest = session.client.get(&which.of("/api/v1/audit/checkpoint"))?;
+    let key = if let Some(path) = key {
+        read_key(path)?
+    } else {
+        eprintln!(
+            "checked with the key the server says it has; give `--key` with one kept elsewhere"
+        );
+        text(&newest, "verifier_key")?
+            .parse::<VerifierKey>()
+            .map_err(|e| Failure::Failed(e.to_string()))?
+    };
+    let opened = |note: &str, whose: &str| {
+        Checkpoint::open(note, &key).map_err(|e| Failure::Failed(format!("{whose}: {e}")))
+    };
+    let note = String::from_utf8(read(kept)?).map_err(|e| Failure::of("reading the note", e))?;
+    let older = opened(&note, &format!("`{}`", kept.display()))?;
+    let newer = opened(text(&newest, "note")?, "the server's checkpoint")?;
+    let (from, to) = (older.size.to_string(), newer.size.to_string());
+    if older.size > newer.size {
+        return Err(Failure::Failed(format!(
+            "the log had {from} events and has {to}: it was put back; keep both checkpoints"
+        )));
+    }
+    let path = which.with(
+        "/api/v1/audit/proof/consistency",
+        &[("from", Some(from.as_str())), ("to", Some(to.as_str()))],
+    );
+    let proof = session.client.get(&path)?;
+    let hashes = proof.get("hashes").and_then(Value::as_array).cloned().unwrap_or_default();
+    let hashes = hashes
+        .iter()
+        .map(|hash| STANDARD.decode(hash.as_str()?).ok()?.try_into().ok())
+        .collect::<Option<Vec<[u8; 32]>>>()
+        .ok_or_else(|| Failure::Failed("the server's proof has a hash that is none".to_owned()))?;
+    verify_extension(&older, &newer, &hashes).map_err(|e| Failure::Failed(e.to_string()))?;
+    let answer = json!({
+        "unchanged": true, "log": newer.origin, "from": older.size, "to": newer.size,
+    });
+    session.show(&answer, &[])
+}
+
+fn with(name: &Path, extension: &str) -> PathBuf {
+    let mut path = name.as_os_str().to_owned();
+    path.push(".");
+    path.push(extension);
+    path.into()
+}
+
+fn read(path: &Path) -> Outcome<Vec<u8>> {
+    std::fs::read(path).map_err(|e| Failure::of(&format!("`{}`", path.display()), e))
+}
