@@ -55,6 +55,7 @@ pub mod api;
 mod audit_layer;
 pub mod codes;
 mod files;
+pub mod format;
 #[cfg(feature = "sqlite-index")]
 mod index;
 mod journal;
@@ -69,6 +70,7 @@ mod proof;
 mod query;
 #[cfg(feature = "sqlite-index")]
 mod question;
+pub mod reconcile;
 #[cfg(feature = "sqlite-index")]
 mod record;
 mod segment;

@@ -101,12 +101,6 @@ impl Client {
         Ok((status.is_success(), json_of(text)?))
     }
 
-    /// The text of an answer that is no JSON.
-    pub(crate) fn text(&self, path: &str) -> Outcome<String> {
-        let session = self.session()?;
-        self.send(&Method::GET, path, None, Some(&session.access_token))
-    }
-
     /// The body of an answer that goes on for as long as the server likes. `last` is the id of the
     /// last event of an earlier one.
     pub(crate) fn stream(&self, path: &str, last: Option<&str>) -> Outcome<impl Read + use<>> {

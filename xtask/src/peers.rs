@@ -61,12 +61,16 @@ const PEERS: &[Peer] = &[
 
 /// Tools that come as Python packages, each into a folder of its own below the user's cache, without
 /// the packages' own dependencies where they bring everything.
-const PYTHON_PEERS: &[(&str, &str, &str)] =
-    &[("aics-tlog", "0.2.1", "verifying the audit log with a third implementation")];
+const PYTHON_PEERS: &[(&str, &str, &str)] = &[
+    ("aics-tlog", "0.2.1", "verifying the audit log with a third implementation"),
+    ("ocsf-json-schema", "1.2.0", "checking OCSF events against their schema"),
+    ("tenzir", "6.20.0", "receiving exported events"),
+];
 
 /// Installs what is missing. Without the rights to do so it is a visible skip; in CI, a failure.
 pub(crate) fn install() -> Outcome {
     install_python()?;
+    install_ecs()?;
     install_debian()
 }
 
@@ -83,7 +87,13 @@ fn install_python() -> Outcome {
             let folder = folder.to_string_lossy().into_owned();
             run(&python, &["-m", "venv", "--clear", &folder])?;
             let wanted = format!("{package}=={version}");
-            run(&format!("{folder}/bin/pip"), &["install", "--quiet", &wanted])?;
+            let pip = format!("{folder}/bin/pip");
+            match *package {
+                // Brings its engine with it; its Python dependencies are for notebooks.
+                "tenzir" => run(&pip, &["install", "--quiet", "--no-deps", &wanted])?,
+                "ocsf-json-schema" => run(&pip, &["install", "--quiet", &wanted, "jsonschema"])?,
+                _ => run(&pip, &["install", "--quiet", &wanted])?,
+            }
             std::fs::write(&marker, "").map_err(|e| e.to_string())
         });
         match installed {
@@ -93,6 +103,36 @@ fn install_python() -> Outcome {
         }
     }
     Ok(())
+}
+
+/// The Elastic Common Schema, which comes as a package of Node.js.
+fn install_ecs() -> Outcome {
+    const VERSION: &str = "9.4.0";
+    let folder = cache_folder().join(format!("ecs-{VERSION}"));
+    // Tests look for programs in `bin`.
+    let marker = folder.join("bin/installed");
+    if marker.exists() {
+        return Ok(());
+    }
+    let into = folder.to_string_lossy().into_owned();
+    let package = format!("@elastic/ecs@{VERSION}");
+    let installed = std::fs::create_dir_all(folder.join("bin"))
+        .map_err(|e| e.to_string())
+        .and_then(|()| {
+            run(
+                "npm",
+                &["install", "--silent", "--no-audit", "--no-fund", "--prefix", &into, &package],
+            )
+        })
+        .and_then(|()| std::fs::write(&marker, "").map_err(|e| e.to_string()));
+    match installed {
+        Err(why) if in_ci() => Err(format!("the Elastic Common Schema is missing: {why}")),
+        Err(why) => {
+            println!("SKIPPED installing the Elastic Common Schema: {why}");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 /// Where peers of this user are kept.

@@ -20,6 +20,14 @@ pub struct ExportedLeaf {
     pub leaf: Vec<u8>,
 }
 
+impl ExportedLeaf {
+    /// A leaf from its place and its bytes; the hash follows from them.
+    #[must_use]
+    pub fn new(seq: u64, leaf: Vec<u8>) -> Self {
+        Self { seq, hash: leaf_hash(&leaf), leaf }
+    }
+}
+
 /// Reads leaves in order, up to what was durable when it was made.
 #[derive(Debug)]
 pub struct LeafReader {
@@ -44,6 +52,11 @@ impl Log {
 }
 
 impl LeafReader {
+    /// Ends before this number.
+    pub fn end_at(&mut self, end: u64) {
+        self.until = self.until.min(end);
+    }
+
     /// The next leaves, a few hundred at most; none at the end.
     ///
     /// # Errors
@@ -54,10 +67,7 @@ impl LeafReader {
         let until = self.until;
         let (cursor, leaves) = blocking(move || {
             let records = cursor.read(until, 512).map_err(|e| io_error(e, "reading a segment"))?;
-            let leaves = records
-                .into_iter()
-                .map(|r| ExportedLeaf { seq: r.seq, hash: leaf_hash(&r.leaf), leaf: r.leaf })
-                .collect();
+            let leaves = records.into_iter().map(|r| ExportedLeaf::new(r.seq, r.leaf)).collect();
             Ok((cursor, leaves))
         })
         .await?;

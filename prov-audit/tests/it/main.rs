@@ -12,6 +12,8 @@ mod disk_full;
 #[cfg(test)]
 mod foreign;
 #[cfg(test)]
+mod formats;
+#[cfg(test)]
 mod layer;
 #[cfg(test)]
 mod left;

@@ -1,11 +1,11 @@
 //! `prov audit`.
 
 mod evidence;
+mod reconcile;
 mod tail;
 mod verify;
 
-use std::borrow::Cow;
-use std::io::IsTerminal;
+use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Part, Session};
 use crate::cli::{Global, OutputFormat};
 use crate::client::segment;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::terminal::shown_lines;
 
@@ -40,7 +40,7 @@ pub(crate) enum Audit {
     },
     /// Print all events, oldest first, exactly as they stand in the log
     Export {
-        /// `jsonl`, `json` or `csv`
+        /// `jsonl`, `json`, `csv`, `splunk`, `ecs`, `syslog`, `cloudwatch`, `ocsf` or `cef`
         #[arg(long, default_value = "jsonl")]
         format: String,
         #[command(flatten)]
@@ -48,6 +48,26 @@ pub(crate) enum Audit {
         /// Only from this sequence number on
         #[arg(long, value_name = "SEQ")]
         from_seq: Option<u64>,
+        /// Only before this sequence number
+        #[arg(long, value_name = "SEQ")]
+        to_seq: Option<u64>,
+    },
+    /// Hold a copy of the log, as a SIEM exports it, against the log: nothing may be missing, changed
+    /// or added: `prov audit reconcile splunk-export.jsonl --key log.vkey`
+    Reconcile {
+        /// The copy, in any format the log is exported in
+        file: PathBuf,
+        #[command(flatten)]
+        which: Which,
+        /// The copy begins with this sequence number
+        #[arg(long, value_name = "SEQ", default_value_t = 0)]
+        from_seq: u64,
+        /// The copy ends before this sequence number; with the newest unless said
+        #[arg(long, value_name = "SEQ")]
+        to_seq: Option<u64>,
+        /// The file with the public key of the log, kept apart from the log
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
     },
     /// How many events, how large
     Stats,
@@ -173,14 +193,17 @@ impl Audit {
             Self::Show { id } => {
                 session.show(&client.get(&format!("/api/v1/audit/events/{}", segment(&id)))?, &[])
             }
-            Self::Export { format, which, from_seq } => {
-                let from_seq = from_seq.map(|seq| seq.to_string());
+            Self::Export { format, which, from_seq, to_seq } => {
+                let (from, to) = (from_seq.map(|n| n.to_string()), to_seq.map(|n| n.to_string()));
                 let asked = [
                     ("format", Some(format.as_str())),
-                    ("log", which.log.as_deref()),
-                    ("from_seq", from_seq.as_deref()),
+                    ("from_seq", from.as_deref()),
+                    ("to_seq", to.as_deref()),
                 ];
-                print(&client.text(&Part::default().of("/api/v1/audit/export", &asked))?)
+                print(client.stream(&which.with("/api/v1/audit/export", &asked), None)?)
+            }
+            Self::Reconcile { file, which, from_seq, to_seq, key } => {
+                reconcile::run(session, &which, &file, (from_seq, to_seq), key.as_deref())
             }
             Self::Stats => session.show(&client.get("/api/v1/audit/stats")?, &[]),
             Self::Verify { which, .. } => {
@@ -261,8 +284,20 @@ impl Which {
 }
 
 /// Prints an export byte for byte, but for a terminal, which must not obey what somebody else did.
-fn print(text: &str) -> Outcome {
+fn print(body: impl Read) -> Outcome {
     let is_terminal = std::io::stdout().is_terminal();
-    let shown = if is_terminal { shown_lines(text).into() } else { Cow::Borrowed(text) };
-    output::write(&[shown.as_bytes()])
+    let mut body = BufReader::new(body);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = body.read_until(b'\n', &mut line);
+        if read.map_err(|e| Failure::of("reading the server's answer", e))? == 0 {
+            return Ok(());
+        }
+        if is_terminal {
+            output::write(&[shown_lines(&String::from_utf8_lossy(&line)).as_bytes()])?;
+        } else {
+            output::write(&[&line])?;
+        }
+    }
 }

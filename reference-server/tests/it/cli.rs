@@ -321,6 +321,16 @@ fn the_audit_log() {
     let csv = admin.ok(&["audit", "export", "--format", "csv", "--from-seq", "2"]);
     assert!(csv.lines().nth(1).unwrap().starts_with("standard,2,"), "{csv}");
     admin.fails(1, &["audit", "export", "--format", "xml"]);
+    for format in ["jsonl", "json", "csv", "splunk", "ecs", "syslog", "cloudwatch", "ocsf", "cef"] {
+        let copy = folder.path().join(format).to_str().unwrap().to_owned();
+        let exported = admin.ok(&["audit", "export", "--format", format, "--to-seq", "9"]);
+        std::fs::write(&copy, &exported).unwrap();
+        let held = ["audit", "reconcile", &copy, "--to-seq", "9", "--key", &key];
+        let fits = admin.json(&held);
+        assert_eq!((&fits["fits"], &fits["found"]), (&true.into(), &9.into()), "{format}: {fits}");
+        std::fs::write(&copy, exported.replacen("auth.", "autH.", 7)).unwrap();
+        admin.fails(1, &held);
+    }
     assert!(admin.json(&["audit", "stats"])["standard"].as_u64().unwrap() > 0);
     for log in ["standard", "break_glass"] {
         assert_eq!(admin.json(&["audit", "verify", "--log", log])["intact"], true);

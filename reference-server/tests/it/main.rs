@@ -9,6 +9,8 @@
     reason = "tests fail by panicking, and say on stdout what they skip"
 )]
 
+mod audited;
+#[cfg(test)]
 mod bad_input;
 mod bodies;
 mod cli;

@@ -1,0 +1,58 @@
+//! Whatever changes something leaves an event.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use ureq::http::Method;
+
+use crate::bodies::good_bodies;
+use crate::client::Client;
+use crate::document::operations;
+use crate::people::{ADMIN_PASSWORD, World, signed_in, text};
+
+/// What only asks although it is no GET: the event that the audit layer writes of every request is
+/// enough. Each line is a decision to defend.
+const ONLY_ASKS: &[&str] = &[];
+
+/// The actions of the events of one request.
+fn recorded(admin: &Client, request: &str) -> BTreeSet<String> {
+    let found = admin.get(&format!("/api/v1/audit/events?request_id={request}")).expect(200);
+    let items = found["items"].as_array().unwrap();
+    items.iter().map(|event: &Value| text(event, "action").to_owned()).collect()
+}
+
+#[test]
+fn every_operation_that_changes_something_leaves_an_event_of_its_own() {
+    let world = World::with(&[]);
+    let good = good_bodies(&world);
+    let mut admin = world.admin.clone();
+    let (mut without, mut done, mut seen) = (BTreeSet::new(), 0, 0);
+    for operation in operations(&world.server.client()) {
+        if operation.method == Method::GET {
+            continue;
+        }
+        let name = operation.name();
+        let known = good.iter().find(|(known, ..)| *known == name);
+        let (path, body) = known.map_or_else(
+            || (operation.path_with("nothing"), None),
+            |(_, path, body, _)| (path.clone(), Some(body)),
+        );
+        let answer = admin.send(&operation.method, &path, body);
+        // Some of them end the session of whoever asks.
+        if admin.get("/api/v1/auth/me").status == 401 {
+            admin = signed_in(&world.server.client(), "admin", ADMIN_PASSWORD);
+        }
+        let actions = recorded(&admin, &answer.request_id());
+        assert!(!actions.is_empty(), "{name} left no event: {answer:?}");
+        seen += 1;
+        if (200..300).contains(&answer.status) {
+            done += 1;
+            if actions.iter().all(|action| action == "api.request") {
+                without.insert(name);
+            }
+        }
+    }
+    let expected: BTreeSet<String> = ONLY_ASKS.iter().map(|&name| name.to_owned()).collect();
+    assert_eq!(without, expected, "done without an event of its own");
+    assert!(seen > 40 && done > 20, "{done} of {seen} were done");
+}
