@@ -10,9 +10,18 @@ use crate::client::Client;
 use crate::document::operations;
 use crate::people::{ADMIN_PASSWORD, World, signed_in, text};
 
-/// What only asks although it is no GET: the event that the audit layer writes of every request is
-/// enough. Each line is a decision to defend.
-const ONLY_ASKS: &[&str] = &[];
+/// What changes nothing here although it is no GET: the event that the audit layer writes of every
+/// request is enough. Each line is a decision to defend.
+const NOTHING_CHANGED: &[&str] = &[
+    // These only ask.
+    "POST /api/v1/auth/introspect",
+    "POST /api/v1/authz/policies/validate",
+    // The body names what is not there: a token nobody gave out (RFC 7009, section 2.2), leases of
+    // nobody.
+    "POST /api/v1/auth/revoke",
+    "POST /api/v1/secrets/leases/revoke-prefix",
+    "POST /api/v1/secrets/leases/revoke-user",
+];
 
 /// The actions of the events of one request.
 fn recorded(admin: &Client, request: &str) -> BTreeSet<String> {
@@ -52,7 +61,7 @@ fn every_operation_that_changes_something_leaves_an_event_of_its_own() {
             }
         }
     }
-    let expected: BTreeSet<String> = ONLY_ASKS.iter().map(|&name| name.to_owned()).collect();
+    let expected: BTreeSet<String> = NOTHING_CHANGED.iter().map(|&name| name.to_owned()).collect();
     assert_eq!(without, expected, "done without an event of its own");
     assert!(seen > 40 && done > 20, "{done} of {seen} were done");
 }

@@ -10,7 +10,6 @@
 )]
 
 mod audited;
-#[cfg(test)]
 mod bad_input;
 mod bodies;
 mod cli;
