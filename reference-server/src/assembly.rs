@@ -79,9 +79,7 @@ impl Assembly {
         identity.look_after(&mut background);
         background.purge(Arc::clone(&storage.store));
 
-        background.remember(Arc::clone(&storage.log));
-        let log = Arc::clone(&storage.log);
-        background.run("audit log", |stop| log.follow(stop));
+        background.look_after(&storage.log);
 
         let metrics = Metrics::new();
         let checks: Vec<Arc<dyn HealthCheck>> = vec![

@@ -70,9 +70,11 @@ impl Background {
     }
 
     /// Has the log's state remembered in the store, so that a log put back to an earlier one is
-    /// noticed at the next start.
-    pub(crate) fn remember(&mut self, log: Arc<Log>) {
-        self.run("audit head", |stop| log.remember(REMEMBER_INTERVAL, stop));
+    /// noticed at the next start, and has the log hear what other nodes do to subjects.
+    pub(crate) fn look_after(&mut self, log: &Arc<Log>) {
+        let (remembering, following) = (Arc::clone(log), Arc::clone(log));
+        self.run("audit head", |stop| remembering.remember(REMEMBER_INTERVAL, stop));
+        self.run("audit log", |stop| following.follow(stop));
     }
 
     /// Tells everything to end, waits, and names what did not end in time.
