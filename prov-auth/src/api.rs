@@ -9,22 +9,24 @@ mod login;
 mod oauth;
 mod requests;
 mod teams;
+mod tokens;
 mod users;
 
 use std::sync::Arc;
 
 pub use answers::{
-    CreatedUserBody, KeyBody, LoginAnswer, MeBody, MfaRequiredBody, RotatedKeysBody, SessionBody,
-    TeamBody, TemporaryPasswordBody, TokenBody, UserBody,
+    ApiTokenBody, CreatedUserBody, IssuedApiTokenBody, KeyBody, LoginAnswer, MeBody,
+    MfaRequiredBody, RotatedKeysBody, SessionBody, TeamBody, TemporaryPasswordBody, TokenBody,
+    UserBody,
 };
 pub use discovery::DiscoveryBody;
 use http::Method;
 pub use oauth::IntrospectionBody;
 use prov_http::Route;
 pub use requests::{
-    BootstrapRequest, ExpiredPasswordRequest, LoginMfaRequest, LoginRequest, NewTeamRequest,
-    NewUserRequest, PasswordRequest, RefreshRequest, RolesRequest, RotateRequest, StepUpRequest,
-    TeamsRequest, TokenForm, UserPatch,
+    BootstrapRequest, ExpiredPasswordRequest, LoginMfaRequest, LoginRequest, NewApiTokenRequest,
+    NewTeamRequest, NewUserRequest, PasswordRequest, RefreshRequest, RolesRequest,
+    RotateApiTokenRequest, RotateRequest, StepUpRequest, TeamsRequest, TokenForm, UserPatch,
 };
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes as endpoints;
@@ -47,6 +49,9 @@ pub fn router(service: Arc<AuthService>) -> OpenApiRouter {
         .routes(endpoints!(account::renew_password))
         .routes(endpoints!(account::sessions, account::end_all_sessions))
         .routes(endpoints!(account::end_session))
+        .routes(endpoints!(tokens::list, tokens::create))
+        .routes(endpoints!(tokens::rotate))
+        .routes(endpoints!(tokens::delete))
         .routes(endpoints!(keys::keys))
         .routes(endpoints!(keys::rotate))
         .routes(endpoints!(keys::jwks))
@@ -85,12 +90,18 @@ pub fn routes() -> Vec<Route> {
         Route::public(Method::GET, "/.well-known/openid-configuration"),
         Route::self_service(Method::POST, "/api/v1/auth/step-up").with_secret_answer(),
         Route::self_service(Method::POST, "/api/v1/auth/logout"),
-        Route::self_service(Method::POST, "/api/v1/auth/introspect").without_effect(),
-        Route::self_service(Method::GET, "/api/v1/auth/me"),
+        Route::self_service(Method::POST, "/api/v1/auth/introspect")
+            .without_effect()
+            .with_scope("introspect", "tokens"),
+        Route::self_service(Method::GET, "/api/v1/auth/me").with_scope("read", "account"),
         Route::self_service(Method::POST, "/api/v1/auth/password"),
         Route::self_service(Method::GET, "/api/v1/auth/sessions"),
         Route::self_service(Method::DELETE, "/api/v1/auth/sessions"),
         Route::self_service(Method::DELETE, "/api/v1/auth/sessions/{id}"),
+        Route::self_service(Method::GET, "/api/v1/auth/tokens"),
+        Route::self_service(Method::POST, "/api/v1/auth/tokens"),
+        Route::self_service(Method::POST, "/api/v1/auth/tokens/{id}/rotate"),
+        Route::self_service(Method::DELETE, "/api/v1/auth/tokens/{id}"),
         Route::guarded(Method::GET, "/api/v1/auth/keys", "list", KEYS),
         Route::guarded(Method::POST, "/api/v1/auth/keys/rotate", "admin", KEYS),
         Route::guarded(Method::GET, "/api/v1/users", "list", USERS),

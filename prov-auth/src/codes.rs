@@ -20,6 +20,30 @@ pub const TOKEN_EXPIRED: Code =
 /// A token that was revoked, or whose session or user was.
 pub const TOKEN_REVOKED: Code =
     Code::new("auth.token_revoked", Kind::Unauthenticated, "the access token does not hold");
+/// This node has not heard of other nodes' revocations for too long.
+pub const REVOCATIONS_UNKNOWN: Code = Code::new(
+    "auth.revocations_unknown",
+    Kind::Unavailable,
+    "this server can't find out which tokens were revoked; try again in a moment",
+);
+/// An API token that is unknown, ended or deleted, or whose owner may not sign in.
+pub const API_TOKEN_REFUSED: Code =
+    Code::new("auth.api_token_refused", Kind::Unauthenticated, "the API token does not hold");
+/// No API token of this id among the caller's.
+pub const API_TOKEN_UNKNOWN: Code =
+    Code::new("auth.api_token_unknown", Kind::NotFound, "you have no such API token");
+/// An API token can't make, renew or delete API tokens.
+pub const API_TOKEN_CHAINED: Code = Code::new(
+    "auth.api_token_chained",
+    Kind::Denied,
+    "API tokens are made by somebody who has signed in themselves",
+);
+/// More API tokens than anybody needs.
+pub const API_TOKENS_TOO_MANY: Code = Code::new(
+    "auth.api_tokens_too_many",
+    Kind::Conflict,
+    "you have too many API tokens; delete those you do not need",
+);
 /// There is no key to sign with.
 pub const SIGNING_KEY_MISSING: Code = Code::new(
     "auth.signing_key_missing",
@@ -166,6 +190,11 @@ pub const ALL: &[Code] = &[
     TOKEN_PREMATURE,
     TOKEN_EXPIRED,
     TOKEN_REVOKED,
+    REVOCATIONS_UNKNOWN,
+    API_TOKEN_REFUSED,
+    API_TOKEN_UNKNOWN,
+    API_TOKEN_CHAINED,
+    API_TOKENS_TOO_MANY,
     SIGNING_KEY_MISSING,
     SIGNING_KEY_REFUSED,
     SIGNING_KEY_UNPUBLISHED,

@@ -6,6 +6,8 @@
 //! * **Access tokens** (RFC 9068, signed with RS256, ES256 or `EdDSA`): [`TokenIssuer`], [`TokenVerifier`]; keys that are published
 //!   before they sign and kept until their last token has ended: [`SigningKeys`]; revocation that
 //!   holds at once, whatever the clocks do: [`Revocations`].
+//! * **API tokens** for programs: good for their scopes and never for more than their owner:
+//!   [`ApiTokens`].
 //! * **Layers** for any tower service: [`AuthnLayer`] asks who sent a request, [`RateLimitLayer`]
 //!   limits how often an address may ask.
 //!
@@ -40,6 +42,7 @@
 
 #[cfg(feature = "axum")]
 pub mod api;
+mod api_token;
 mod authn;
 pub mod codes;
 mod login;
@@ -55,6 +58,7 @@ mod team;
 mod token;
 mod user;
 
+pub use api_token::{ApiToken, ApiTokenId, ApiTokens, IssuedApiToken, NewApiToken};
 pub use authn::{Authn, AuthnFuture, AuthnLayer};
 pub use login::{LoginOutcome, StepUp, ThrottleOptions};
 pub use password::{

@@ -26,4 +26,6 @@ pub(crate) use seal::TokenPair;
 pub(crate) use token::{RefreshKey, RefreshToken};
 
 #[cfg(test)]
+mod histories;
+#[cfg(test)]
 mod tests;

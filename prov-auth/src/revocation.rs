@@ -4,7 +4,7 @@ mod record;
 mod watchlist;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +16,7 @@ use record::{GenerationRecord, RevocationRecord, Target};
 use watchlist::Watchlist;
 
 use crate::TokenOptions;
-use crate::snapshot::{self, Snapshot};
+use crate::snapshot::{self, Freshness, Snapshot};
 
 /// How long a revocation of a whole subject is remembered: longer than any token lives.
 const RETENTION: Duration = TokenOptions::MAX_LIFETIME.saturating_add(Duration::from_hours(1));
@@ -47,15 +47,33 @@ pub struct Revocations {
     users: Watchlist,
     sessions: Watchlist,
     tokens: Watchlist,
-    stale: AtomicBool,
+    freshness: Freshness,
 }
 
 impl Revocations {
-    /// Reads what was revoked.
+    /// How long a node goes on that can't hear of revocations by others, unless it is told otherwise.
+    pub const USUAL_BOUND: Duration = Duration::from_secs(30);
+
+    /// Reads what was revoked. The bound is [`Revocations::USUAL_BOUND`].
     ///
     /// # Errors
     /// When the store can't be read.
     pub async fn open(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
+        Self::open_with_bound(store, clock, Self::USUAL_BOUND).await
+    }
+
+    /// Reads what was revoked. Once [`Revocations::follow`] runs, a node that can't learn of revocations
+    /// for longer than `bound` refuses every token with
+    /// [`REVOCATIONS_UNKNOWN`](crate::codes::REVOCATIONS_UNKNOWN), until it can again.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn open_with_bound(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        bound: Duration,
+    ) -> Result<Arc<Self>> {
+        let freshness = Freshness::new(Arc::clone(&clock), bound);
         let revocations = Self {
             store,
             clock,
@@ -64,7 +82,7 @@ impl Revocations {
             users: Watchlist::default(),
             sessions: Watchlist::default(),
             tokens: Watchlist::default(),
-            stale: AtomicBool::new(false),
+            freshness,
         };
         revocations.reload().await?;
         Ok(Arc::new(revocations))
@@ -106,6 +124,29 @@ impl Revocations {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// How long a node goes on that can't hear of revocations by others.
+    pub(crate) const fn bound(&self) -> Duration {
+        self.freshness.bound()
+    }
+
+    /// Refuses when what is known may be older than the bound.
+    ///
+    /// # Errors
+    /// [`REVOCATIONS_UNKNOWN`](crate::codes::REVOCATIONS_UNKNOWN): a token that was revoked elsewhere
+    /// could hold here.
+    pub fn require_known(&self) -> Result<()> {
+        if self.freshness.is_within_bound() {
+            return Ok(());
+        }
+        Err(Error::new(crate::codes::REVOCATIONS_UNKNOWN).retry_after(Duration::from_secs(5)))
+    }
+
+    /// Whether a credential that names no session, and follows its owner's rights by itself, was made
+    /// before everything was revoked.
+    pub(crate) fn revokes_all_of(&self, generation: u64) -> bool {
+        generation < self.everything_before.load(Ordering::Acquire)
     }
 
     /// Whether the credential, its session or everything of its subject was revoked.
@@ -203,8 +244,8 @@ impl Snapshot for Revocations {
         Ok(())
     }
 
-    fn note(&self, in_step: bool) {
-        self.stale.store(!in_step, Ordering::Relaxed);
+    fn freshness(&self) -> &Freshness {
+        &self.freshness
     }
 }
 
@@ -215,7 +256,11 @@ impl HealthCheck for Revocations {
     }
 
     async fn health(&self) -> Health {
-        if self.stale.load(Ordering::Relaxed) {
+        if !self.freshness.is_within_bound() {
+            Health::down(
+                "revocations by other nodes are not heard for too long: tokens are refused",
+            )
+        } else if !self.freshness.is_in_step() {
             Health::degraded("revocations by other nodes can't be read; those known are in force")
         } else {
             Health::up()

@@ -1,6 +1,7 @@
 //! The facade: everything that is done with identities, with its audit event.
 
 mod accounts;
+mod api_tokens;
 mod background;
 mod bootstrap;
 mod discovery;
@@ -37,7 +38,9 @@ pub use teams::TeamPage;
 pub use users::UserPage;
 
 use crate::login::Throttle;
-use crate::{PasswordHasher, Revocations, SigningKeys, TokenIssuer, TokenSet, TokenVerifier};
+use crate::{
+    ApiTokens, PasswordHasher, Revocations, SigningKeys, TokenIssuer, TokenSet, TokenVerifier,
+};
 
 /// The parts an [`AuthService`] is made of.
 #[derive(Debug, Clone)]
@@ -74,6 +77,7 @@ pub struct AuthService {
     options: AuthOptions,
     installation: InstallationKeys,
     throttle: Throttle,
+    api_tokens: Arc<ApiTokens>,
 }
 
 impl fmt::Debug for AuthService {
@@ -92,7 +96,14 @@ impl AuthService {
         options.check()?;
         let installation = InstallationKeys::load_or_create(&*parts.store).await?;
         let throttle = Throttle::new(Arc::clone(&parts.clock), options.throttle);
-        let service = Self { parts, options, installation, throttle };
+        let api_tokens = ApiTokens::open(
+            Arc::clone(&parts.store),
+            Arc::clone(&parts.clock),
+            Arc::clone(&parts.revocations),
+            installation.api_tokens.clone(),
+        );
+        let api_tokens = api_tokens.await?;
+        let service = Self { parts, options, installation, throttle, api_tokens };
         service.ensure_shipped_teams().await?;
         Ok(Arc::new(service))
     }

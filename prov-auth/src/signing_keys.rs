@@ -9,7 +9,6 @@ mod ring;
 mod rotation;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -23,7 +22,7 @@ use record::{KeyRecord, KeySetRecord};
 pub(crate) use ring::KeyRing;
 
 use crate::codes;
-use crate::snapshot::{self, Snapshot};
+use crate::snapshot::{self, Freshness, Snapshot};
 use crate::token::Algorithm;
 
 /// How often a lost race is run again before the caller is told.
@@ -48,7 +47,7 @@ pub struct SigningKeys {
     clock: Arc<dyn Clock>,
     options: SigningKeyOptions,
     ring: ArcSwap<KeyRing>,
-    stale: AtomicBool,
+    freshness: Freshness,
 }
 
 impl SigningKeys {
@@ -70,7 +69,9 @@ impl SigningKeys {
             pair::require_match(imported.as_ref(), public)?;
         }
         let ring = ArcSwap::from_pointee(KeyRing::default());
-        let keys = Self { store, clock, options, ring, stale: AtomicBool::new(false) };
+        // Keys that may have changed unheard are used on: verifiers elsewhere know them as well.
+        let freshness = Freshness::new(Arc::clone(&clock), Duration::MAX);
+        let keys = Self { store, clock, options, ring, freshness };
         keys.establish(imported.as_ref()).await?;
         keys.reload().await?;
         Ok(keys)
@@ -165,8 +166,8 @@ impl Snapshot for SigningKeys {
         if key.kind == KeySetRecord::KIND { self.reload().await } else { Ok(()) }
     }
 
-    fn note(&self, in_step: bool) {
-        self.stale.store(!in_step, Ordering::Relaxed);
+    fn freshness(&self) -> &Freshness {
+        &self.freshness
     }
 }
 
@@ -179,7 +180,7 @@ impl HealthCheck for SigningKeys {
     async fn health(&self) -> Health {
         if !self.ring.load().can_sign() {
             Health::down("there is no active signing key")
-        } else if self.stale.load(Ordering::Relaxed) {
+        } else if !self.freshness.is_in_step() {
             Health::degraded("the signing keys can't be read again; those known are in use")
         } else {
             Health::up()

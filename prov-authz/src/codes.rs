@@ -5,6 +5,12 @@ use prov_core::{Code, Kind};
 /// The policies do not permit it; the detail names the policies that determined that.
 pub const ACCESS_DENIED: Code =
     Code::new("authz.access_denied", Kind::Denied, "the policies do not permit this");
+/// The credential is good for less than this, whatever its owner may do (RFC 6750, section 3.1).
+pub const SCOPE_INSUFFICIENT: Code = Code::new(
+    "authz.scope_insufficient",
+    Kind::Denied,
+    "the credential's scopes do not cover this",
+);
 /// A request reached the layer without a route that says what it is: a mistake in the wiring.
 pub const ROUTE_UNGUARDED: Code = Code::new(
     "authz.route_unguarded",
@@ -49,6 +55,7 @@ pub const PRINCIPALS_UNLISTED: Code = Code::new(
 /// Every code of this crate.
 pub const ALL: &[Code] = &[
     ACCESS_DENIED,
+    SCOPE_INSUFFICIENT,
     ROUTE_UNGUARDED,
     POLICIES_INVALID,
     POLICIES_BUILT_IN,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Clock, Principal, PrincipalKind, RequestFacts, RequestId, Result, SessionId};
+use crate::{Clock, Principal, PrincipalKind, RequestFacts, RequestId, Result, Scope, SessionId};
 
 /// Authentication method references (RFC 8176, section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -85,6 +85,9 @@ pub struct Authentication {
     /// done needs the permission of both, so nobody gains anything by acting for somebody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Box<Principal>>,
+    /// What the credential may be used for at most; `None`: for whatever its principal may do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<Scope>>,
 }
 
 impl Authentication {
@@ -100,6 +103,7 @@ impl Authentication {
             expires_at: None,
             generation: 0,
             actor: None,
+            scopes: None,
         }
     }
 
@@ -137,6 +141,22 @@ impl Authentication {
     pub fn acted_by(mut self, actor: Principal) -> Self {
         self.actor = Some(Box::new(actor));
         self
+    }
+
+    /// Good for nothing beyond these scopes.
+    #[must_use]
+    pub fn limited_to(mut self, scopes: impl IntoIterator<Item = Scope>) -> Self {
+        self.scopes = Some(scopes.into_iter().collect());
+        self
+    }
+
+    /// Whether the credential may be used for this action on this resource. Whether its principal may do
+    /// it is another question.
+    #[must_use]
+    pub fn covers(&self, action: &str, resource: &str) -> bool {
+        self.scopes
+            .as_ref()
+            .is_none_or(|scopes| scopes.iter().any(|scope| scope.allows(action, resource)))
     }
 
     /// Whether a second factor was used.

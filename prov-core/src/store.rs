@@ -60,6 +60,12 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// What changes from now on, by this node and by the others.
     fn changes(&self) -> Changes;
+
+    /// Whether changes by other nodes reach this one at the moment, as far as the store knows. A store
+    /// that no other node writes always hears of everything.
+    fn hears_changes(&self) -> bool {
+        true
+    }
 }
 
 #[async_trait]
@@ -82,5 +88,9 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn changes(&self) -> Changes {
         (**self).changes()
+    }
+
+    fn hears_changes(&self) -> bool {
+        (**self).hears_changes()
     }
 }

@@ -60,6 +60,9 @@ pub struct Route {
     pub echoes_request_id: bool,
     /// What a repeated request gets.
     pub repeat: Repeat,
+    /// What a credential with scopes must be good for where anybody signed in may come: an action and a
+    /// part of the API. `None`: such a credential is refused there.
+    pub own_scope: Option<(&'static str, &'static str)>,
 }
 
 impl Route {
@@ -73,6 +76,7 @@ impl Route {
             second_factor_within: None,
             echoes_request_id: false,
             repeat: Repeat::Executed,
+            own_scope: None,
         }
     }
 
@@ -101,6 +105,25 @@ impl Route {
     pub fn echoing_request_id(mut self) -> Self {
         self.echoes_request_id = true;
         self
+    }
+
+    /// On a self-service route: credentials with scopes may come too, if one covers this action on this
+    /// part of the API (`read`, `account`).
+    #[must_use]
+    pub fn with_scope(mut self, action: &'static str, resource: &'static str) -> Self {
+        self.own_scope = Some((action, resource));
+        self
+    }
+
+    /// The action and the part of the API that a credential with scopes must cover; `None`: no scope
+    /// covers this route.
+    #[must_use]
+    pub fn scope(&self) -> Option<(&str, &str)> {
+        match &self.access {
+            Access::Guarded { action, resource } => Some((action, resource)),
+            Access::SelfService => self.own_scope,
+            Access::Public => None,
+        }
     }
 
     /// Only with a second factor at most this old.

@@ -118,4 +118,8 @@ impl<S: Store> Store for SealedStore<S> {
     fn changes(&self) -> Changes {
         self.inner.changes()
     }
+
+    fn hears_changes(&self) -> bool {
+        self.inner.hears_changes()
+    }
 }

@@ -180,6 +180,10 @@ impl Store for PostgresStore {
     fn changes(&self) -> Changes {
         self.changes.subscribe()
     }
+
+    fn hears_changes(&self) -> bool {
+        self.is_listening.load(Ordering::Relaxed)
+    }
 }
 
 #[async_trait]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use prov_audit::api::ApiState;
 use prov_audit::{AuditLayer, Log};
-use prov_auth::{AuthService, AuthnLayer, RateLimitLayer, Revocations, SigningKeys};
+use prov_auth::{AuthService, RateLimitLayer, Revocations, SigningKeys};
 use prov_authz::authzen::AuthzenService;
 use prov_authz::{AuthzLayer, CedarEngine, DecisionService, PolicyReloader};
 use prov_core::audit::{Action, Event, Outcome, Recorder};
@@ -108,7 +108,7 @@ impl Assembly {
             metrics: MetricsLayer::new(metrics, Arc::clone(&clock)),
             rate_limit: rate_limit.clone(),
             audit: AuditLayer::new(recorder, Arc::clone(&clock)),
-            authn: AuthnLayer::new(vec![identity.verifier], Arc::clone(&clock)),
+            authn: identity.auth.authn_layer(),
             mfa: RequireMfaLayer::new(Arc::clone(&clock)),
             authz: AuthzLayer::new(policies.engine, Arc::clone(&clock)),
             idempotency: idempotency(config, &storage, &clock)?,

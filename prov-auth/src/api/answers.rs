@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::{
-    CreatedUser, KeyState, LoginOutcome, Me, RotatedKeys, Session, SigningKeyInfo, Team, TokenSet,
-    User,
+    ApiToken, CreatedUser, IssuedApiToken, KeyState, LoginOutcome, Me, RotatedKeys, Session,
+    SigningKeyInfo, Team, TokenSet, User,
 };
 
 /// A secret that this answer shows for the only time; elsewhere it stays redacted.
@@ -283,6 +283,66 @@ impl SessionBody {
             auth_time: session.authenticated_at,
             amr: session.amr.iter().map(|amr| amr.as_str().to_owned()).collect(),
         }
+    }
+}
+
+/// What is known of an API token.
+#[derive(Debug, Serialize, ToSchema)]
+#[non_exhaustive]
+pub struct ApiTokenBody {
+    /// Names it.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// What it is good for at most.
+    #[schema(example = json!(["read:users"]))]
+    pub scopes: Vec<String>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it got its present value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub rotated_at: Option<Timestamp>,
+    /// When it ends.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+    /// When it was last used, to the minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl From<ApiToken> for ApiTokenBody {
+    fn from(token: ApiToken) -> Self {
+        Self {
+            id: token.id.as_str().to_owned(),
+            name: token.name,
+            scopes: token.scopes.iter().map(ToString::to_string).collect(),
+            created_at: token.created_at,
+            rotated_at: token.rotated_at,
+            expires_at: token.expires_at,
+            last_used_at: token.last_used_at,
+        }
+    }
+}
+
+/// An API token and its value.
+#[derive(Debug, Serialize, ToSchema)]
+#[non_exhaustive]
+pub struct IssuedApiTokenBody {
+    /// What is known of it.
+    #[serde(flatten)]
+    pub token: ApiTokenBody,
+    /// Shown this once: `prov_` and 49 letters and digits.
+    #[serde(serialize_with = "shown::one")]
+    #[schema(value_type = String)]
+    value: SecretText,
+}
+
+impl From<IssuedApiToken> for IssuedApiTokenBody {
+    fn from(issued: IssuedApiToken) -> Self {
+        Self { token: issued.token.into(), value: issued.value }
     }
 }
 

@@ -41,6 +41,9 @@ pub struct IntrospectionBody {
     /// When the subject last proved who they are, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
+    /// What it is good for at most, an API token's alone (RFC 6749, section 3.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
     /// By which factors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amr: Option<Vec<String>>,
@@ -67,6 +70,10 @@ impl IntrospectionBody {
                     jti: how.token_id.clone(),
                     sid: how.session.as_ref().map(|id| id.as_str().to_owned()),
                     auth_time: Some(how.authenticated_at.as_second()),
+                    scope: how.scopes.as_ref().map(|scopes| {
+                        let texts: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+                        texts.join(" ")
+                    }),
                     amr: Some(how.amr.iter().map(|amr| amr.as_str().to_owned()).collect()),
                     roles: Some(principal.roles.iter().map(ToString::to_string).collect()),
                     teams: Some(principal.teams.iter().map(ToString::to_string).collect()),

@@ -1,10 +1,15 @@
 //! Bodies of requests.
 
-use prov_core::{Error, FactorMethod, FactorResponse, Result, Role, SecretText, TeamName, codes};
+use std::time::Duration;
+
+use prov_core::{
+    Error, FactorMethod, FactorResponse, Result, Role, Scope, SecretText, TeamName, codes,
+    duration_text,
+};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-use crate::{NewUser, Rotation, StepUp, UserChanges};
+use crate::{NewApiToken, NewUser, Rotation, StepUp, UserChanges};
 
 /// Signs in.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -129,6 +134,40 @@ pub struct TokenForm {
     pub token: SecretText,
     /// What it might be; not needed, tokens here tell themselves apart.
     pub token_type_hint: Option<String>,
+}
+
+/// Makes an API token.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct NewApiTokenRequest {
+    /// What to call it, 1 to 128 characters.
+    #[schema(example = "backup job")]
+    pub name: String,
+    /// What it is to be good for: an action and a part of the API each; `*` for any.
+    #[schema(value_type = Vec<String>, example = json!(["read:users", "*:kms"]))]
+    pub scopes: Vec<Scope>,
+    /// How long it is good, `1m` to `366d`.
+    #[serde(with = "duration_text")]
+    #[schema(value_type = String, example = "90d")]
+    pub expires_in: Duration,
+}
+
+impl From<NewApiTokenRequest> for NewApiToken {
+    fn from(request: NewApiTokenRequest) -> Self {
+        Self::new(request.name, request.scopes, request.expires_in)
+    }
+}
+
+/// Gives an API token a new value.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct RotateApiTokenRequest {
+    /// How long the old value holds on, `24h` at most; left out: it ends at once.
+    #[serde(default, with = "duration_text")]
+    #[schema(value_type = Option<String>, example = "1h")]
+    pub overlap: Duration,
 }
 
 /// Makes a user.

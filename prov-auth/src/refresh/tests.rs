@@ -5,18 +5,18 @@ use prov_core::{Clock, ManualClock, SecretText, SessionId, Timestamp, UserId};
 use super::*;
 use crate::session::SessionRecord;
 
-const GRACE: Duration = Duration::from_secs(10);
-const LIFETIME: Duration = Duration::from_hours(7 * 24);
+pub(super) const GRACE: Duration = Duration::from_secs(10);
+pub(super) const LIFETIME: Duration = Duration::from_hours(7 * 24);
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     "2026-03-02T09:00:00Z".parse().unwrap()
 }
 
-fn key() -> RefreshKey {
+pub(super) fn key() -> RefreshKey {
     RefreshKey::new(&[7; 32])
 }
 
-fn family() -> (SessionRecord, RefreshToken) {
+pub(super) fn family() -> (SessionRecord, RefreshToken) {
     let clock = ManualClock::at(now());
     let id = SessionId::generate(&clock).unwrap();
     let token = RefreshToken::generate(&key(), &id, 0).unwrap();

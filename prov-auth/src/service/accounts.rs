@@ -94,7 +94,7 @@ impl AuthService {
     }
 
     /// Locks a user: nothing of theirs holds any more, and signing in answers as if the password
-    /// were wrong.
+    /// were wrong. Their sessions are ended for good, their API tokens until they are unlocked.
     ///
     /// # Errors
     /// [`LAST_ADMINISTRATOR`](crate::codes::LAST_ADMINISTRATOR);
@@ -144,6 +144,7 @@ impl AuthService {
             Ok(())
         })
         .await?;
+        self.end_api_tokens_of(id).await?;
         self.end_everything_of(id).await?;
         Ok(temporary)
     }

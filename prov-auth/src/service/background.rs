@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::{Either, join3, select};
+use futures_util::future::{Either, join4, select};
 use prov_core::audit::Action;
 use prov_core::{Result, SecurityContext};
 
@@ -16,13 +16,15 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 impl AuthService {
     /// Everything that has to run beside requests, until `shutdown` is ready: learns of what other
-    /// nodes change (signing keys, revocations), and rotates the signing keys by age. Runs on a tokio
+    /// nodes change (signing keys, revocations, API tokens), rotates the signing keys by age, and notes
+    /// when API tokens were last used. Runs on a tokio
     /// runtime with its timer; run it once per node.
     pub async fn run(self: Arc<Self>, shutdown: impl Future<Output = ()> + Send) {
         let end = shutdown.shared();
         let keys = Arc::clone(&self.parts.keys).follow(end.clone());
         let revocations = Arc::clone(&self.parts.revocations).follow(end.clone());
-        join3(keys, revocations, self.look_after(end)).await;
+        let api_tokens = Arc::clone(&self.api_tokens).follow(end.clone());
+        join4(keys, revocations, api_tokens, self.look_after(end)).await;
     }
 
     /// Ends between two looks only, so that what was begun leaves its event.
@@ -32,7 +34,11 @@ impl AuthService {
                 tracing::error!(?error, "the signing keys are due and can't be rotated");
             }
             let pause = pin!(tokio::time::sleep(LOOK_EVERY));
-            if let Either::Right(_) = select(pause, &mut end).await {
+            let is_end = matches!(select(pause, &mut end).await, Either::Right(_));
+            if let Err(error) = self.api_tokens.write_uses().await {
+                tracing::warn!(?error, "when API tokens were last used can't be written");
+            }
+            if is_end {
                 return;
             }
         }

@@ -88,10 +88,13 @@ impl AuthService {
         Self::open(parts, AuthOptions::default()).await
     }
 
-    /// The layer that asks who sent a request, by the access tokens of this service.
+    /// The layer that asks who sent a request, by the access tokens and API tokens of this service.
+    ///
+    /// API tokens are good for their scopes only, which the authorization layer sees to: an application
+    /// without one asks [`Authentication::covers`](prov_core::Authentication::covers) itself.
     #[must_use]
     pub fn authn_layer(&self) -> AuthnLayer {
         let verifier = Arc::clone(&self.parts.verifier);
-        AuthnLayer::new(vec![verifier], Arc::clone(&self.parts.clock))
+        AuthnLayer::new(vec![verifier, self.api_tokens()], Arc::clone(&self.parts.clock))
     }
 }

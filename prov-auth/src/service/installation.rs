@@ -31,6 +31,7 @@ impl Entity for InstallationSecret {
 pub(super) struct InstallationKeys {
     usernames: hmac::Key,
     pub(super) refresh: RefreshKey,
+    pub(super) api_tokens: hmac::Key,
 }
 
 impl InstallationKeys {
@@ -58,9 +59,11 @@ impl InstallationKeys {
         let root = hmac::Key::new(hmac::HMAC_SHA256, key.expose());
         let usernames = hmac::sign(&root, b"prov-auth username index v1");
         let refresh = hmac::sign(&root, b"prov-auth refresh token v1");
+        let api_tokens = hmac::sign(&root, b"prov-auth api token v1");
         Ok(Self {
             usernames: hmac::Key::new(hmac::HMAC_SHA256, usernames.as_ref()),
             refresh: RefreshKey::new(refresh.as_ref()),
+            api_tokens: hmac::Key::new(hmac::HMAC_SHA256, api_tokens.as_ref()),
         })
     }
 

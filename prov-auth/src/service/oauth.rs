@@ -9,6 +9,7 @@ use prov_core::{Identity, RequestFacts, Result, SecretText, SecurityContext, Tim
 use super::AuthService;
 use super::events::account;
 use crate::User;
+use crate::api_token::is_well_formed;
 use crate::refresh::{RefreshToken, Step, judge};
 use crate::session::SessionRecord;
 use crate::user::UserRecord;
@@ -27,7 +28,7 @@ pub enum Introspection {
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_enums, reason = "there are these two kinds of token")]
 pub enum ActiveToken {
-    /// An access token of this issuer and audience.
+    /// An access token of this issuer and audience, or an API token.
     Access(Arc<Identity>),
     /// A refresh token of the caller.
     Refresh {
@@ -41,7 +42,7 @@ pub enum ActiveToken {
 }
 
 impl AuthService {
-    /// Revokes a token: an access token alone, a refresh token with its session. Whoever holds a
+    /// Revokes a token: an access token alone, a refresh token with its session, an API token for good. Whoever holds a
     /// token may revoke it. A token that does not hold is no error (RFC 7009, section 2.2).
     ///
     /// # Errors
@@ -49,6 +50,9 @@ impl AuthService {
     pub async fn revoke(&self, token: &SecretText, request: &RequestFacts) -> Result<()> {
         if RefreshToken::is_claimed_by(token.expose()) {
             return self.revoke_refresh(token, request).await;
+        }
+        if is_well_formed(token.expose()) {
+            return self.revoke_api_token(token, request).await;
         }
         let Ok(identity) = self.parts.verifier.verify(token.expose()) else { return Ok(()) };
         let authentication = &identity.authentication;
@@ -60,6 +64,18 @@ impl AuthService {
         let actor =
             prov_core::audit::Actor::account(principal.kind, &principal.id, &principal.name);
         let event = self.event(Action::AUTH_TOKEN_REVOKE).by(actor).on("token", id.as_str());
+        self.conclude(request, event, result).await
+    }
+
+    /// Also when its owner is locked: whoever found it must be able to end it.
+    async fn revoke_api_token(&self, token: &SecretText, request: &RequestFacts) -> Result<()> {
+        let Some((id, owner)) = self.api_tokens.owner_of(token.expose()) else { return Ok(()) };
+        let owner = self.store().load::<UserRecord>(owner.as_str()).await?;
+        let result = self.end_api_token(&id).await;
+        let mut event = self.event(Action::AUTH_TOKEN_REVOKE).on("api-token", id);
+        if let Some(stored) = owner {
+            event = event.by(account(&stored.user));
+        }
         self.conclude(request, event, result).await
     }
 
@@ -93,7 +109,12 @@ impl AuthService {
         if RefreshToken::is_claimed_by(token.expose()) {
             return self.introspect_refresh(context, token).await;
         }
-        Ok(match self.parts.verifier.verify(token.expose()) {
+        let verified = if is_well_formed(token.expose()) {
+            self.api_tokens.verify(token.expose())
+        } else {
+            self.parts.verifier.verify(token.expose())
+        };
+        Ok(match verified {
             Ok(identity) => Introspection::Active(ActiveToken::Access(identity)),
             Err(_) => Introspection::Inactive,
         })

@@ -26,6 +26,9 @@ pub struct AuthOptions {
     /// How clients reach the service from outside, `https://prov.example.com`, for the documents that
     /// name its endpoints.
     pub public_url: Option<String>,
+    /// The actions and parts of the API there are, so that a scope that covers none of them is refused;
+    /// none: every scope is taken.
+    pub permissions: Vec<(String, String)>,
     /// Which passwords people may choose.
     pub passwords: PasswordPolicy,
     /// How often somebody may try to sign in.
@@ -43,6 +46,7 @@ impl Default for AuthOptions {
             bootstrap_lifetime: Duration::from_hours(24),
             client_id: "prov".to_owned(),
             public_url: None,
+            permissions: Vec::new(),
             passwords: PasswordPolicy::default(),
             throttle: ThrottleOptions::default(),
         }
@@ -62,6 +66,16 @@ impl AuthOptions {
     #[must_use]
     pub fn with_public_url(mut self, url: Option<&str>) -> Self {
         self.public_url = url.map(|url| url.trim_end_matches('/').to_owned());
+        self
+    }
+
+    /// With these actions and parts of the API for scopes to cover.
+    #[must_use]
+    pub fn with_permissions(
+        mut self,
+        all: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
+    ) -> Self {
+        self.permissions = all.into_iter().map(|(a, r)| (a.into(), r.into())).collect();
         self
     }
 

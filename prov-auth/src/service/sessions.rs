@@ -291,7 +291,7 @@ impl AuthService {
         self.all_with(SessionRecord::user_term(user)).await
     }
 
-    async fn all_with<E: Entity>(&self, term: Term) -> Result<Vec<E>> {
+    pub(super) async fn all_with<E: Entity>(&self, term: Term) -> Result<Vec<E>> {
         let mut all = Vec::new();
         let mut scan = Scan::kind(E::KIND).with_term(term);
         loop {

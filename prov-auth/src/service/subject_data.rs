@@ -7,6 +7,7 @@ use prov_core::{Error, Result, SecurityContext, SubjectData, SubjectRecord, User
 use serde::Serialize;
 
 use super::AuthService;
+use crate::ApiTokenId;
 use crate::user::UserRecord;
 
 #[async_trait]
@@ -23,6 +24,10 @@ impl SubjectData for AuthService {
         for session in self.sessions_of(subject).await? {
             records.push(record("auth.session", session.id.as_str(), &session.public())?);
         }
+        for token in self.tokens_of(subject).await? {
+            let id: ApiTokenId = token.id.parse()?;
+            records.push(record("auth.api_token", &token.id, &token.public(id, None))?);
+        }
         Ok(records)
     }
 
@@ -31,7 +36,7 @@ impl SubjectData for AuthService {
         let result = match self.remove_user(context, subject).await {
             // Erased before, perhaps not completely.
             Err(error) if error.is(crate::codes::USER_UNKNOWN) => {
-                self.end_everything_of(subject).await
+                Ok(self.end_api_tokens_of(subject).await? + self.end_everything_of(subject).await?)
             }
             other => other,
         };

@@ -49,7 +49,10 @@ impl AuthService {
             let joined = joined_teams(&before.user.teams, &after.user.teams);
             let batch = self.with_teams(batch, &joined).await?;
             match self.store().commit(batch).await {
-                Ok(version) => return Ok(Stored { entity: after, version }),
+                Ok(version) => {
+                    self.api_tokens.take_owner(&after.user, version);
+                    return Ok(Stored { entity: after, version });
+                }
                 Err(error) if error.is(core_codes::CONFLICT) => {}
                 Err(error) => return Err(error),
             }

@@ -173,7 +173,11 @@ impl AuthService {
                 .delete(UsernameReservation::key(digest), Expect::Any);
             let batch = self.with_roster(batch, Some(&stored.user), None).await?;
             match self.store().commit(batch).await {
-                Ok(_) => return Ok(2 + self.end_everything_of(id).await?),
+                Ok(_) => {
+                    self.api_tokens.forget_owner(id);
+                    let tokens = self.end_api_tokens_of(id).await?;
+                    return Ok(2 + tokens + self.end_everything_of(id).await?);
+                }
                 Err(error) if error.is(core_codes::CONFLICT) => {}
                 Err(error) => return Err(error),
             }

@@ -49,11 +49,13 @@ impl TokenVerifier {
     ///
     /// # Errors
     /// [`codes::TOKEN_MALFORMED`], [`codes::TOKEN_FORGED`], [`codes::TOKEN_FOREIGN`],
-    /// [`codes::TOKEN_PREMATURE`], [`codes::TOKEN_EXPIRED`] or [`codes::TOKEN_REVOKED`].
+    /// [`codes::TOKEN_PREMATURE`], [`codes::TOKEN_EXPIRED`] or [`codes::TOKEN_REVOKED`]; and
+    /// [`codes::REVOCATIONS_UNKNOWN`] when nobody can say whether it was revoked.
     pub fn verify(&self, token: &str) -> Result<Arc<Identity>> {
         if token.len() > MAX_LENGTH {
             return Err(malformed("longer than 8 KiB"));
         }
+        self.revocations.require_known()?;
         let now = self.clock.now().as_second();
         let ring = self.keys.ring();
         let fingerprint = Fingerprint::of(token);

@@ -12,6 +12,8 @@ mod api_http;
 #[cfg(test)]
 mod api_routes;
 #[cfg(test)]
+mod api_tokens;
+#[cfg(test)]
 mod embedded;
 #[cfg(test)]
 mod jose;
@@ -30,6 +32,8 @@ mod python;
 mod refresh_interleavings;
 #[cfg(test)]
 mod refresh_tokens;
+#[cfg(test)]
+mod revocation_bound;
 #[cfg(test)]
 mod session_lifecycle;
 #[cfg(test)]

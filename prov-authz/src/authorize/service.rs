@@ -1,10 +1,11 @@
+use std::borrow::Cow;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Extensions, Request, Response};
 use prov_core::audit::DecisionRecord;
 use prov_core::{Error, SecurityContext, codes as core_codes};
-use prov_http::{facts, refuse};
+use prov_http::{MatchedRoute, facts, refuse};
 use tower_service::Service;
 
 use super::{AuthzFuture, AuthzLayer, Protection};
@@ -61,6 +62,9 @@ impl AuthzLayer {
 
     fn judge(&self, protection: &Protection, extensions: &Extensions) -> Verdict {
         let context = extensions.get::<SecurityContext>();
+        if let Some(error) = context.and_then(|who| beyond_scopes(who, protection, extensions)) {
+            return Verdict::Refuse(error, None);
+        }
         match (protection, context) {
             (Protection::Public, _) | (Protection::SignedIn, Some(_)) => Verdict::Pass(None),
             (Protection::Unknown, _) => {
@@ -98,6 +102,43 @@ impl AuthzLayer {
             Verdict::Refuse(denial(&decision, action, resource), record)
         }
     }
+}
+
+/// Refuses a credential with scopes where none of them covers the request. What its owner may do is asked
+/// afterwards, as of everybody: scopes only narrow.
+fn beyond_scopes(
+    context: &SecurityContext,
+    protection: &Protection,
+    extensions: &Extensions,
+) -> Option<Error> {
+    let authentication = context.authentication();
+    authentication.scopes.as_ref()?;
+    let (action, resource): (&str, Cow<'_, str>) = match protection {
+        Protection::Public | Protection::Unknown => return None,
+        Protection::SignedIn => {
+            let route = extensions.get::<MatchedRoute>();
+            let Some((action, resource)) = route.and_then(|route| route.0.scope()) else {
+                return Some(Error::new(codes::SCOPE_INSUFFICIENT).detail(
+                    "no scope covers this: it is for somebody who has signed in themselves",
+                ));
+            };
+            (action, resource.into())
+        }
+        Protection::Permitted { action, resource, .. } => (action, scope_name(resource)),
+    };
+    (!authentication.covers(action, &resource)).then(|| {
+        Error::new(codes::SCOPE_INSUFFICIENT)
+            .detail(format!("the credential lacks the scope `{action}:{resource}`"))
+    })
+}
+
+/// How scopes name a resource: a part of the API by itself, anything else with its kind.
+fn scope_name(resource: &ResourceEntity) -> Cow<'_, str> {
+    let entity = &resource.entity;
+    if entity.kind == "Api" {
+        return Cow::Borrowed(&*entity.id);
+    }
+    format!("{}/{}", entity.kind, entity.id).into()
 }
 
 /// Why it was denied, as the client may know it.

@@ -9,7 +9,7 @@ use prov_authz::{
     AuthzLayer, CedarEngine, CedarOptions, PolicyEngine, Protection, ResourceEntity, codes,
 };
 use prov_core::audit::{Action, DecisionRecord, Event, MemoryRecorder, Outcome, RecorderExt};
-use prov_core::{Principal, Role, SecurityContext, codes as core_codes};
+use prov_core::{Identity, Principal, Role, SecurityContext, codes as core_codes};
 use prov_http::{MatchedRoute, Refusal, Route};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -17,12 +17,34 @@ use crate::world::{clock, context_of, holder, member};
 
 type Answer = Response<Bytes>;
 
+/// The same caller, with a credential that is good for these scopes only.
+fn limited(context: &SecurityContext, scopes: &[&str]) -> SecurityContext {
+    let identity = Identity {
+        principal: context.principal().clone(),
+        authentication: context
+            .authentication()
+            .clone()
+            .limited_to(scopes.iter().map(|scope| scope.parse().unwrap())),
+    };
+    SecurityContext::new(Arc::new(identity), Arc::clone(context.request()))
+}
+
 /// Sends a request through the layer to a handler that answers 200.
 async fn send(
     layer: &AuthzLayer,
     path: &str,
     route: Option<Route>,
     who: Option<&Principal>,
+) -> Answer {
+    send_with(layer, path, route, who, None).await
+}
+
+async fn send_with(
+    layer: &AuthzLayer,
+    path: &str,
+    route: Option<Route>,
+    who: Option<&Principal>,
+    limit: Option<&[&str]>,
 ) -> Answer {
     let handler = service_fn(|_: Request<()>| async {
         Ok::<_, Infallible>(Response::new(Bytes::from_static(b"done")))
@@ -32,7 +54,10 @@ async fn send(
         request.extensions_mut().insert(MatchedRoute(Arc::new(route)));
     }
     if let Some(who) = who {
-        let context = context_of(who, false, &*clock());
+        let context = limit.map_or_else(
+            || context_of(who, false, &*clock()),
+            |scopes| limited(&context_of(who, false, &*clock()), scopes),
+        );
         request.extensions_mut().insert(Arc::clone(context.request()));
         request.extensions_mut().insert(context);
     }
@@ -163,4 +188,59 @@ async fn an_application_maps_requests_to_its_own_resources() {
     assert_eq!(status("/lockdown", Some(&security)).await, StatusCode::OK);
     assert_eq!(status("/lockdown", Some(&sre)).await, StatusCode::FORBIDDEN);
     assert_eq!(status("/other", Some(&security)).await, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_credential_with_scopes_is_good_for_what_they_cover_and_its_owner_may_do() {
+    let (admin, viewer) = (holder(Role::Admin), holder(Role::Viewer));
+    let ask = async |who, action, scopes: &[&str]| {
+        let answer = send_with(&layer(), "/users", Some(users(action)), Some(who), Some(scopes));
+        let answer = answer.await;
+        (answer.status() != StatusCode::OK).then(|| code(&answer))
+    };
+    for scopes in [&["list:users"][..], &["*:users"], &["list:*"], &["x:y", "*:*"]] {
+        assert_eq!(ask(&admin, "list", scopes).await, None, "{scopes:?}");
+        // The scope covers it, the owner may not: the policies have the last word.
+        assert_eq!(ask(&viewer, "list", scopes).await, Some(codes::ACCESS_DENIED), "{scopes:?}");
+    }
+    for scopes in [&[][..], &["create:users"], &["list:audit"], &["list:user"]] {
+        assert_eq!(
+            ask(&admin, "list", scopes).await,
+            Some(codes::SCOPE_INSUFFICIENT),
+            "{scopes:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn where_anybody_signed_in_may_come_a_credential_with_scopes_needs_the_routes_own() {
+    let admin = holder(Role::Admin);
+    let own = || Route::self_service(Method::GET, "/me");
+    let ask = async |route, scopes: &[&str]| {
+        send_with(&layer(), "/me", Some(route), Some(&admin), Some(scopes)).await
+    };
+    assert_eq!(code(&ask(own(), &["*:*"]).await), codes::SCOPE_INSUFFICIENT);
+    let opened = || own().with_scope("read", "account");
+    assert_eq!(ask(opened(), &["read:account"]).await.status(), StatusCode::OK);
+    assert_eq!(code(&ask(opened(), &["read:users"]).await), codes::SCOPE_INSUFFICIENT);
+    let public = Route::public(Method::GET, "/livez");
+    assert_eq!(ask(public, &[]).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn scopes_name_an_applications_resources_with_their_kind() {
+    let layer = AuthzLayer::with_mapper(engine(), clock(), |_| {
+        Protection::permitted("lockdown", ResourceEntity::new("Environment", "production"))
+    });
+    let admin = holder(Role::Admin);
+    for (scope, covered) in [
+        ("lockdown:Environment/production", true),
+        ("lockdown:production", false),
+        ("lockdown:Environment/staging", false),
+    ] {
+        let answer = send_with(&layer, "/x", None, Some(&admin), Some(&[scope])).await;
+        let beyond =
+            answer.status() != StatusCode::OK && code(&answer) == codes::SCOPE_INSUFFICIENT;
+        assert_eq!(beyond, !covered, "{scope}");
+    }
 }

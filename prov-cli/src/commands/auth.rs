@@ -1,7 +1,7 @@
 //! `prov auth`: sessions, tokens, signing keys.
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 use ureq::http::Method;
 
 use super::Session;
@@ -15,7 +15,7 @@ pub(crate) enum Auth {
     /// Your sessions
     #[command(subcommand)]
     Session(SessionVerb),
-    /// Any token
+    /// API tokens, and what any token is worth
     #[command(subcommand)]
     Token(TokenVerb),
     /// The keys that sign tokens
@@ -42,6 +42,34 @@ pub(crate) enum SessionVerb {
 /// What to do with tokens.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenVerb {
+    /// Make an API token for a program and print it, this once:
+    /// `prov auth token create backup --scope read:users --expires-in 90d`
+    Create {
+        /// What to call it
+        name: String,
+        /// What it is to be good for, such as `read:users`; `*` for any action or part of the API.
+        /// Repeat for several
+        #[arg(long = "scope", required = true, value_name = "ACTION:PART")]
+        scopes: Vec<String>,
+        /// How long it is good
+        #[arg(long, value_name = "DURATION")]
+        expires_in: String,
+    },
+    /// List your API tokens
+    List,
+    /// Give an API token a new value and print it, this once
+    Rotate {
+        /// Which
+        id: String,
+        /// How long the old value holds on, at most `24h`; without it, it ends at once
+        #[arg(long, value_name = "DURATION")]
+        overlap: Option<String>,
+    },
+    /// Delete an API token, for example `prov auth token delete pat_01J…`
+    Delete {
+        /// Which
+        id: String,
+    },
     /// Ask what a token is worth (RFC 7662); the token is read from stdin
     Introspect,
     /// Revoke a token (RFC 7009); the token is read from stdin
@@ -96,15 +124,36 @@ impl Auth {
 
 impl TokenVerb {
     fn run(self, session: &Session) -> Outcome {
-        let token = prompt::secret("token", None)?;
-        let body = json!({ "token": token.as_str() });
+        const TOKENS: &str = "/api/v1/auth/tokens";
+        let client = &session.client;
+        let given = || -> Outcome<Value> {
+            let token = prompt::secret("token", None)?;
+            Ok(json!({ "token": token.as_str() }))
+        };
         match self {
+            Self::Create { name, scopes, expires_in } => {
+                let body = json!({ "name": name, "scopes": scopes, "expires_in": expires_in });
+                session.show(&client.post(TOKENS, &body)?, &[])
+            }
+            Self::List => session.show(&client.get(TOKENS)?, &[]),
+            Self::Rotate { id, overlap } => {
+                let body =
+                    overlap.map_or_else(|| json!({}), |overlap| json!({ "overlap": overlap }));
+                let path = format!("{TOKENS}/{}/rotate", segment(&id));
+                session.show(&client.post(&path, &body)?, &[])
+            }
+            Self::Delete { id } => {
+                client.delete(&format!("{TOKENS}/{}", segment(&id)))?;
+                session.done("token deleted");
+                Ok(())
+            }
             Self::Introspect => {
-                session.show(&session.client.post("/api/v1/auth/introspect", &body)?, &[])
+                session.show(&client.post("/api/v1/auth/introspect", &given()?)?, &[])
             }
             Self::Revoke => {
+                let body = given()?;
                 // Whoever holds a token may revoke it: one needn't be signed in.
-                session.client.anonymous(&Method::POST, "/api/v1/auth/revoke", Some(&body))?;
+                client.anonymous(&Method::POST, "/api/v1/auth/revoke", Some(&body))?;
                 session.done("revoked");
                 Ok(())
             }

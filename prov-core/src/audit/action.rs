@@ -96,6 +96,10 @@ actions! {
     AUTH_TOKEN_REUSE = "auth.token.reuse", "A spent refresh token was presented: its whole family was revoked.";
     AUTH_TOKEN_REVOKE = "auth.token.revoke", "A token was revoked.";
     AUTH_TOKEN_REFUSED = "auth.token.refused", "A token was presented that does not hold.";
+    AUTH_API_TOKEN_CREATE = "auth.api_token.create", "An API token was made.";
+    AUTH_API_TOKEN_ROTATE = "auth.api_token.rotate", "An API token got a new value.";
+    AUTH_API_TOKEN_DELETE = "auth.api_token.delete", "An API token was deleted.";
+    AUTH_SESSION_EVICT = "auth.session.evict", "A session was ended because its user has too many.";
     AUTH_SESSION_REVOKE = "auth.session.revoke", "A session was ended by its user or an administrator.";
     AUTH_PASSWORD_CHANGE = "auth.password.change", "A password was changed by its user.";
     AUTH_PASSWORD_RESET = "auth.password.reset", "A password was reset by an administrator.";

@@ -20,7 +20,6 @@ use crate::config::Config;
 pub(super) struct Identity {
     pub(super) keys: Arc<SigningKeys>,
     pub(super) revocations: Arc<Revocations>,
-    pub(super) verifier: Arc<TokenVerifier>,
     pub(super) mfa: Arc<MfaService>,
     pub(super) auth: Arc<AuthService>,
 }
@@ -36,7 +35,9 @@ pub(super) async fn open(
     let keys =
         SigningKeys::open(Arc::clone(store), Arc::clone(clock), key_options(config, &tokens)?);
     let keys = Arc::new(keys.await?);
-    let revocations = Revocations::open(Arc::clone(store), Arc::clone(clock)).await?;
+    let bound = config.jwt.revocation_bound;
+    let revocations = Revocations::open_with_bound(Arc::clone(store), Arc::clone(clock), bound);
+    let revocations = revocations.await?;
     let issuer =
         TokenIssuer::new(Arc::clone(&keys), Arc::clone(&revocations), Arc::clone(clock), &tokens)?;
     let verifier = TokenVerifier::new(
@@ -45,7 +46,6 @@ pub(super) async fn open(
         Arc::clone(clock),
         &tokens,
     )?;
-    let verifier = Arc::new(verifier);
     let mfa = MfaService::new(
         Arc::clone(store),
         Arc::clone(recorder),
@@ -59,16 +59,17 @@ pub(super) async fn open(
         recorder: Arc::clone(recorder),
         keys: Arc::clone(&keys),
         issuer: Arc::new(issuer),
-        verifier: Arc::clone(&verifier),
+        verifier: Arc::new(verifier),
         revocations: Arc::clone(&revocations),
         passwords: Arc::new(hasher(config)?),
         second_factor: Some(Arc::<MfaService>::clone(&mfa)),
     };
     let options = AuthOptions::default()
         .with_refresh_lifetime(config.jwt.refresh_token_ttl)
-        .with_public_url(config.server.public_url.as_deref());
+        .with_public_url(config.server.public_url.as_deref())
+        .with_permissions(permissions());
     let auth = AuthService::open(parts, options).await?;
-    Ok(Identity { keys, revocations, verifier, mfa, auth })
+    Ok(Identity { keys, revocations, mfa, auth })
 }
 
 impl Identity {
@@ -77,6 +78,12 @@ impl Identity {
         let auth = Arc::clone(&self.auth);
         background.run("identities", |stop| auth.run(stop));
     }
+}
+
+/// What scopes of API tokens can cover: every action on every part of the API.
+fn permissions() -> Vec<(String, String)> {
+    let owned = |(action, part): (&str, &str)| (action.to_owned(), part.to_owned());
+    crate::api::route_list().iter().filter_map(|route| route.scope().map(owned)).collect()
 }
 
 /// Keys are kept until the last token they signed has ended, with room for clocks that differ.

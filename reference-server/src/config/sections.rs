@@ -149,6 +149,9 @@ section! {
         /// How long a key signs before the next takes over; `0s`: until somebody rotates.
         #[serde(with = "duration_text")]
         key_rotation: Duration = Duration::from_secs(30 * DAY),
+        /// How long a server goes on that can't hear of other servers' revocations; then it refuses.
+        #[serde(with = "duration_text")]
+        revocation_bound: Duration = Duration::from_secs(30),
         /// A PEM private key to sign with instead of a generated one.
         private_key_path: Option<PathBuf> = None,
         /// The public key that must belong to it.
@@ -343,6 +346,11 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         && config.jwt.key_rotation < Duration::from_secs(10 * MINUTE)
     {
         return refuse("`jwt.key_rotation`: at least `10m`, or `0s` for never");
+    }
+    if config.jwt.revocation_bound < Duration::from_secs(5)
+        || config.jwt.revocation_bound > Duration::from_secs(60 * MINUTE)
+    {
+        return refuse("`jwt.revocation_bound`: `5s` to `60m`");
     }
     if config.jwt.audience.is_empty() {
         return refuse("`jwt.audience` is empty: no token would be for anybody");
