@@ -1,3 +1,4 @@
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use prov_core::{Error, Result, codes};
@@ -15,6 +16,8 @@ pub struct AuthOptions {
     pub refresh_grace: Duration,
     /// How long a session lasts however much it is used.
     pub session_lifetime: Duration,
+    /// How many sessions one user may have; one more ends the one that was used least recently.
+    pub sessions_per_user: NonZeroUsize,
     /// How long a sign-in may wait for its second factor.
     pub challenge_lifetime: Duration,
     /// How long a temporary password is good.
@@ -37,7 +40,9 @@ pub struct AuthOptions {
 
 impl Default for AuthOptions {
     fn default() -> Self {
+        const MANY: NonZeroUsize = NonZeroUsize::new(100).unwrap();
         Self {
+            sessions_per_user: MANY,
             refresh_lifetime: Duration::from_hours(7 * 24),
             refresh_grace: Duration::from_secs(10),
             session_lifetime: Duration::from_hours(30 * 24),
@@ -76,6 +81,13 @@ impl AuthOptions {
         all: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
     ) -> Self {
         self.permissions = all.into_iter().map(|(a, r)| (a.into(), r.into())).collect();
+        self
+    }
+
+    /// With room for another number of sessions per user.
+    #[must_use]
+    pub fn with_sessions_per_user(mut self, most: NonZeroUsize) -> Self {
+        self.sessions_per_user = most;
         self
     }
 

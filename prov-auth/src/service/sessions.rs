@@ -31,6 +31,7 @@ impl AuthService {
         also: &Batch,
     ) -> Result<TokenSet> {
         let proved = stored.password.as_ref().map(|kept| kept.changed_at);
+        self.make_room_for_a_session(&stored.user, request).await?;
         for _ in 0..RACES {
             let (session, refresh) = self.new_session(&stored.user, amr, request)?;
             let issued = self.issue(&stored.user, &session, generation)?;
@@ -56,6 +57,20 @@ impl AuthService {
             }
         }
         Err(Error::new(core_codes::CONFLICT).context(format!("{RACES} lost races for a user")))
+    }
+
+    /// Ends the sessions that were used least recently, where a user has as many as they may.
+    async fn make_room_for_a_session(&self, user: &User, request: &RequestFacts) -> Result<()> {
+        let mut sessions = self.sessions_of(&user.id).await?;
+        let most = self.options.sessions_per_user.get();
+        let too_many = (sessions.len() + 1).saturating_sub(most);
+        sessions.sort_by_key(|session| session.last_used_at);
+        for session in sessions.iter().take(too_many) {
+            self.kill(&session.id).await?;
+            let event = self.event(Action::AUTH_SESSION_EVICT).by(account(user));
+            self.record(request, event.on("session", session.id.as_str())).await?;
+        }
+        Ok(())
     }
 
     fn new_session(

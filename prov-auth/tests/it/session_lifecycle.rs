@@ -1,6 +1,8 @@
 //! Sessions: listing, ending, revoking, introspecting.
 
-use prov_auth::{ActiveToken, Introspection, StepUp, codes};
+use std::time::Duration;
+
+use prov_auth::{ActiveToken, AuthOptions, Introspection, PasswordHasher, StepUp, codes};
 use prov_core::codes as core_codes;
 
 use crate::user_fixture::{House, PASSWORD, code, secret};
@@ -145,4 +147,31 @@ async fn introspection_tells_only_what_is_the_callers_business() {
     }
     house.service.logout(&house.context(&bob)).await.unwrap();
     assert!(matches!(ask(&bob.access_token).await, Introspection::Inactive), "revoked");
+}
+
+#[tokio::test]
+async fn one_session_too_many_ends_the_one_used_least_recently_with_an_event() {
+    let options = AuthOptions::default().with_sessions_per_user(3.try_into().unwrap());
+    let house = House::with(PasswordHasher::insecure_for_tests().unwrap(), options).await;
+    house.user("alice", &[]).await;
+    house.user("bob", &[]).await;
+    let (bob, mut held) = (house.login("bob").await, Vec::new());
+    for _ in 0..3 {
+        held.push(house.login("alice").await);
+        house.wait(Duration::from_mins(1));
+    }
+    // The oldest is in use: it stays.
+    held[0] = house.refresh(&held[0]).await.unwrap();
+    let mark = house.mark();
+    house.wait(Duration::from_secs(1));
+    let fourth = house.login("alice").await;
+    assert_eq!(house.events(mark), ["auth.session.evict success", "auth.login success"]);
+    let evicted = held[1].session.as_str();
+    assert_eq!(house.recorded(mark)[0].resource.as_ref().unwrap().id, evicted);
+    assert!(house.try_context(&held[1]).is_err() && house.refresh(&held[1]).await.is_err());
+    for tokens in [&held[0], &held[2], &fourth, &bob] {
+        house.context(tokens);
+    }
+    let listed = house.service.sessions(&house.context(&fourth)).await.unwrap();
+    assert_eq!(listed.len(), 3);
 }

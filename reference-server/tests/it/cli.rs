@@ -145,6 +145,40 @@ fn an_invitation_a_session_and_their_ends() {
 }
 
 #[test]
+fn api_tokens_are_good_for_their_scopes_until_they_are_deleted() {
+    let Some((world, admin)) = administrator() else { return };
+    let new = ["auth", "token", "create", "backup", "--scope", "list:users", "--scope"];
+    let make = |scope: &str| [&new[..], &[scope, "--expires-in", "90d"]].concat().join(" ");
+    let ask = |line: &str| admin.json(&line.split(' ').collect::<Vec<_>>());
+    let made = ask(&make("read:account"));
+    let (id, value) = (text(&made, "id").to_owned(), text(&made, "value").to_owned());
+    assert!(value.starts_with("prov_") && value.len() == 54, "{value}");
+    let program = |value: &str| world.server.client().with_token(value);
+    program(&value).get("/api/v1/users").expect(200);
+    assert_eq!(program(&value).get("/api/v1/auth/me").expect(200)["name"], "admin");
+    let beyond = program(&value).get("/api/v1/teams");
+    beyond.refused(403, "authz.scope_insufficient");
+    program(&value).get("/api/v1/auth/tokens").refused(403, "authz.scope_insufficient");
+    let worth = admin.fed(value.as_bytes(), &["-o", "json", "auth", "token", "introspect"]);
+    let worth: Value = serde_json::from_slice(&worth).unwrap();
+    assert_eq!(worth["scope"], "list:users read:account");
+    let second = ask(&format!("auth token rotate {id} --overlap 1h"));
+    let second = text(&second, "value").to_owned();
+    program(&value).get("/api/v1/users").expect(200);
+    let third = text(&ask(&format!("auth token rotate {id}")), "value").to_owned();
+    for old in [&value, &second] {
+        assert_eq!(program(old).get("/api/v1/users").status, 401, "replaced");
+    }
+    let listed = ask("auth token list");
+    assert_eq!(column(&listed, "id"), [id.as_str()]);
+    assert!(!listed.to_string().contains(&third), "the value is shown once");
+    admin.ok(&["auth", "token", "delete", &id]);
+    assert_eq!(program(&third).get("/api/v1/users").status, 401, "deleted");
+    let refused = admin.fails(1, &make("raed:users").split(' ').collect::<Vec<_>>());
+    assert!(refused.contains("raed:users"), "{refused}");
+}
+
+#[test]
 fn users_and_teams() {
     let Some((world, admin)) = administrator() else { return };
     let password = admin.file("first", "a-first-password-9-herons");
