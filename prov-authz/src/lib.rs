@@ -56,6 +56,8 @@ mod reload;
 mod request;
 mod resource;
 mod service;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(feature = "watch")]
 mod watch;
 

@@ -341,6 +341,37 @@ impl CedarEngine {
         Ok(explain(&grounds, request))
     }
 
+    /// An engine over any files, or everything that is wrong with them.
+    #[cfg(feature = "testing")]
+    pub(crate) fn of_files(
+        files: &PolicyFiles,
+        clock: Arc<dyn Clock>,
+        options: CedarOptions,
+    ) -> std::result::Result<Self, Vec<Finding>> {
+        compile(files, &options)?;
+        Self::from_files(files, clock, options)
+            .map_err(|error| vec![Finding::file("", error.to_string(), "")])
+    }
+
+    /// Reads the set in force.
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_compiled<R>(&self, read: impl FnOnce(&Compiled) -> R) -> R {
+        read(&self.live.load().compiled)
+    }
+
+    /// A request as Cedar evaluates it.
+    #[cfg(feature = "testing")]
+    pub(crate) fn as_cedar(
+        &self,
+        asked: &AccessRequest<'_>,
+    ) -> Result<(cedar_policy::Request, cedar_policy::Entities)> {
+        let live = self.live.load();
+        let resource = live.resolve(asked.resource, &self.options)?;
+        let asked = AccessRequest { resource: &resource, ..*asked };
+        let prepared = prepare(&live, &hold(&live, &asked)?)?;
+        Ok((prepared.request, prepared.entities))
+    }
+
     /// Decides by this snapshot, uncounted.
     pub(super) fn decide_by(&self, live: &Live, asked: &AccessRequest<'_>) -> Decision {
         let id = self.ids.next(asked.circumstances.time);

@@ -13,9 +13,13 @@ mod known_resources;
 mod layer;
 mod loading;
 mod matrix;
+#[cfg(feature = "testing")]
+mod policy_tests;
 mod questions;
 mod reload;
 mod roles;
+#[cfg(feature = "testing")]
+mod shipped_tests;
 mod teams;
 #[cfg(feature = "watch")]
 mod watching;

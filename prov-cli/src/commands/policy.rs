@@ -2,6 +2,7 @@
 
 mod explain;
 mod offline;
+mod test;
 mod validate;
 
 use std::path::PathBuf;
@@ -33,6 +34,9 @@ pub(crate) enum Policy {
         /// The folder with `schema.cedarschema` and `*.cedar`
         folder: PathBuf,
     },
+    /// Run the tests of a folder of policies without any server
+    #[command(after_help = TEST_EXAMPLE)]
+    Test(test::Test),
     /// Ask for a decision; the exit code tells it as well: 0 allowed, 4 denied
     #[command(after_help = EXAMPLE)]
     Authorize(Question),
@@ -44,6 +48,27 @@ pub(crate) enum Policy {
     /// How many decisions, which policies, since when
     Stats,
 }
+
+const TEST_EXAMPLE: &str = "\
+Example:
+  prov policy test config/cedar-policies --coverage --min-score 95 --junit results.xml
+
+A test reads: who (a fixture), does what, to what (a fixture), and what must come of it:
+  clock = \"2026-03-02T12:00:00Z\"
+  address = \"10.0.0.1\"
+  [principals]
+  sam = { teams = [\"sre\"] }
+  [resources]
+  web = { type = \"Server\", attributes = { hostname = \"web-1\", workspace = \"shop\", environment = \"production\" } }
+  [[tests]]
+  name = \"sre deploys\"
+  principal = \"sam\"       # or a list; so action and resource
+  action = \"deploy\"
+  resource = \"web\"
+  mfa = true              # optional, as are approval, force, reason, address, at
+  approval = \"CHG-1042\"
+  expect = \"allow\"
+  by = [\"prod-sre\"]      # optional: exactly these policies determine it";
 
 /// What a whole question looks like.
 const EXAMPLE: &str = "\
@@ -93,6 +118,9 @@ pub(crate) struct Question {
 
 impl Policy {
     pub(crate) fn run(self, global: &Global) -> Outcome {
+        if let Self::Test(test) = self {
+            return test.run(global.output);
+        }
         match &self {
             Self::Validate { folder } => return validate::offline(global.output, folder),
             Self::Authorize(question) if question.offline.is_asked() => {
@@ -128,7 +156,7 @@ impl Policy {
             }
             Self::Reload => client.post("/api/v1/authz/policies/reload", &json!({}))?,
             Self::Stats => client.get("/api/v1/authz/stats")?,
-            Self::Validate { .. } => return Ok(()),
+            Self::Validate { .. } | Self::Test(_) => return Ok(()),
         };
         session.show(&answer, &[])
     }

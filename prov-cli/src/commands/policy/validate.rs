@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use prov_authz::{CedarOptions, Severity, validate_dir};
+use prov_authz::{CedarOptions, Finding, Severity, validate_dir};
 use serde_json::json;
 
 use crate::cli::OutputFormat;
@@ -12,7 +12,21 @@ use crate::terminal::{shown, shown_lines};
 
 pub(super) fn offline(format: OutputFormat, folder: &Path) -> Outcome {
     let report = validate_dir(folder, &CedarOptions::default());
-    for finding in &report.findings {
+    tell(&report.findings);
+    if !report.is_valid() {
+        return Err(Failure::Failed(format!("`{}` would be refused", folder.display())));
+    }
+    let items: Vec<_> = report
+        .policies
+        .iter()
+        .map(|policy| json!({ "id": policy.id, "effect": policy.effect, "file": policy.file, "line": policy.line, "description": policy.description }))
+        .collect();
+    output::show(format, &json!({ "items": items }), &["id", "effect", "file", "line"])
+}
+
+/// Tells everything that is wrong, on stderr.
+pub(super) fn tell(findings: &[Finding]) {
+    for finding in findings {
         let kind = if finding.severity == Severity::Error { "error" } else { "warning" };
         eprintln!(
             "{kind}: {}:{}:{}: {}",
@@ -25,13 +39,13 @@ pub(super) fn offline(format: OutputFormat, folder: &Path) -> Outcome {
             eprintln!("  {}", shown_lines(remedy));
         }
     }
-    if !report.is_valid() {
-        return Err(Failure::Failed(format!("`{}` would be refused", folder.display())));
-    }
-    let items: Vec<_> = report
-        .policies
-        .iter()
-        .map(|policy| json!({ "id": policy.id, "effect": policy.effect, "file": policy.file, "line": policy.line, "description": policy.description }))
-        .collect();
-    output::show(format, &json!({ "items": items }), &["id", "effect", "file", "line"])
+}
+
+/// Tells everything that is wrong, and fails.
+pub(super) fn refused(what: &str, findings: &[Finding]) -> Failure {
+    tell(findings);
+    Failure::Failed(match findings.len() {
+        1 => format!("{what} can't be used; see above"),
+        many => format!("{what} can't be used for {many} reasons; see above"),
+    })
 }
