@@ -51,6 +51,12 @@ pub const PRINCIPALS_UNLISTED: Code = Code::new(
     Kind::InvalidRequest,
     "who may do something can't be asked here: users are not listed",
 );
+/// Nothing can be proved without an SMT solver, and there is none.
+pub const SOLVER_ABSENT: Code =
+    Code::new("authz.solver_absent", Kind::InvalidRequest, "there is no SMT solver");
+/// The SMT solver does not start, or does not answer as one.
+pub const SOLVER_UNUSABLE: Code =
+    Code::new("authz.solver_unusable", Kind::InvalidRequest, "the SMT solver is of no use");
 
 /// Every code of this crate.
 pub const ALL: &[Code] = &[
@@ -63,6 +69,8 @@ pub const ALL: &[Code] = &[
     PRINCIPALS_UNLISTED,
     ENTITY_IN_DIRECTORY,
     ENTITY_UNKNOWN,
+    SOLVER_ABSENT,
+    SOLVER_UNUSABLE,
 ];
 
 #[cfg(test)]

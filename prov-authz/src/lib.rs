@@ -52,6 +52,8 @@ mod engine;
 mod entities;
 mod explain;
 mod load;
+#[cfg(feature = "prove")]
+pub mod prove;
 mod reload;
 mod request;
 mod resource;

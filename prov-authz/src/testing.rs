@@ -50,5 +50,9 @@ mod suite;
 pub use coverage::{ClauseCoverage, Coverage, PolicyCoverage};
 pub use junit::junit;
 pub use mutation::{Mutation, Survivor};
+#[cfg(feature = "prove")]
+pub(crate) use run::applies;
 pub use run::{PolicyTests, TestReport, TestResult};
 pub use suite::Suite;
+#[cfg(feature = "prove")]
+pub(crate) use suite::read_text;

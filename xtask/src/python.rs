@@ -1,6 +1,7 @@
 //! The Python packages the tests talk to, in a per-user cache that nothing else sees.
 
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use crate::steps::{Outcome, answers, in_ci, run};
 
@@ -22,7 +23,15 @@ const PACKAGES: &[Package] = &[
         module: "jwt",
         used_for: "verifying access tokens by the published keys",
     },
+    Package {
+        requirement: "cvc5==1.3.1",
+        module: "cvc5",
+        used_for: "proving invariants of policies by an SMT solver",
+    },
 ];
+
+/// Speaks SMT-LIB on standard input and output: the package has the library of cvc5, not the program.
+const CVC5: &str = include_str!("cvc5.py");
 
 /// Where the peers of the tests live: `PROV_PEERS`, or `.cache/prov/peers` at home.
 fn folder() -> Option<PathBuf> {
@@ -39,7 +48,7 @@ pub(crate) fn install() -> Outcome {
         |package: &&Package| answers(&python, &["-c", &format!("import {}", package.module)]);
     let missing: Vec<&Package> = PACKAGES.iter().filter(|package| !is_there(package)).collect();
     if missing.is_empty() {
-        return Ok(());
+        return solver(&folder, &python);
     }
     let mut arguments = vec!["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
     arguments.extend(missing.iter().map(|package| package.requirement));
@@ -53,6 +62,22 @@ pub(crate) fn install() -> Outcome {
             }
             Ok(())
         }
-        Ok(()) => Ok(()),
+        Ok(()) => solver(&folder, &python),
     }
+}
+
+/// A program `cvc5` in a folder of its own, in front of the library.
+fn solver(folder: &Path, python: &str) -> Outcome {
+    let folder = folder.join("cvc5");
+    let program = folder.join("cvc5");
+    let text = format!("#!{python}\n{CVC5}");
+    if std::fs::read_to_string(&program).is_ok_and(|present| present == text) {
+        return Ok(());
+    }
+    let write = || {
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(&program, &text)?;
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))
+    };
+    write().map_err(|error| format!("`{}` can't be written: {error}", program.display()))
 }

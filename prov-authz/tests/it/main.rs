@@ -15,6 +15,8 @@ mod loading;
 mod matrix;
 #[cfg(feature = "testing")]
 mod policy_tests;
+#[cfg(feature = "prove")]
+mod proving;
 mod questions;
 mod reload;
 mod roles;

@@ -2,6 +2,7 @@
 
 mod explain;
 mod offline;
+mod prove;
 mod test;
 mod validate;
 
@@ -37,6 +38,9 @@ pub(crate) enum Policy {
     /// Run the tests of a folder of policies without any server
     #[command(after_help = TEST_EXAMPLE)]
     Test(test::Test),
+    /// Prove invariants of a folder of policies, or compare two, without any server
+    #[command(after_help = PROVE_EXAMPLE)]
+    Prove(prove::Prove),
     /// Ask for a decision; the exit code tells it as well: 0 allowed, 4 denied
     #[command(after_help = EXAMPLE)]
     Authorize(Question),
@@ -48,6 +52,17 @@ pub(crate) enum Policy {
     /// How many decisions, which policies, since when
     Stats,
 }
+
+const PROVE_EXAMPLE: &str = "\
+Examples:
+  prov policy prove config/cedar-policies
+  prov policy prove config/cedar-policies --against config/cedar-policies.old --no-more
+
+An invariant, in Cedar:
+  @id(\"deploy-needs-mfa\")
+  @description(\"no deployment to production without a second factor\")
+  forbid (principal, action == Provisioning::Action::\"deploy\", resource in Provisioning::Environment::\"production\")
+  unless { context.mfa_verified };";
 
 const TEST_EXAMPLE: &str = "\
 Example:
@@ -118,9 +133,14 @@ pub(crate) struct Question {
 
 impl Policy {
     pub(crate) fn run(self, global: &Global) -> Outcome {
-        if let Self::Test(test) = self {
-            return test.run(global.output);
+        match self {
+            Self::Test(test) => test.run(global.output),
+            Self::Prove(prove) => prove.run(global.output),
+            other => other.ask(global),
         }
+    }
+
+    fn ask(self, global: &Global) -> Outcome {
         match &self {
             Self::Validate { folder } => return validate::offline(global.output, folder),
             Self::Authorize(question) if question.offline.is_asked() => {
@@ -156,7 +176,7 @@ impl Policy {
             }
             Self::Reload => client.post("/api/v1/authz/policies/reload", &json!({}))?,
             Self::Stats => client.get("/api/v1/authz/stats")?,
-            Self::Validate { .. } | Self::Test(_) => return Ok(()),
+            Self::Validate { .. } | Self::Test(_) | Self::Prove(_) => return Ok(()),
         };
         session.show(&answer, &[])
     }

@@ -2,4 +2,6 @@
 //! in `reference-server/tests/it/cli.rs`.
 
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod usage;
