@@ -2,6 +2,7 @@
 
 mod decisions;
 mod documents;
+mod lifecycle;
 mod policies;
 
 use std::sync::Arc;
@@ -24,10 +25,16 @@ pub fn router(service: Arc<DecisionService>) -> OpenApiRouter {
         .routes(routes!(decisions::authorize_batch))
         .routes(routes!(decisions::explain))
         .routes(routes!(decisions::permissions))
-        .routes(routes!(policies::list))
+        .routes(routes!(policies::list, lifecycle::upload))
         .routes(routes!(policies::show))
         .routes(routes!(policies::validate))
         .routes(routes!(policies::reload))
+        .routes(routes!(lifecycle::history))
+        .routes(routes!(lifecycle::diff))
+        .routes(routes!(lifecycle::kept))
+        .routes(routes!(lifecycle::rollback))
+        .routes(routes!(lifecycle::simulate))
+        .routes(routes!(lifecycle::shadow, lifecycle::start_shadow, lifecycle::stop_shadow))
         .routes(routes!(policies::schema))
         .routes(routes!(policies::stats))
         .with_state(service)
@@ -51,6 +58,16 @@ pub fn routes() -> Vec<Route> {
         guarded(Method::POST, "/api/v1/authz/policies/validate", "read", "policies")
             .without_effect(),
         guarded(Method::POST, "/api/v1/authz/policies/reload", "admin", "policies"),
+        guarded(Method::PUT, "/api/v1/authz/policies", "admin", "policies"),
+        guarded(Method::GET, "/api/v1/authz/policies/history", "list", "policies"),
+        guarded(Method::GET, "/api/v1/authz/policies/history/diff", "read", "policies"),
+        guarded(Method::GET, "/api/v1/authz/policies/history/{number}", "read", "policies"),
+        guarded(Method::POST, "/api/v1/authz/policies/rollback", "admin", "policies"),
+        // A simulation tells who asked for what: it is for those who may speak for others.
+        guarded(Method::POST, "/api/v1/authz/policies/simulate", "admin", "decisions"),
+        guarded(Method::GET, "/api/v1/authz/policies/shadow", "admin", "decisions"),
+        guarded(Method::PUT, "/api/v1/authz/policies/shadow", "admin", "decisions"),
+        guarded(Method::DELETE, "/api/v1/authz/policies/shadow", "admin", "decisions"),
         guarded(Method::GET, "/api/v1/authz/schema", "read", "policies"),
         guarded(Method::GET, "/api/v1/authz/stats", "read", "status"),
     ]

@@ -23,6 +23,7 @@ mod corpus_tests;
 mod differential_tests;
 
 pub(crate) use context::context_of;
+pub(crate) use engine::Trial;
 pub use engine::{Candidate, CedarEngine};
 pub(crate) use entities::{Roles, principal_entities};
 pub(crate) use name::{Closure, Name, OwnedName};

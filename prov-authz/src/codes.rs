@@ -29,6 +29,33 @@ pub const POLICIES_BUILT_IN: Code = Code::new(
     Kind::Conflict,
     "the policies are built in; configure a policy directory to be able to reload",
 );
+/// The directory is being changed at this moment.
+pub const POLICIES_BUSY: Code = Code::new(
+    "authz.policies_busy",
+    Kind::Conflict,
+    "the policy directory is being changed; ask again when the change is finished",
+);
+/// Policies are uploaded only where the store is what counts.
+pub const POLICIES_ELSEWHERE: Code = Code::new(
+    "authz.policies_elsewhere",
+    Kind::Conflict,
+    "the policies come from a directory; change them there",
+);
+/// Nothing is kept here that one could go back to.
+pub const HISTORY_ABSENT: Code = Code::new(
+    "authz.policy_history_absent",
+    Kind::Conflict,
+    "no history of the policies is kept here",
+);
+/// Nothing offers recorded decisions here.
+pub const DECISIONS_UNRECORDED: Code = Code::new(
+    "authz.decisions_unrecorded",
+    Kind::Conflict,
+    "no recorded decisions can be read here",
+);
+/// Nothing is tried beside the set in force here.
+pub const SHADOW_ABSENT: Code =
+    Code::new("authz.shadow_absent", Kind::Conflict, "no policy set can be tried here");
 /// Decisions about other principals need a source of principals, and none is configured.
 pub const PRINCIPALS_UNKNOWN: Code = Code::new(
     "authz.principals_unknown",
@@ -71,6 +98,11 @@ pub const ALL: &[Code] = &[
     ENTITY_UNKNOWN,
     SOLVER_ABSENT,
     SOLVER_UNUSABLE,
+    POLICIES_BUSY,
+    POLICIES_ELSEWHERE,
+    HISTORY_ABSENT,
+    DECISIONS_UNRECORDED,
+    SHADOW_ABSENT,
 ];
 
 #[cfg(test)]

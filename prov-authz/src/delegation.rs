@@ -58,7 +58,7 @@ impl<'a> Delegated<'a> {
 impl Decision {
     /// This permission, if the other decision is one as well, by the policies of both; otherwise the
     /// other one.
-    fn and(mut self, other: Self) -> Self {
+    pub(crate) fn and(mut self, other: Self) -> Self {
         if !other.allowed {
             return other;
         }

@@ -44,6 +44,7 @@ pub mod api;
 mod asked;
 mod authorize;
 pub mod authzen;
+mod bundle;
 mod cedar;
 pub mod codes;
 mod decision;
@@ -51,20 +52,25 @@ mod delegation;
 mod engine;
 mod entities;
 mod explain;
+mod history;
 mod load;
 #[cfg(feature = "prove")]
 pub mod prove;
 mod reload;
+mod replay;
 mod request;
 mod resource;
 mod service;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod shadow;
+mod source;
 #[cfg(feature = "watch")]
 mod watch;
 
 pub use anatomy::{Fact, Part, Place, Seen};
 pub use authorize::{Authz, AuthzFuture, AuthzLayer, Protection, ResourceMapper};
+pub use bundle::{Bundle, BundleSigner, TrustRoot, bundle_manifest, sign_bundle};
 pub use cedar::{Candidate, CedarEngine, EngineStats, LoadFailure, PolicySource, PolicyStatus};
 pub use decision::{Decision, DecisionId, DecisionIds, Revision};
 pub use engine::{DenyAll, PolicyEngine};
@@ -72,12 +78,20 @@ pub use entities::{
     Contradiction, EntitiesPage, EntitiesSnapshot, Inventory, InventoryPolicy, Origin, StoredEntity,
 };
 pub use explain::{Explanation, Lever, PartNote, PolicyNote, PolicyOutcome, Remedy};
+pub use history::{
+    ChangedPolicy, HistoryPage, KeptFile, KeptSet, PolicyDiff, PolicyHistory, SetOrigin,
+};
 pub use load::{
     CedarOptions, Finding, PolicyFiles, PolicyInfo, Report, Severity, SourceFile, validate_dir,
 };
-pub use reload::PolicyReloader;
+pub use reload::{PolicyFeed, PolicyLife, PolicyReloader};
+pub use replay::{
+    DifferingDecision, PolicyShare, RecordedDecision, RecordedDecisions, RecordedPage, Simulation,
+    Window,
+};
 pub use request::{AccessRequest, Circumstances, Claims};
 pub use resource::{EntityRef, ResourceEntity};
 pub use service::{
-    DecisionService, Permitted, PrincipalPage, PrincipalSource, Question, StatedContext,
+    DecisionService, Draft, Permitted, PrincipalPage, PrincipalSource, Question, StatedContext,
 };
+pub use shadow::{ShadowReport, ShadowedEngine};

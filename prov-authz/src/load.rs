@@ -1,22 +1,33 @@
 //! From files to a policy set that may go live, or to findings that say why not.
 
 mod compile;
+mod compiler;
+mod digest;
 mod files;
 mod finding;
+mod nesting;
 mod networks;
+mod parse;
 mod probe;
 mod schema;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
+use std::sync::Arc;
 
 pub use compile::PolicyInfo;
-pub(crate) use compile::{Compiled, compile, findings_of_draft};
-pub(crate) use files::ENTITIES_FILE;
+pub(crate) use compile::{Compiled, Provenance, compile, findings_of_draft};
+pub(crate) use compiler::Compiler;
+pub(crate) use digest::digest_of;
+pub(crate) use files::{BUNDLE_FILE, ENTITIES_FILE};
 pub use files::{PolicyFiles, SourceFile};
 pub(crate) use finding::refusal;
 pub use finding::{Finding, Severity};
 pub use networks::CedarOptions;
 pub(crate) use networks::first_address;
+pub(crate) use parse::parsed_policies;
 pub(crate) use schema::{
     ActionFacts, Attribute, AttributeKind, PrincipalTypes, SchemaFacts, TypeFacts,
 };
@@ -44,10 +55,10 @@ impl Report {
 /// Examines a directory of `schema.cedarschema` and `*.cedar` exactly as loading it would.
 #[must_use]
 pub fn validate_dir(path: &Path, options: &CedarOptions) -> Report {
-    match PolicyFiles::read(path).and_then(|files| compile(&files, options)) {
+    match PolicyFiles::read(path).and_then(|files| compile(files, options)) {
         Ok(compiled) => Report {
             revision: Some(compiled.revision.clone()),
-            policies: compiled.documents.into_values().collect(),
+            policies: compiled.documents.into_values().map(Arc::unwrap_or_clone).collect(),
             findings: compiled.warnings,
         },
         Err(findings) => Report { revision: None, policies: Vec::new(), findings },

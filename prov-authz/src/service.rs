@@ -1,6 +1,7 @@
 //! Questions about decisions, asked by services and people, answered and recorded.
 
 mod answer;
+mod lifecycle;
 mod question;
 mod search;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 pub(crate) use answer::Answered;
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
+pub use lifecycle::Draft;
 use prov_core::audit::{Action, Event, Outcome, Recorder, RecorderExt};
 use prov_core::{Clock, Error, Principal, Result, SecurityContext, codes as core_codes};
 pub use question::{Question, StatedContext};
@@ -20,7 +22,7 @@ use crate::authorize::denial;
 use crate::delegation::Delegated;
 use crate::{
     AccessRequest, CedarEngine, Circumstances, Decision, EntityRef, Explanation, PolicyEngine,
-    PolicyReloader, ResourceEntity, Revision, codes,
+    PolicyReloader, RecordedDecisions, ResourceEntity, Revision, ShadowedEngine, codes,
 };
 
 /// No batch is larger.
@@ -79,6 +81,8 @@ pub struct DecisionService {
     clock: Arc<dyn Clock>,
     principals: Option<Arc<dyn PrincipalSource>>,
     reloader: Option<Arc<PolicyReloader>>,
+    recorded: Option<Arc<dyn RecordedDecisions>>,
+    shadow: Option<Arc<ShadowedEngine>>,
 }
 
 /// What may be done to one resource.
@@ -99,7 +103,15 @@ impl DecisionService {
         recorder: Arc<dyn Recorder>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { engine, recorder, clock, principals: None, reloader: None }
+        Self {
+            engine,
+            recorder,
+            clock,
+            principals: None,
+            reloader: None,
+            recorded: None,
+            shadow: None,
+        }
     }
 
     /// That can be asked about others as well.
@@ -113,6 +125,20 @@ impl DecisionService {
     #[must_use]
     pub fn with_reloader(mut self, reloader: Arc<PolicyReloader>) -> Self {
         self.reloader = Some(reloader);
+        self
+    }
+
+    /// That can make recorded decisions again.
+    #[must_use]
+    pub fn with_recorded(mut self, recorded: Arc<dyn RecordedDecisions>) -> Self {
+        self.recorded = Some(recorded);
+        self
+    }
+
+    /// That can try a set beside the one in force.
+    #[must_use]
+    pub fn with_shadow(mut self, shadow: Arc<ShadowedEngine>) -> Self {
+        self.shadow = Some(shadow);
         self
     }
 
@@ -132,7 +158,10 @@ impl DecisionService {
         let about = self.about(caller, asked.principal.as_ref(), &asked.context).await?;
         let request = about.request(&asked.action, &asked.resource, &asked.context);
         self.engine.check(request.request())?;
-        let decision = request.decide(&*self.engine);
+        let decision = match &self.shadow {
+            Some(shadow) => request.decide(&**shadow),
+            None => request.decide(&*self.engine),
+        };
         self.record(caller, &request, &decision).await?;
         Ok(decision)
     }

@@ -25,7 +25,7 @@ use crate::api;
 use crate::background::Background;
 use crate::chain::{Chain, Layers};
 use crate::config::Config;
-use crate::metrics::{Metrics, MetricsLayer};
+use crate::metrics::MetricsLayer;
 use crate::probes::Probes;
 use crate::reload::Reloader;
 
@@ -73,7 +73,8 @@ impl Assembly {
 
         let kms = kms(&storage, &recorder, &clock).await?;
         let identity = identity::open(config, &storage.store, &recorder, &clock).await?;
-        let policies = policies::open(config, &identity.auth, &recorder, &clock, &mut background)?;
+        let policies =
+            policies::open(config, &identity.auth, &storage, &clock, &mut background).await?;
         let secrets =
             secrets::open(config, &storage.store, &recorder, &clock, &mut background).await?;
         identity.look_after(&mut background);
@@ -81,7 +82,7 @@ impl Assembly {
 
         background.look_after(&storage.log);
 
-        let metrics = Metrics::new();
+        let metrics = policies.metrics(&clock);
         let checks: Vec<Arc<dyn HealthCheck>> = vec![
             Arc::<dyn Database>::clone(&storage.database),
             Arc::<Log>::clone(&storage.log),
@@ -110,7 +111,7 @@ impl Assembly {
             audit: AuditLayer::new(recorder, Arc::clone(&clock)),
             authn: identity.auth.authn_layer(),
             mfa: RequireMfaLayer::new(Arc::clone(&clock)),
-            authz: AuthzLayer::new(policies.engine, Arc::clone(&clock)),
+            authz: AuthzLayer::new(policies.shadowed, Arc::clone(&clock)),
             idempotency: idempotency(config, &storage, &clock)?,
             over_tls: config.server.tls.is_some(),
         };

@@ -1,12 +1,14 @@
 //! What the server counts, for Prometheus (OpenMetrics text).
 
 mod layer;
+mod policies;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use layer::{Measured, MeasuredFuture, MetricsLayer};
+pub(crate) use policies::PolicyMetrics;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -43,10 +45,11 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Fresh counters.
+    /// Fresh counters, beside those of the policies.
     #[must_use]
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new(policies: PolicyMetrics) -> Arc<Self> {
         let mut registry = Registry::with_prefix("prov");
+        registry.register_collector(Box::new(policies));
         let requests = Family::default();
         let refusals = Family::default();
         // 50 µs to 13 s.

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cedar_policy_core::ast::Policy;
 use cedar_policy_core::parser::Loc;
@@ -32,13 +33,14 @@ impl std::fmt::Display for Place {
 
 /// Which file each policy stands in.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Sources<'d>(pub(crate) &'d BTreeMap<String, PolicyInfo>);
+pub(crate) struct Sources<'d>(pub(crate) &'d BTreeMap<String, Arc<PolicyInfo>>);
 
 impl<'d> Sources<'d> {
     /// What is known of a policy: of one made from a template, what is known of the template.
     pub(crate) fn of(self, policy: &Policy) -> Option<&'d PolicyInfo> {
         let template = policy.template().id();
-        self.0.get(policy.id().as_ref()).or_else(|| self.0.get(template.as_ref()))
+        let known = self.0.get(policy.id().as_ref()).or_else(|| self.0.get(template.as_ref()));
+        known.map(AsRef::as_ref)
     }
 
     /// Where in its file something of this policy stands.

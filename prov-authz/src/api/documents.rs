@@ -371,11 +371,22 @@ pub(crate) struct StatsDocument {
     pub(super) revision: String,
     /// The number of policies.
     pub(super) policies: usize,
-    /// `built_in` or `directory`.
+    /// `built_in`, `directory`, `store` or `history`.
     #[schema(value_type = String)]
     pub(super) source: crate::PolicySource,
     /// Since when it decides.
     pub(super) loaded_at: String,
+    /// The git commit its directory has checked out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) commit: Option<String>,
+    /// The version its signed bundle states.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bundle_version: Option<u64>,
+    /// Its number in the history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) number: Option<u64>,
+    /// Whether a rollback holds: the directory is passed over until it changes.
+    pub(super) pinned: bool,
     /// Why the latest attempt to replace it was refused; absent when it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) last_failure: Option<FailureDocument>,

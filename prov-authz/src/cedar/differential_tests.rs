@@ -73,7 +73,7 @@ impl World {
     fn of(files: &PolicyFiles) -> Self {
         let clock = Arc::new(ManualClock::at("2026-03-02T12:00:00Z".parse().unwrap()));
         let options = CedarOptions::default();
-        let compiled = compile(files, &options).unwrap();
+        let compiled = compile(files.clone(), &options).unwrap();
         let now = "2026-03-02T12:00:00Z".parse().unwrap();
         Self {
             engine: CedarEngine::from_files(files, clock, options).unwrap(),

@@ -20,7 +20,8 @@ use crate::anatomy::Sources;
 use crate::entities::{Change, Drafts, Origin};
 use crate::explain::{Explanation, Grounds, explain};
 use crate::load::{
-    Compiled, ENTITIES_FILE, SchemaFacts, compile, findings_of_draft, first_address, refusal,
+    Compiled, Compiler, ENTITIES_FILE, Provenance, SchemaFacts, findings_of_draft, first_address,
+    refusal,
 };
 use crate::{
     AccessRequest, CedarOptions, Decision, DecisionId, DecisionIds, EntitiesSnapshot, Finding,
@@ -42,6 +43,7 @@ pub struct CedarEngine {
     live: ArcSwap<Live>,
     /// Held by whoever makes the next snapshot out of the one in force.
     changing: Mutex<()>,
+    compiler: Compiler,
     last_failure: Mutex<Option<LoadFailure>>,
     options: CedarOptions,
     clock: Arc<dyn Clock>,
@@ -52,6 +54,10 @@ pub struct CedarEngine {
 /// A set that was found valid and is not in force yet; see [`CedarEngine::install`].
 #[derive(Debug)]
 pub struct Candidate(Snapshot);
+
+/// A candidate that is asked and decides nothing.
+#[derive(Debug)]
+pub(crate) struct Trial(Arc<Snapshot>);
 
 impl Candidate {
     /// Its revision.
@@ -64,6 +70,18 @@ impl Candidate {
     #[must_use]
     pub fn policies(&self) -> usize {
         self.0.compiled.documents.len()
+    }
+
+    pub(crate) const fn compiled(&self) -> &Compiled {
+        &self.0.compiled
+    }
+
+    pub(crate) fn on_trial(self) -> Trial {
+        Trial(Arc::new(self.0))
+    }
+
+    pub(crate) const fn provenance_mut(&mut self) -> &mut Provenance {
+        &mut self.0.compiled.provenance
     }
 }
 
@@ -105,20 +123,58 @@ impl CedarEngine {
         clock: Arc<dyn Clock>,
         options: CedarOptions,
     ) -> Result<Self> {
-        let compiled = compile(files, &options).map_err(|findings| refusal(&findings))?;
-        let entities = with_directory(&EntitiesSnapshot::default(), &compiled)
+        let compiler = Compiler::default();
+        let set = compiler
+            .compile(&Arc::new(files.clone()), &options)
+            .map_err(|findings| refusal(&findings))?;
+        Self::start(compiler, set, source, clock, options)
+    }
+
+    /// An engine over a set that this compiler found valid.
+    pub(crate) fn start(
+        compiler: Compiler,
+        set: Compiled,
+        source: PolicySource,
+        clock: Arc<dyn Clock>,
+        options: CedarOptions,
+    ) -> Result<Self> {
+        let entities = with_directory(&EntitiesSnapshot::default(), &set)
             .map_err(|error| refusal(&of_entities(&error)))?;
-        let set = Arc::new(Snapshot::new(compiled, clock.now(), source, None)?);
+        let set = Arc::new(Snapshot::new(set, clock.now(), source, None)?);
         let live = Live { set, entities: Arc::new(entities) };
         Ok(Self {
             live: ArcSwap::from_pointee(live),
             changing: Mutex::new(()),
+            compiler,
             last_failure: Mutex::new(None),
             options,
             clock,
             ids: DecisionIds::new()?,
             counters: Counters::default(),
         })
+    }
+
+    /// Compiles a set; what the sets before it had is not looked at again.
+    pub(crate) fn compile(
+        &self,
+        files: &Arc<PolicyFiles>,
+        options: &CedarOptions,
+    ) -> Result<Compiled, Vec<Finding>> {
+        self.compiler.compile(files, options).and_then(|set| self.fits(set))
+    }
+
+    /// Everything that is derived from a set, ready to be put in force.
+    pub(crate) fn candidate_of(&self, set: Compiled, source: PolicySource) -> Result<Candidate> {
+        let before = self.live.load();
+        Snapshot::new(set, self.clock.now(), source, Some(&before.set)).map(Candidate)
+    }
+
+    /// Remembers a refusal in [`status`](Self::status) until a set goes live.
+    pub(crate) fn note_refusal(&self, findings: Vec<Finding>) -> Error {
+        self.counters.reload_failures.fetch_add(1, Ordering::Relaxed);
+        let error = refusal(&findings);
+        *self.last_failure.lock() = Some(LoadFailure::new(self.clock.now(), findings));
+        error
     }
 
     /// Reads and validates a directory without putting it in force. A refusal is remembered in
@@ -128,20 +184,10 @@ impl CedarEngine {
     /// As [`open`](Self::open).
     pub fn candidate(&self, directory: &Path) -> Result<Candidate> {
         let read = PolicyFiles::read(directory)
-            .and_then(|files| compile(&files, &self.options))
-            .and_then(|compiled| self.fits(compiled));
+            .and_then(|files| self.compile(&Arc::new(files), &self.options));
         match read {
-            Ok(compiled) => {
-                let (now, before) = (self.clock.now(), self.live.load());
-                Snapshot::new(compiled, now, PolicySource::Directory, Some(&before.set))
-                    .map(Candidate)
-            }
-            Err(findings) => {
-                self.counters.reload_failures.fetch_add(1, Ordering::Relaxed);
-                let error = refusal(&findings);
-                *self.last_failure.lock() = Some(LoadFailure::new(self.clock.now(), findings));
-                Err(error)
-            }
+            Ok(set) => self.candidate_of(set, PolicySource::Directory),
+            Err(findings) => Err(self.note_refusal(findings)),
         }
     }
 
@@ -149,7 +195,7 @@ impl CedarEngine {
     fn fits(&self, compiled: Compiled) -> std::result::Result<Compiled, Vec<Finding>> {
         let live = self.live.load();
         with_directory(&live.entities, &compiled).map_err(|error| of_entities(&error))?;
-        if compiled.schema_text != live.compiled.schema_text {
+        if compiled.files.schema.text != live.compiled.files.schema.text {
             let findings = unfit(&compiled.facts, "schema.cedarschema", &live.entities);
             if !findings.is_empty() {
                 return Err(findings);
@@ -262,11 +308,16 @@ impl CedarEngine {
         // Taken before the snapshot, so that both belong together.
         let last_failure = self.last_failure.lock();
         let live = self.live.load();
+        let provenance = &live.compiled.provenance;
         PolicyStatus {
             revision: live.compiled.revision.clone(),
             policies: live.compiled.documents.len(),
             source: live.source,
             loaded_at: live.loaded_at,
+            commit: provenance.commit.clone(),
+            bundle_version: provenance.bundle_version,
+            number: provenance.number,
+            is_pinned: provenance.is_pinned,
             last_failure: last_failure.clone(),
         }
     }
@@ -280,19 +331,19 @@ impl CedarEngine {
     /// The policies in force, by id.
     #[must_use]
     pub fn policies(&self) -> Vec<PolicyInfo> {
-        self.live.load().compiled.documents.values().cloned().collect()
+        self.live.load().compiled.documents.values().map(|policy| (**policy).clone()).collect()
     }
 
     /// One policy in force.
     #[must_use]
     pub fn policy(&self, id: &str) -> Option<PolicyInfo> {
-        self.live.load().compiled.documents.get(id).cloned()
+        self.live.load().compiled.documents.get(id).map(|policy| (**policy).clone())
     }
 
     /// The schema in force.
     #[must_use]
     pub fn schema_text(&self) -> String {
-        self.live.load().compiled.schema_text.clone()
+        self.live.load().compiled.files.schema.text.clone()
     }
 
     /// The actions that can be done to a resource of this type, sorted.
@@ -317,7 +368,7 @@ impl CedarEngine {
     /// that is; empty when nothing is.
     #[must_use]
     pub fn validate_draft(&self, text: &str) -> Vec<Finding> {
-        findings_of_draft(&self.live.load().compiled.facts, SourceFile::new("draft.cedar", text))
+        findings_of_draft(&self.live.load().compiled.facts, &SourceFile::new("draft.cedar", text))
     }
 
     /// Why the answer is what it is, and what would change it. Costs up to a few dozen decisions.
@@ -370,6 +421,22 @@ impl CedarEngine {
         let asked = AccessRequest { resource: &resource, ..*asked };
         let prepared = prepare(&live, &hold(&live, &asked)?)?;
         Ok((prepared.request, prepared.entities))
+    }
+
+    pub(crate) const fn options(&self) -> &CedarOptions {
+        &self.options
+    }
+
+    /// Decides by the policies of a candidate, which is not in force, and by the entities that are
+    /// known now; uncounted.
+    pub(crate) fn decide_with(&self, trial: &Trial, asked: &AccessRequest<'_>) -> Decision {
+        let (set, entities) = (Arc::clone(&trial.0), self.entities());
+        self.decide_by(&Live { set, entities }, asked)
+    }
+
+    /// Decides as [`decide`](PolicyEngine::decide) does, uncounted.
+    pub(crate) fn decide_uncounted(&self, asked: &AccessRequest<'_>) -> Decision {
+        self.decide_by(&self.live.load(), asked)
     }
 
     /// Decides by this snapshot, uncounted.

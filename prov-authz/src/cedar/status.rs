@@ -16,6 +16,10 @@ pub enum PolicySource {
     BuiltIn,
     /// Read from a directory.
     Directory,
+    /// Uploaded, and read from the store.
+    Store,
+    /// A kept set instead of the directory: somebody went back to it, or the directory can't be used.
+    History,
 }
 
 /// The policy set in force, and the last one that was refused.
@@ -30,6 +34,14 @@ pub struct PolicyStatus {
     pub source: PolicySource,
     /// Since when it decides.
     pub loaded_at: Timestamp,
+    /// The git commit its directory has checked out.
+    pub commit: Option<String>,
+    /// The version its signed bundle states.
+    pub bundle_version: Option<u64>,
+    /// Its number in the history.
+    pub number: Option<u64>,
+    /// Whether somebody went back to it: the directory is passed over until it changes.
+    pub is_pinned: bool,
     /// Why the latest attempt to replace it failed; absent when that succeeded.
     pub last_failure: Option<LoadFailure>,
 }

@@ -76,25 +76,30 @@ impl Finding {
 
     /// What Cedar says of a file, one finding for each thing it names.
     pub(crate) fn of_diagnostic(file: &str, text: &str, diagnostic: &dyn Diagnostic) -> Vec<Self> {
-        let mut findings = vec![Self::of_one(file, text, diagnostic)];
-        for related in diagnostic.related().into_iter().flatten() {
-            findings.push(Self::of_one(file, text, related));
-        }
-        findings
+        let placed = |(finding, offset): (Self, Option<usize>)| {
+            let finding = Self { file: file.to_owned(), ..finding };
+            match offset {
+                Some(offset) => finding.at(text, offset),
+                None => finding,
+            }
+        };
+        Self::unplaced(diagnostic).into_iter().map(placed).collect()
     }
 
-    fn of_one(file: &str, text: &str, diagnostic: &dyn Diagnostic) -> Self {
+    /// The same, each with the byte it is about.
+    pub(super) fn unplaced(diagnostic: &dyn Diagnostic) -> Vec<(Self, Option<usize>)> {
+        let related = diagnostic.related().into_iter().flatten().map(Self::of_one);
+        [Self::of_one(diagnostic)].into_iter().chain(related).collect()
+    }
+
+    fn of_one(diagnostic: &dyn Diagnostic) -> (Self, Option<usize>) {
         let help = diagnostic.help().map(|help| help.to_string()).unwrap_or_default();
         let mut message = diagnostic.to_string();
         let label = diagnostic.labels().and_then(|mut labels| labels.next());
         if let Some(hint) = label.as_ref().and_then(|label| label.label()) {
             message = format!("{message}: {hint}");
         }
-        let finding = Self::file(file, message, &help);
-        match label {
-            Some(label) => finding.at(text, label.offset()),
-            None => finding,
-        }
+        (Self::file("", message, &help), label.map(|label| label.offset()))
     }
 }
 

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 
 use cedar_policy::{
-    Entity, EntityId, EntityTypeName, EntityUid, Schema, schema_str_to_json_with_resolved_types,
+    Entity, EntityId, EntityTypeName, EntityUid, Schema, Validator,
+    schema_str_to_json_with_resolved_types,
 };
 use miette::Diagnostic;
 use serde_json::{Map, Value};
 
-use super::{Finding, SourceFile};
+use super::{Finding, SourceFile, nesting};
 use crate::cedar::{Closure, Name, OwnedName};
 
 /// The schema and what it says of types and actions, by their names without namespace.
@@ -20,6 +21,8 @@ pub(crate) struct SchemaFacts {
     pub(crate) namespace: String,
     /// `User`, `Team` and `Role` with the namespace.
     pub(crate) principals: PrincipalTypes,
+    /// Of that schema.
+    pub(super) validator: Validator,
     pub(crate) types: HashMap<String, TypeFacts>,
     pub(crate) actions: BTreeMap<String, ActionFacts>,
 }
@@ -112,6 +115,7 @@ impl SchemaFacts {
         file: &SourceFile,
         namespace: &str,
     ) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
+        nesting::check_schema(file).map_err(|finding| vec![finding])?;
         let of = |diagnostic: &dyn Diagnostic| {
             Finding::of_diagnostic(&file.name, &file.text, diagnostic)
         };
@@ -168,7 +172,8 @@ fn read_namespace(schema: Schema, json: &Value, name: &str) -> Option<SchemaFact
         }
     }
     let principals = PrincipalTypes::of(name);
-    Some(SchemaFacts { schema, namespace: name.to_owned(), principals, types, actions })
+    let validator = Validator::new(schema.clone());
+    Some(SchemaFacts { schema, namespace: name.to_owned(), principals, validator, types, actions })
 }
 
 fn action_uid(namespace: &str, id: &str) -> Option<EntityUid> {

@@ -11,17 +11,22 @@ mod fail_closed;
 mod inventory;
 mod known_resources;
 mod layer;
+mod lifecycle;
 mod loading;
 mod matrix;
 #[cfg(feature = "testing")]
 mod policy_tests;
 #[cfg(feature = "prove")]
 mod proving;
+#[cfg(feature = "axum")]
+mod policy_api;
 mod questions;
 mod reload;
+mod replay;
 mod roles;
 #[cfg(feature = "testing")]
 mod shipped_tests;
+mod sources;
 mod teams;
 #[cfg(feature = "watch")]
 mod watching;

@@ -1,6 +1,8 @@
 //! `prov policy`.
 
+mod bundle;
 mod explain;
+mod lifecycle;
 mod offline;
 mod prove;
 mod test;
@@ -51,6 +53,25 @@ pub(crate) enum Policy {
     Reload,
     /// How many decisions, which policies, since when
     Stats,
+    /// The sets that were in force, newest first
+    History {
+        #[command(flatten)]
+        part: Part,
+    },
+    /// What differs between two sets: numbers of the history, or folders
+    Diff(lifecycle::Diff),
+    /// Go back to a set that was in force, until the policies change or are loaded again
+    Rollback(lifecycle::Rollback),
+    /// Put a folder in force, where the store is the source of policies
+    Upload(lifecycle::Upload),
+    /// Make recorded decisions again by a draft, and see what would change
+    Simulate(lifecycle::Simulate),
+    /// Try a set beside the one in force
+    #[command(subcommand)]
+    Shadow(lifecycle::Shadow),
+    /// Signed policy sets, without any server
+    #[command(subcommand)]
+    Bundle(bundle::Bundle),
 }
 
 const PROVE_EXAMPLE: &str = "\
@@ -155,6 +176,8 @@ impl Policy {
             Self::Explain(question) if question.offline.is_asked() => {
                 return explained(global.output, &offline::explain(question)?);
             }
+            Self::Bundle(bundle) => return bundle.run(global.output),
+            Self::Diff(diff) => return diff.run(global),
             _ => {}
         }
         let session = &Session::of(global)?;
@@ -176,7 +199,16 @@ impl Policy {
             }
             Self::Reload => client.post("/api/v1/authz/policies/reload", &json!({}))?,
             Self::Stats => client.get("/api/v1/authz/stats")?,
-            Self::Validate { .. } | Self::Test(_) | Self::Prove(_) => return Ok(()),
+            Self::History { part } => return lifecycle::history(session, &part),
+            Self::Rollback(rollback) => return rollback.run(session),
+            Self::Upload(upload) => return upload.run(session),
+            Self::Simulate(simulate) => return simulate.run(session),
+            Self::Shadow(shadow) => return shadow.run(session),
+            Self::Validate { .. }
+            | Self::Test(_)
+            | Self::Prove(_)
+            | Self::Bundle(_)
+            | Self::Diff(_) => return Ok(()),
         };
         session.show(&answer, &[])
     }

@@ -126,6 +126,10 @@ actions! {
     AUTHZ_DECISION = "authz.decision", "A decision was asked for and given.";
     AUTHZ_ENTITY_DELETE = "authz.entity.delete", "An entity was taken out of the inventory.";
     AUTHZ_ENTITY_SET = "authz.entity.set", "Entities were entered into the inventory, or changed.";
+    AUTHZ_POLICY_ROLLBACK = "authz.policy.rollback", "An earlier policy set was put in force again, or could not be.";
+    AUTHZ_POLICY_SHADOW = "authz.policy.shadow", "A policy set began or ceased to be tried beside the one in force.";
+    AUTHZ_POLICY_SIMULATE = "authz.policy.simulate", "Recorded decisions were made again by a draft.";
+    AUTHZ_POLICY_UPLOAD = "authz.policy.upload", "A policy set was uploaded and put in force, or refused.";
     AUTHZ_POLICY_RELOAD = "authz.policy.reload", "A policy set was loaded, or refused and the old one kept.";
     KMS_KEY_CREATE = "kms.key.create", "A key was created.";
     KMS_KEY_ROTATE = "kms.key.rotate", "A key got a new version.";

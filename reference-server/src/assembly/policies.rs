@@ -4,57 +4,85 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use prov_audit::{Log, Query};
 use prov_auth::{AuthService, User};
 use prov_authz::authzen::{AuthzenOptions, AuthzenService};
 use prov_authz::{
-    CedarEngine, CedarOptions, DecisionService, PolicyReloader, PrincipalPage, PrincipalSource,
+    CedarEngine, CedarOptions, DecisionService, PolicyFeed, PolicyHistory, PolicyLife,
+    PolicyReloader, PrincipalPage, PrincipalSource, RecordedDecision, RecordedDecisions,
+    RecordedPage, ShadowedEngine, TrustRoot, Window,
 };
 use prov_core::audit::Recorder;
 use prov_core::{Clock, Kind, Principal, PrincipalKind, Result};
 
+use super::storage::Storage;
 use crate::background::Background;
-use crate::config::Config;
+use crate::config::{Cedar, Config};
+use crate::metrics::{Metrics, PolicyMetrics};
 
 pub(super) struct Policies {
+    /// What answers for the health of the policies.
     pub(super) engine: Arc<CedarEngine>,
+    /// What decides requests, and has a candidate decide them too when one is being tried.
+    pub(super) shadowed: Arc<ShadowedEngine>,
     pub(super) decisions: Arc<DecisionService>,
     pub(super) reloader: Option<Arc<PolicyReloader>>,
 }
 
-pub(super) fn open(
+impl Policies {
+    /// What is counted, that of the policies included.
+    pub(super) fn metrics(&self, clock: &Arc<dyn Clock>) -> Arc<Metrics> {
+        Metrics::new(PolicyMetrics::new(Arc::clone(&self.shadowed), Arc::clone(clock)))
+    }
+}
+
+pub(super) async fn open(
     config: &Config,
     auth: &Arc<AuthService>,
-    recorder: &Arc<dyn Recorder>,
+    storage: &Storage,
     clock: &Arc<dyn Clock>,
     background: &mut Background,
 ) -> Result<Policies> {
-    let options = CedarOptions::default()
-        .with_corporate_networks(config.cedar.corporate_networks.iter().cloned());
-    let users = Arc::new(Users(Arc::clone(auth)));
-    let Some(folder) = &config.cedar.policies_path else {
-        let engine = Arc::new(CedarEngine::shipped(Arc::clone(clock), options)?);
-        let decisions =
-            DecisionService::new(Arc::clone(&engine), Arc::clone(recorder), Arc::clone(clock))
-                .with_principals(users);
-        return Ok(Policies { engine, decisions: Arc::new(decisions), reloader: None });
+    let Storage { store, log, .. } = storage;
+    let cedar = &config.cedar;
+    let options =
+        CedarOptions::default().with_corporate_networks(cedar.corporate_networks.iter().cloned());
+    let recorder: Arc<dyn Recorder> = Arc::<Log>::clone(log);
+    let (engine, reloader) = match feed(cedar) {
+        None => (Arc::new(CedarEngine::shipped(Arc::clone(clock), options)?), None),
+        Some(feed) => {
+            let history = PolicyHistory::new(Arc::clone(store)).keeping(cedar.history);
+            let mut life = PolicyLife::new(feed, options).with_history(history);
+            if !cedar.trust_root.is_empty() {
+                life = life.with_trust(TrustRoot::new(&cedar.trust_root, cedar.threshold)?);
+            }
+            let reloader =
+                PolicyReloader::open(life, Arc::clone(&recorder), Arc::clone(clock)).await?;
+            let reloader = Arc::new(reloader);
+            if cedar.hot_reload || cedar.policies_path.is_none() {
+                let (watcher, clock) = (Arc::clone(&reloader), Arc::clone(clock));
+                let interval = cedar.reload_interval;
+                background.run("policies", move |stop| watcher.run(clock, interval, stop));
+            }
+            (Arc::clone(reloader.engine()), Some(reloader))
+        }
     };
-    let engine = Arc::new(CedarEngine::open(folder, Arc::clone(clock), options)?);
-    let reloader = Arc::new(PolicyReloader::new(
-        Arc::clone(&engine),
-        folder,
-        Arc::clone(recorder),
-        Arc::clone(clock),
-    ));
-    if config.cedar.hot_reload {
-        let (watcher, clock) = (Arc::clone(&reloader), Arc::clone(clock));
-        let interval = config.cedar.reload_interval;
-        background.run("policies", move |stop| watcher.run(clock, interval, stop));
+    let shadowed = Arc::new(ShadowedEngine::new(Arc::clone(&engine)));
+    let mut decisions = DecisionService::new(Arc::clone(&engine), recorder, Arc::clone(clock))
+        .with_principals(Arc::new(Users(Arc::clone(auth))))
+        .with_recorded(Arc::new(Recorded(Arc::clone(log))))
+        .with_shadow(Arc::clone(&shadowed));
+    if let Some(reloader) = &reloader {
+        decisions = decisions.with_reloader(Arc::clone(reloader));
     }
-    let decisions =
-        DecisionService::new(Arc::clone(&engine), Arc::clone(recorder), Arc::clone(clock))
-            .with_principals(users)
-            .with_reloader(Arc::clone(&reloader));
-    Ok(Policies { engine, decisions: Arc::new(decisions), reloader: Some(reloader) })
+    Ok(Policies { engine, shadowed, decisions: Arc::new(decisions), reloader })
+}
+
+fn feed(cedar: &Cedar) -> Option<PolicyFeed> {
+    match &cedar.policies_path {
+        Some(folder) => Some(PolicyFeed::Directory(folder.clone())),
+        None => cedar.from_store.then_some(PolicyFeed::Store),
+    }
 }
 
 /// The same decisions in the words of `AuthZEN`.
@@ -96,4 +124,25 @@ fn principal(user: &User) -> Principal {
     Principal::new(PrincipalKind::User, user.id.as_str(), user.username.as_str())
         .with_roles(user.roles.iter().copied())
         .with_teams(user.teams.iter().cloned())
+}
+
+/// Decisions as the audit log has them, for simulations.
+#[derive(Debug)]
+struct Recorded(Arc<Log>);
+
+#[async_trait]
+impl RecordedDecisions for Recorded {
+    async fn recorded(&self, window: Window, cursor: Option<&str>) -> Result<RecordedPage> {
+        let mut query = Query::new().from(window.from).to(window.to);
+        query.limit = NonZeroU32::new(1000);
+        query.cursor = cursor.map(str::to_owned);
+        let page = self.0.query(&query).await?;
+        let items = page.items.into_iter().filter_map(|event| {
+            let record = event.decision.filter(|decision| decision.asked.is_some())?;
+            let address = event.request.and_then(|request| request.ip);
+            let recorded = RecordedDecision::new(record);
+            Some(recorded.by(event.actor.id, event.actor.name).from_address(address))
+        });
+        Ok(RecordedPage { items: items.collect(), next: page.next_cursor })
+    }
 }

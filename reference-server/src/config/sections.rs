@@ -1,6 +1,7 @@
 //! The sections of `security.toml` and their defaults.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use serde::Deserialize;
 
 use super::{ConfigError, list};
 
+/// As many as anybody goes back.
+const KEPT_SETS: NonZeroU32 = NonZeroU32::new(100).unwrap();
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
 
@@ -174,8 +177,20 @@ section! {
 section! {
     /// `[cedar]`: policies.
     Cedar {
-        /// A folder with `schema.cedarschema` and `*.cedar`; without it the shipped set.
+        /// A folder with `schema.cedarschema` and `*.cedar`: plain, mounted by Kubernetes, or in a
+        /// git checkout. Without it the shipped set.
         policies_path: Option<PathBuf> = None,
+        /// Takes what is uploaded through the API, for every server over the store; not together
+        /// with `policies_path`. Until the first upload the shipped set.
+        from_store: bool = false,
+        /// The keys that policy sets are signed with, `name+hash+base64` each; without any, sets need
+        /// no signature.
+        #[serde(deserialize_with = "list::deserialize")]
+        trust_root: Vec<String> = Vec::new(),
+        /// How many of those keys must have signed a set.
+        threshold: usize = 1,
+        /// How many of the sets that were in force are kept.
+        history: NonZeroU32 = KEPT_SETS,
         /// Loads changes of the folder while running.
         hot_reload: bool = true,
         /// How late a change is seen at most; a file event is seen at once.
@@ -324,6 +339,32 @@ impl Config {
     }
 }
 
+fn check_policies(cedar: &Cedar) -> Result<(), ConfigError> {
+    let refuse = |message: &str| {
+        let (origin, message) = ("the configuration".to_owned(), message.to_owned());
+        Err(ConfigError::Invalid { origin, message })
+    };
+    if cedar.policies_path.is_some() && cedar.from_store {
+        return refuse(
+            "`cedar`: policies come from `policies_path` or `from_store`, not from both",
+        );
+    }
+    if cedar.trust_root.is_empty() {
+        return if cedar.threshold == 1 {
+            Ok(())
+        } else {
+            refuse("`cedar.threshold` without `cedar.trust_root` asks for nobody's signature")
+        };
+    }
+    if cedar.policies_path.is_none() && !cedar.from_store {
+        return refuse("`cedar.trust_root` without `policies_path` or `from_store` guards nothing");
+    }
+    match prov_authz::TrustRoot::new(&cedar.trust_root, cedar.threshold) {
+        Ok(_) => Ok(()),
+        Err(error) => refuse(&format!("`cedar.trust_root`: {}", error.public_detail())),
+    }
+}
+
 /// What types can't say: rules over several settings, and lower bounds.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     let refuse = |message: &str| {
@@ -339,6 +380,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
              travel in the clear; set `server.tls`, or say `--insecure`",
         );
     }
+    check_policies(&config.cedar)?;
     if !["RS256", "ES256", "EdDSA"].contains(&&*config.jwt.algorithm) {
         return refuse("`jwt.algorithm`: `RS256`, `ES256` or `EdDSA`");
     }

@@ -108,6 +108,11 @@ fn about_policies() -> Vec<Good> {
         "principal": { "type": "User", "id": "probe" }, "resources": [resource], "context": context,
     });
     let draft = json!({ "policies": "permit (principal, action, resource);" });
+    let text = "@id(\"all\")\n@description(\"d\")\npermit (principal, action, resource);";
+    let files = json!([{ "name": "all.cedar", "text": text }]);
+    let set = json!({ "policies": files });
+    let upload = json!({ "set": { "policies": files, "bundle": "x" }, "reason": "because" });
+    let replayed = json!({ "set": set, "from": "24h", "to": "2099-03-02T08:00:00Z", "limit": 10 });
     let query = json!({
         "user": "probe", "action": "auth.login", "outcome": "success", "resource": "user:x",
         "ip": "127.0.0.1", "from": "24h", "to": "2099-03-02T08:00:00Z",
@@ -140,6 +145,21 @@ fn about_policies() -> Vec<Good> {
         ("POST /api/v1/authz/explain", at("explain"), question, 200),
         ("POST /api/v1/authz/permissions", at("permissions"), several, 200),
         ("POST /api/v1/authz/policies/validate", at("policies/validate"), draft, 200),
+        // The policies of this server are built in, and nothing else was ever in force.
+        ("PUT /api/v1/authz/policies", at("policies"), upload, 409),
+        (
+            "POST /api/v1/authz/policies/rollback",
+            at("policies/rollback"),
+            json!({ "number": 1, "reason": "because" }),
+            409,
+        ),
+        ("POST /api/v1/authz/policies/simulate", at("policies/simulate"), replayed, 200),
+        (
+            "PUT /api/v1/authz/policies/shadow",
+            at("policies/shadow"),
+            json!({ "set": set, "one_in": 64 }),
+            200,
+        ),
         ("POST /api/v1/audit/query", "/api/v1/audit/query".to_owned(), query, 200),
         ("POST /access/v1/evaluation", access("evaluation"), authzen, 200),
         ("POST /access/v1/evaluations", access("evaluations"), many, 200),

@@ -27,6 +27,7 @@ mod page;
 #[expect(dead_code, reason = "the tests of the store do more with it")]
 mod peer_postgres;
 mod people;
+mod policies;
 mod raw_http;
 mod secrets_in_logs;
 mod server;

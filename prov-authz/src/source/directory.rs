@@ -1,0 +1,93 @@
+//! A directory, read while it stands still.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::git::Checkout;
+use crate::{Finding, PolicyFiles};
+
+/// A directory that changes is read again this many times before it is left alone for now.
+const ATTEMPTS: usize = 5;
+/// The link by which Kubernetes swaps all files of a mounted volume at once.
+const MOUNTED: &str = "..data";
+
+/// A set as it stood at one moment.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) files: PolicyFiles,
+    /// The git commit that is checked out, when the directory is in a checkout.
+    pub(crate) commit: Option<String>,
+}
+
+/// Why there is no set.
+#[derive(Debug)]
+pub(crate) enum Unready {
+    /// It is being changed; look again soon.
+    Busy,
+    /// It can't be read.
+    Refused(Vec<Finding>),
+}
+
+/// Reads a directory as it stood at one moment: what changed under the reading is read again.
+pub(crate) fn read_directory(directory: &Path) -> Result<Reading, Unready> {
+    let checkout = Checkout::around(directory);
+    for _ in 0..ATTEMPTS {
+        if checkout.as_ref().is_some_and(Checkout::is_busy) {
+            return Err(Unready::Busy);
+        }
+        let before = State::of(directory, checkout.as_ref());
+        let read = PolicyFiles::read(&before.place);
+        if State::of(directory, checkout.as_ref()) == before {
+            let commit = before.commit;
+            return read.map(|files| Reading { files, commit }).map_err(Unready::Refused);
+        }
+    }
+    Err(Unready::Busy)
+}
+
+/// What a directory is known by; it stands still while this stays.
+#[derive(Debug, PartialEq, Eq)]
+struct State {
+    /// Where the files really are, so that all are read from one side of a swap.
+    place: PathBuf,
+    commit: Option<String>,
+    is_busy: bool,
+    files: Vec<Stamp>,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Stamp {
+    name: std::ffi::OsString,
+    length: u64,
+    changed: Option<SystemTime>,
+}
+
+impl State {
+    fn of(directory: &Path, checkout: Option<&Checkout>) -> Self {
+        let mounted = directory.join(MOUNTED);
+        let place = fs::canonicalize(mounted).or_else(|_| fs::canonicalize(directory));
+        let place = place.unwrap_or_else(|_| directory.to_owned());
+        let mut files: Vec<_> =
+            fs::read_dir(&place).into_iter().flatten().flatten().map(|e| Stamp::of(&e)).collect();
+        files.sort_unstable();
+        Self {
+            commit: checkout.and_then(Checkout::commit),
+            is_busy: checkout.is_some_and(Checkout::is_busy),
+            place,
+            files,
+        }
+    }
+}
+
+impl Stamp {
+    fn of(entry: &fs::DirEntry) -> Self {
+        // Through links: it is their target that is read.
+        let facts = fs::metadata(entry.path()).ok();
+        Self {
+            name: entry.file_name(),
+            length: facts.as_ref().map_or(0, fs::Metadata::len),
+            changed: facts.and_then(|facts| facts.modified().ok()),
+        }
+    }
+}
