@@ -121,7 +121,7 @@ fn spoilt(good: &Value) -> Vec<(&'static str, &'static str, Vec<u8>, u16)> {
     ]
 }
 
-/// AuthZEN wants unknown members ignored, and 400 where HTTP has 415.
+/// `AuthZEN` wants unknown members ignored, and 400 where HTTP has 415.
 fn is_authzen(name: &str) -> bool {
     name.starts_with("POST /access/")
 }
