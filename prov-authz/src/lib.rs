@@ -61,10 +61,10 @@ mod replay;
 mod request;
 mod resource;
 mod service;
-#[cfg(feature = "testing")]
-pub mod testing;
 mod shadow;
 mod source;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(feature = "watch")]
 mod watch;
 

@@ -100,7 +100,7 @@ fn measure(policies: usize, rounds: usize) -> Result<Size, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let start = cpu_time();
     let engine = CedarEngine::open(folder.path(), clock, CedarOptions::default())?;
-    let cold_ms = millis(cpu_time() - start);
+    let cold_ms = millis(cpu_time().saturating_sub(start));
     let (mut warm, mut swap) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         write_file(folder.path(), 0, policies.min(EACH), round)?;
@@ -108,8 +108,8 @@ fn measure(policies: usize, rounds: usize) -> Result<Size, Failure> {
         let candidate = engine.candidate(folder.path())?;
         let ready = cpu_time();
         engine.install(candidate);
-        warm.push(millis(cpu_time() - start));
-        swap.push(micros(cpu_time() - ready));
+        warm.push(millis(cpu_time().saturating_sub(start)));
+        swap.push(micros(cpu_time().saturating_sub(ready)));
     }
     Ok(Size { policies, cold_ms, warm_ms: median(warm), swap_us: median(swap) })
 }

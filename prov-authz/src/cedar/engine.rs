@@ -399,8 +399,9 @@ impl CedarEngine {
         clock: Arc<dyn Clock>,
         options: CedarOptions,
     ) -> std::result::Result<Self, Vec<Finding>> {
-        compile(files, &options)?;
-        Self::from_files(files, clock, options)
+        let compiler = Compiler::default();
+        let set = compiler.compile(&Arc::new(files.clone()), &options)?;
+        Self::start(compiler, set, PolicySource::BuiltIn, clock, options)
             .map_err(|error| vec![Finding::file("", error.to_string(), "")])
     }
 

@@ -58,7 +58,7 @@ impl Invariants {
     /// Parsed, named and found to fit the schema.
     pub(super) fn check(&self, set: &Compiled) -> Result<Checked, Vec<Finding>> {
         let file = &self.source;
-        let mut findings: Vec<_> = findings_of_draft(&set.facts, file.clone())
+        let mut findings: Vec<_> = findings_of_draft(&set.facts, file)
             .into_iter()
             .filter(|finding| finding.severity == Severity::Error)
             .collect();

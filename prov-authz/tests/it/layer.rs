@@ -194,7 +194,8 @@ async fn an_application_maps_requests_to_its_own_resources() {
 async fn a_credential_with_scopes_is_good_for_what_they_cover_and_its_owner_may_do() {
     let (admin, viewer) = (holder(Role::Admin), holder(Role::Viewer));
     let ask = async |who, action, scopes: &[&str]| {
-        let answer = send_with(&layer(), "/users", Some(users(action)), Some(who), Some(scopes));
+        let layer = layer();
+        let answer = send_with(&layer, "/users", Some(users(action)), Some(who), Some(scopes));
         let answer = answer.await;
         (answer.status() != StatusCode::OK).then(|| code(&answer))
     };

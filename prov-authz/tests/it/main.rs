@@ -14,12 +14,12 @@ mod layer;
 mod lifecycle;
 mod loading;
 mod matrix;
+#[cfg(feature = "axum")]
+mod policy_api;
 #[cfg(feature = "testing")]
 mod policy_tests;
 #[cfg(feature = "prove")]
 mod proving;
-#[cfg(feature = "axum")]
-mod policy_api;
 mod questions;
 mod reload;
 mod replay;

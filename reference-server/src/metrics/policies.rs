@@ -86,8 +86,8 @@ fn counts(encoder: &mut DescriptorEncoder<'_>, counted: EngineStats) -> fmt::Res
         ("policy_reloads", "Sets put in force after the first", counted.reloads),
         ("policy_reload_failures", "Sets refused", counted.reload_failures),
     ] {
-        let counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        ConstCounter::new(value).encode(counter)?;
+        let series = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(value).encode(series)?;
     }
     Ok(())
 }
