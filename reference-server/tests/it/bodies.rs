@@ -18,6 +18,8 @@ pub(crate) fn good_bodies(world: &World) -> Vec<Good> {
     all.extend(about_people());
     all.extend(about_factors(world));
     all.extend(about_policies());
+    all.extend(about_policy_sets());
+    all.extend(about_authzen());
     all.extend(about_keys(world));
     all.extend(about_secrets(world));
     all
@@ -108,16 +110,53 @@ fn about_policies() -> Vec<Good> {
         "principal": { "type": "User", "id": "probe" }, "resources": [resource], "context": context,
     });
     let draft = json!({ "policies": "permit (principal, action, resource);" });
-    let text = "@id(\"all\")\n@description(\"d\")\npermit (principal, action, resource);";
-    let files = json!([{ "name": "all.cedar", "text": text }]);
-    let set = json!({ "policies": files });
-    let upload = json!({ "set": { "policies": files, "bundle": "x" }, "reason": "because" });
-    let replayed = json!({ "set": set, "from": "24h", "to": "2099-03-02T08:00:00Z", "limit": 10 });
     let query = json!({
         "user": "probe", "action": "auth.login", "outcome": "success", "resource": "user:x",
         "ip": "127.0.0.1", "from": "24h", "to": "2099-03-02T08:00:00Z",
         "request_id": "req_01M818C9P4TME7GS2YF210MV9Z", "limit": 10,
     });
+    vec![
+        ("POST /api/v1/authz/authorize", at("authorize"), question.clone(), 200),
+        (
+            "POST /api/v1/authz/authorize/batch",
+            at("authorize/batch"),
+            json!({ "requests": [question] }),
+            200,
+        ),
+        ("POST /api/v1/authz/explain", at("explain"), question, 200),
+        ("POST /api/v1/authz/permissions", at("permissions"), several, 200),
+        ("POST /api/v1/authz/policies/validate", at("policies/validate"), draft, 200),
+        ("POST /api/v1/audit/query", "/api/v1/audit/query".to_owned(), query, 200),
+    ]
+}
+
+fn about_policy_sets() -> Vec<Good> {
+    let at = |path: &str| format!("/api/v1/authz/{path}");
+    let text = "@id(\"all\")\n@description(\"d\")\npermit (principal, action, resource);";
+    let files = json!([{ "name": "all.cedar", "text": text }]);
+    let set = json!({ "policies": files });
+    let upload = json!({ "set": { "policies": files, "bundle": "x" }, "reason": "because" });
+    let replayed = json!({ "set": set, "from": "24h", "to": "2099-03-02T08:00:00Z", "limit": 10 });
+    vec![
+        // The policies of this server are built in, and nothing else was ever in force.
+        ("PUT /api/v1/authz/policies", at("policies"), upload, 409),
+        (
+            "POST /api/v1/authz/policies/rollback",
+            at("policies/rollback"),
+            json!({ "number": 1, "reason": "because" }),
+            409,
+        ),
+        ("POST /api/v1/authz/policies/simulate", at("policies/simulate"), replayed, 200),
+        (
+            "PUT /api/v1/authz/policies/shadow",
+            at("policies/shadow"),
+            json!({ "set": set, "one_in": 64 }),
+            200,
+        ),
+    ]
+}
+
+fn about_authzen() -> Vec<Good> {
     let authzen = json!({
         "subject": { "type": "user", "id": "probe" }, "action": { "name": "deploy" },
         "resource": { "type": "Environment", "id": "production" },
@@ -135,32 +174,6 @@ fn about_policies() -> Vec<Good> {
     let (subjects, resources) = (without_id("subject"), without_id("resource"));
     let access = |path: &str| format!("/access/v1/{path}");
     vec![
-        ("POST /api/v1/authz/authorize", at("authorize"), question.clone(), 200),
-        (
-            "POST /api/v1/authz/authorize/batch",
-            at("authorize/batch"),
-            json!({ "requests": [question] }),
-            200,
-        ),
-        ("POST /api/v1/authz/explain", at("explain"), question, 200),
-        ("POST /api/v1/authz/permissions", at("permissions"), several, 200),
-        ("POST /api/v1/authz/policies/validate", at("policies/validate"), draft, 200),
-        // The policies of this server are built in, and nothing else was ever in force.
-        ("PUT /api/v1/authz/policies", at("policies"), upload, 409),
-        (
-            "POST /api/v1/authz/policies/rollback",
-            at("policies/rollback"),
-            json!({ "number": 1, "reason": "because" }),
-            409,
-        ),
-        ("POST /api/v1/authz/policies/simulate", at("policies/simulate"), replayed, 200),
-        (
-            "PUT /api/v1/authz/policies/shadow",
-            at("policies/shadow"),
-            json!({ "set": set, "one_in": 64 }),
-            200,
-        ),
-        ("POST /api/v1/audit/query", "/api/v1/audit/query".to_owned(), query, 200),
         ("POST /access/v1/evaluation", access("evaluation"), authzen, 200),
         ("POST /access/v1/evaluations", access("evaluations"), many, 200),
         ("POST /access/v1/search/subject", access("search/subject"), subjects, 200),

@@ -148,9 +148,9 @@ fn an_invitation_a_session_and_their_ends() {
 fn api_tokens_are_good_for_their_scopes_until_they_are_deleted() {
     let Some((world, admin)) = administrator() else { return };
     let new = ["auth", "token", "create", "backup", "--scope", "list:users", "--scope"];
-    let make = |scope: &str| [&new[..], &[scope, "--expires-in", "90d"]].concat().join(" ");
+    let creating = |scope: &str| [&new[..], &[scope, "--expires-in", "90d"]].concat().join(" ");
     let ask = |line: &str| admin.json(&line.split(' ').collect::<Vec<_>>());
-    let made = ask(&make("read:account"));
+    let made = ask(&creating("read:account"));
     let (id, value) = (text(&made, "id").to_owned(), text(&made, "value").to_owned());
     assert!(value.starts_with("prov_") && value.len() == 54, "{value}");
     let program = |value: &str| world.server.client().with_token(value);
@@ -174,7 +174,7 @@ fn api_tokens_are_good_for_their_scopes_until_they_are_deleted() {
     assert!(!listed.to_string().contains(&third), "the value is shown once");
     admin.ok(&["auth", "token", "delete", &id]);
     assert_eq!(program(&third).get("/api/v1/users").status, 401, "deleted");
-    let refused = admin.fails(1, &make("raed:users").split(' ').collect::<Vec<_>>());
+    let refused = admin.fails(1, &creating("raed:users").split(' ').collect::<Vec<_>>());
     assert!(refused.contains("raed:users"), "{refused}");
 }
 
