@@ -161,7 +161,7 @@ pub(super) struct ProofDocument {
 pub(super) struct InclusionQuery {
     /// `standard` unless said, or `break_glass`.
     #[serde(default)]
-    #[param(value_type = Option<LogName>)]
+    #[param(inline, value_type = Option<LogName>)]
     pub(super) log: LogName,
     /// The event's place in the log, from 0.
     pub(super) index: u64,
@@ -176,7 +176,7 @@ pub(super) struct InclusionQuery {
 pub(super) struct ConsistencyQuery {
     /// `standard` unless said, or `break_glass`.
     #[serde(default)]
-    #[param(value_type = Option<LogName>)]
+    #[param(inline, value_type = Option<LogName>)]
     pub(super) log: LogName,
     /// The size of the older checkpoint.
     pub(super) from: u64,
@@ -191,7 +191,7 @@ pub(super) struct ConsistencyQuery {
 pub(super) struct RangeQuery {
     /// `standard` unless said, or `break_glass`.
     #[serde(default)]
-    #[param(value_type = Option<LogName>)]
+    #[param(inline, value_type = Option<LogName>)]
     pub(super) log: LogName,
     /// The first event, by its place in the log.
     pub(super) from: u64,

@@ -64,9 +64,14 @@ fn inventory(admin: &Client) -> Vec<BTreeSet<String>> {
         ("secrets/leases", "lease_id"),
         ("mfa/devices", "id"),
         ("auth/keys", "id"),
+        ("auth/tokens", "id"),
     ]
     .map(|(list, field)| {
-        let query = if ["mfa/devices", "auth/keys"].contains(&list) { "" } else { "?limit=1000" };
+        let query = if ["mfa/devices", "auth/keys", "auth/tokens"].contains(&list) {
+            ""
+        } else {
+            "?limit=1000"
+        };
         let items = admin.get(&format!("/api/v1/{list}{query}")).expect(200);
         column(&items, field).into_iter().collect()
     })
@@ -143,6 +148,7 @@ fn duplicated(good: &Value) -> Vec<u8> {
 fn is_optional(name: &str) -> bool {
     [
         "POST /api/v1/auth/keys/rotate",
+        "POST /api/v1/auth/tokens/{id}/rotate",
         "POST /api/v1/mfa/totp/enroll",
         "DELETE /api/v1/mfa/totp/{id}",
     ]

@@ -40,6 +40,8 @@ fn about_signing_in() -> Vec<Good> {
     let step_up = json!({ "method": "totp", "code": "123456" });
     let rotation = json!({ "rotation": "published" });
     let token = || json!({ "token": "x" });
+    let program = json!({ "name": "backup", "scopes": ["read:users"], "expires_in": "90d" });
+    let renewed = "tokens/pat_01M818C9P4TME7GS2YF210MV9Z/rotate";
     vec![
         ("POST /api/v1/auth/bootstrap", at("bootstrap"), first, 409),
         ("POST /api/v1/auth/login", at("login"), credentials, 200),
@@ -50,6 +52,9 @@ fn about_signing_in() -> Vec<Good> {
         ("POST /api/v1/auth/revoke", at("revoke"), token(), 200),
         ("POST /api/v1/auth/introspect", at("introspect"), token(), 200),
         ("POST /api/v1/auth/step-up", at("step-up"), step_up, 401),
+        ("POST /api/v1/auth/tokens", at("tokens"), program, 201),
+        // Nobody has such a token.
+        ("POST /api/v1/auth/tokens/{id}/rotate", at(renewed), json!({ "overlap": "1h" }), 404),
         // The next key has not been published for long enough in a server that young.
         ("POST /api/v1/auth/keys/rotate", at("keys/rotate"), rotation, 409),
     ]

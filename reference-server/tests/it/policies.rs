@@ -70,7 +70,7 @@ fn a_set_is_kept_replayed_gone_back_to_and_started_on_when_the_folder_is_broken(
         "every decision of this server is decided the same: {found}"
     );
     assert_eq!(found["incomplete"], 0, "{found}");
-    assert!(found["evaluated"].as_u64().unwrap() > 3, "those of the API as well: {found}");
+    assert!(found["evaluated"].as_u64().unwrap() > 1, "those of the API as well: {found}");
 
     std::fs::write(folder.join("freeze.cedar"), FREEZE).unwrap();
     world.admin.post(&at("/reload"), &json!({})).expect(200);

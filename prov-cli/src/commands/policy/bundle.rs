@@ -30,6 +30,8 @@ pub(crate) enum Bundle {
         key: PathBuf,
     },
     /// List the files of a folder with their SHA-256 in its `bundle.note`, unsigned
+    // `--version` is the bundle's here.
+    #[command(disable_version_flag = true)]
     Create {
         /// The folder with `schema.cedarschema` and `*.cedar`
         folder: PathBuf,
