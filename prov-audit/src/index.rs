@@ -77,7 +77,12 @@ impl Index {
             stopping: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
         });
-        let indexer = Indexer::new(file.clone(), Arc::clone(&journal), vault, Arc::clone(&shared));
+        let mut indexer =
+            Indexer::new(file.clone(), Arc::clone(&journal), vault, Arc::clone(&shared));
+        // An empty log has nothing to catch up with: its index must be there for the first question.
+        if let Err(error) = indexer.open() {
+            tracing::warn!(?error, "the audit index can't be opened yet; its thread tries again");
+        }
         let thread = thread::Builder::new()
             .name("audit-index".to_owned())
             .spawn(move || indexer.run())

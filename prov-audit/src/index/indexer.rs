@@ -115,7 +115,7 @@ impl Indexer {
         if durable > known { self.read(durable) } else { Ok(()) }
     }
 
-    fn open(&mut self) -> Result<()> {
+    pub(super) fn open(&mut self) -> Result<()> {
         let origin = self.journal.key().verifier().name().to_owned();
         if let Some(folder) = self.file.parent() {
             std::fs::create_dir_all(folder).map_err(|e| io_error(e, "making the index"))?;
