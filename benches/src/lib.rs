@@ -2,6 +2,7 @@
 //!
 //! * [`chain`]: what each layer adds to a request, and the whole chain, beside the same handler on
 //!   bare axum.
+//! * [`entities`]: what it costs to keep and to search an inventory, beside Cedar's own `Entities`.
 //! * [`footprint`]: how soon the reference server is ready, what it keeps in memory, and what a
 //!   request costs it, beside a bare axum server.
 //!
@@ -12,6 +13,7 @@
 #![expect(clippy::cast_precision_loss, reason = "figures are rounded to be read")]
 
 pub mod chain;
+pub mod entities;
 pub mod footprint;
 pub mod measure;
 pub mod table;

@@ -2,8 +2,11 @@
 
 mod decisions;
 mod documents;
+mod entities;
+mod entity_documents;
 mod lifecycle;
 mod policies;
+mod search;
 
 use std::sync::Arc;
 
@@ -37,6 +40,10 @@ pub fn router(service: Arc<DecisionService>) -> OpenApiRouter {
         .routes(routes!(lifecycle::shadow, lifecycle::start_shadow, lifecycle::stop_shadow))
         .routes(routes!(policies::schema))
         .routes(routes!(policies::stats))
+        .routes(routes!(search::resources))
+        .routes(routes!(search::principals))
+        .routes(routes!(entities::list, entities::put_all))
+        .routes(routes!(entities::show, entities::put, entities::remove))
         .with_state(service)
 }
 
@@ -53,6 +60,14 @@ pub fn routes() -> Vec<Route> {
         own("/api/v1/authz/authorize/batch"),
         own("/api/v1/authz/explain"),
         own("/api/v1/authz/permissions"),
+        own("/api/v1/authz/search/resources"),
+        guarded(Method::POST, "/api/v1/authz/search/principals", "admin", "decisions")
+            .without_effect(),
+        guarded(Method::GET, "/api/v1/authz/entities", "list", "entities"),
+        guarded(Method::PUT, "/api/v1/authz/entities", "update", "entities"),
+        guarded(Method::GET, "/api/v1/authz/entities/{type}/{id}", "read", "entities"),
+        guarded(Method::PUT, "/api/v1/authz/entities/{type}/{id}", "update", "entities"),
+        guarded(Method::DELETE, "/api/v1/authz/entities/{type}/{id}", "delete", "entities"),
         guarded(Method::GET, "/api/v1/authz/policies", "list", "policies"),
         guarded(Method::GET, "/api/v1/authz/policies/{id}", "read", "policies"),
         guarded(Method::POST, "/api/v1/authz/policies/validate", "read", "policies")

@@ -71,6 +71,12 @@ pub const ENTITY_IN_DIRECTORY: Code = Code::new(
 /// The entity is not in the inventory.
 pub const ENTITY_UNKNOWN: Code =
     Code::new("authz.entity_unknown", Kind::NotFound, "the inventory has no such entity");
+/// Entities can't be entered here: the embedding program keeps them itself.
+pub const INVENTORY_KEPT_ELSEWHERE: Code = Code::new(
+    "authz.inventory_kept_elsewhere",
+    Kind::Conflict,
+    "the inventory can't be changed here; it is kept by the program that asks",
+);
 
 /// Who may do something can be asked only where users are listed.
 pub const PRINCIPALS_UNLISTED: Code = Code::new(
@@ -103,6 +109,7 @@ pub const ALL: &[Code] = &[
     HISTORY_ABSENT,
     DECISIONS_UNRECORDED,
     SHADOW_ABSENT,
+    INVENTORY_KEPT_ELSEWHERE,
 ];
 
 #[cfg(test)]

@@ -35,8 +35,8 @@
 //! No policy that permits; an unknown action, type or attribute; a missing one; an address that is
 //! not known; **an error inside any policy** (Cedar by itself passes an erring policy over); a route
 //! without a rule. What a request says about itself ([`Claims`]) can't change who asks, by how many
-//! factors, from where and when ([`Circumstances`]). Attributes of a resource are the asker's claim;
-//! see [`ResourceEntity`].
+//! factors, from where and when ([`Circumstances`]). What the inventory knows of a resource decides;
+//! of one that is not known, attributes are the asker's claim ([`InventoryPolicy`]).
 
 mod anatomy;
 #[cfg(feature = "axum")]
@@ -54,12 +54,14 @@ mod entities;
 mod explain;
 mod history;
 mod load;
+mod matrix;
 #[cfg(feature = "prove")]
 pub mod prove;
 mod reload;
 mod replay;
 mod request;
 mod resource;
+mod search;
 mod service;
 mod shadow;
 mod source;
@@ -84,6 +86,7 @@ pub use history::{
 pub use load::{
     CedarOptions, Finding, PolicyFiles, PolicyInfo, Report, Severity, SourceFile, validate_dir,
 };
+pub use matrix::{MatrixChange, MatrixRow, Review};
 pub use reload::{PolicyFeed, PolicyLife, PolicyReloader};
 pub use replay::{
     DifferingDecision, PolicyShare, RecordedDecision, RecordedDecisions, RecordedPage, Simulation,
@@ -91,7 +94,9 @@ pub use replay::{
 };
 pub use request::{AccessRequest, Circumstances, Claims};
 pub use resource::{EntityRef, ResourceEntity};
+pub use search::{ResourceSearch, ResourcesFound};
 pub use service::{
-    DecisionService, Draft, Permitted, PrincipalPage, PrincipalSource, Question, StatedContext,
+    DecisionService, Draft, FoundEntities, Permitted, PrincipalPage, PrincipalSource, Question,
+    SearchPart, StatedContext,
 };
 pub use shadow::{ShadowReport, ShadowedEngine};

@@ -27,8 +27,9 @@ impl EntityRef {
 
 /// What is acted on, with what the asking service says about it.
 ///
-/// **Attributes and parents are the asker's claim**: prov holds no inventory, so whoever asks must
-/// take them from its own records and never from its own client. They are held against the schema:
+/// **Attributes and parents are the asker's claim**, and count only while the
+/// [inventory](crate::Inventory) does not know the resource: whoever asks must take them from its own
+/// records and never from its own client. They are held against the schema:
 /// each must be declared and of the declared type, and all required ones must be there. Three things
 /// keep a claim from contradicting itself:
 /// * an attribute `id` may be left out, and otherwise equals the id of the entity;

@@ -2,6 +2,7 @@
 
 mod answer;
 mod lifecycle;
+mod parts;
 mod question;
 mod search;
 
@@ -13,6 +14,7 @@ pub(crate) use answer::Answered;
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 pub use lifecycle::Draft;
+pub use parts::{FoundEntities, SearchPart};
 use prov_core::audit::{Action, Event, Outcome, Recorder, RecorderExt};
 use prov_core::{Clock, Error, Principal, Result, SecurityContext, codes as core_codes};
 pub use question::{Question, StatedContext};
@@ -21,8 +23,9 @@ pub(crate) use search::Found;
 use crate::authorize::denial;
 use crate::delegation::Delegated;
 use crate::{
-    AccessRequest, CedarEngine, Circumstances, Decision, EntityRef, Explanation, PolicyEngine,
-    PolicyReloader, RecordedDecisions, ResourceEntity, Revision, ShadowedEngine, codes,
+    AccessRequest, CedarEngine, Circumstances, Decision, EntityRef, Explanation, Inventory,
+    PolicyEngine, PolicyReloader, RecordedDecisions, ResourceEntity, Revision, ShadowedEngine,
+    codes,
 };
 
 /// No batch is larger.
@@ -83,6 +86,7 @@ pub struct DecisionService {
     reloader: Option<Arc<PolicyReloader>>,
     recorded: Option<Arc<dyn RecordedDecisions>>,
     shadow: Option<Arc<ShadowedEngine>>,
+    inventory: Option<Arc<Inventory>>,
 }
 
 /// What may be done to one resource.
@@ -111,6 +115,7 @@ impl DecisionService {
             reloader: None,
             recorded: None,
             shadow: None,
+            inventory: None,
         }
     }
 
@@ -140,6 +145,21 @@ impl DecisionService {
     pub fn with_shadow(mut self, shadow: Arc<ShadowedEngine>) -> Self {
         self.shadow = Some(shadow);
         self
+    }
+
+    /// That can enter resources into this inventory, which is one of the same engine.
+    #[must_use]
+    pub fn with_inventory(mut self, inventory: Arc<Inventory>) -> Self {
+        self.inventory = Some(inventory);
+        self
+    }
+
+    /// The inventory that can be changed.
+    ///
+    /// # Errors
+    /// [`codes::INVENTORY_KEPT_ELSEWHERE`] when there is none.
+    pub fn inventory(&self) -> Result<&Arc<Inventory>> {
+        self.inventory.as_ref().ok_or_else(|| codes::INVENTORY_KEPT_ELSEWHERE.into())
     }
 
     /// The engine that decides.

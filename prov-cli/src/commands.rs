@@ -71,6 +71,15 @@ impl Part {
     }
 }
 
+impl Part {
+    /// The same as members of a body.
+    pub(crate) fn into(self, body: &mut Value) {
+        let Some(object) = body.as_object_mut() else { return };
+        object.extend(self.limit.map(|limit| ("limit".to_owned(), limit.into())));
+        object.extend(self.cursor.map(|cursor| ("cursor".to_owned(), cursor.into())));
+    }
+}
+
 /// Runs a command.
 pub(crate) fn run(cli: Cli) -> Outcome {
     let Cli { global, area } = cli;

@@ -73,8 +73,7 @@ impl Assembly {
 
         let kms = kms(&storage, &recorder, &clock).await?;
         let identity = identity::open(config, &storage.store, &recorder, &clock).await?;
-        let policies =
-            policies::open(config, &identity.auth, &storage, &clock, &mut background).await?;
+        let policies = policies::open(config, &identity, &storage, &clock, &mut background).await?;
         let secrets =
             secrets::open(config, &storage.store, &recorder, &clock, &mut background).await?;
         identity.look_after(&mut background);
@@ -90,6 +89,7 @@ impl Assembly {
             Arc::<SigningKeys>::clone(&identity.keys),
             Arc::<Revocations>::clone(&identity.revocations),
             Arc::<CedarEngine>::clone(&policies.engine),
+            policies.inventory,
         ];
         let audit = ApiState::new(Arc::clone(&storage.log), Arc::clone(&clock));
         let services = Services {

@@ -26,6 +26,12 @@ pub(crate) struct EntityDocument {
     id: String,
 }
 
+impl From<EntityRef> for EntityDocument {
+    fn from(entity: EntityRef) -> Self {
+        Self { kind: entity.kind.into_owned(), id: entity.id.into_owned() }
+    }
+}
+
 impl From<EntityDocument> for EntityRef {
     fn from(document: EntityDocument) -> Self {
         Self::new(document.kind, document.id)
@@ -253,8 +259,7 @@ pub(crate) struct PermittedDocument {
 
 impl From<Permitted> for PermittedDocument {
     fn from(permitted: Permitted) -> Self {
-        let EntityRef { kind, id } = permitted.resource;
-        let resource = EntityDocument { kind: kind.into_owned(), id: id.into_owned() };
+        let resource = permitted.resource.into();
         Self { resource, actions: permitted.actions }
     }
 }

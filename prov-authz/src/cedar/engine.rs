@@ -349,14 +349,7 @@ impl CedarEngine {
     /// The actions that can be done to a resource of this type, sorted.
     #[must_use]
     pub fn actions_on(&self, kind: &str) -> Vec<String> {
-        let live = self.live.load();
-        let applies = live
-            .compiled
-            .facts
-            .actions
-            .iter()
-            .filter(|(_, action)| action.resources.iter().any(|known| known == kind));
-        applies.map(|(name, _)| name.clone()).collect()
+        self.moment().actions_on(kind).map(str::to_owned).collect()
     }
 
     /// What the schema in force says.
@@ -422,6 +415,10 @@ impl CedarEngine {
         let asked = AccessRequest { resource: &resource, ..*asked };
         let prepared = prepare(&live, &hold(&live, &asked)?)?;
         Ok((prepared.request, prepared.entities))
+    }
+
+    pub(super) fn live(&self) -> Arc<Live> {
+        self.live.load_full()
     }
 
     pub(crate) const fn options(&self) -> &CedarOptions {

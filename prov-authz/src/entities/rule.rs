@@ -1,13 +1,9 @@
 //! What a request may say about a resource.
 
-use std::fmt;
-use std::str::FromStr;
-
-use prov_core::{Error, codes};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What is decided about resources that are not in the inventory.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum InventoryPolicy {
@@ -21,33 +17,9 @@ pub enum InventoryPolicy {
     Closed,
 }
 
-impl FromStr for InventoryPolicy {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        match text {
-            "open" => Ok(Self::Open),
-            "closed" => Ok(Self::Closed),
-            other => {
-                let message = format!("`{}` is neither `open` nor `closed`", other.escape_debug());
-                Err(Error::new(codes::INVALID_REQUEST).detail(message))
-            }
-        }
-    }
-}
-
-impl fmt::Display for InventoryPolicy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Open => "open",
-            Self::Closed => "closed",
-        })
-    }
-}
-
 /// What becomes of a request that says something about a known resource which the inventory knows
 /// to be otherwise. In neither case does what was said decide anything.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(clippy::exhaustive_enums, reason = "a third would be to believe it")]
 pub enum Contradiction {

@@ -3,7 +3,6 @@
 //! A search looks at a bounded number of candidates and says where the next one starts, so that none
 //! is ever left out silently and none holds the server up. One event for each search.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use prov_core::audit::{Action, Event, Outcome, RecorderExt};
@@ -118,12 +117,8 @@ impl DecisionService {
 
     /// The context without the claims that an action does not take.
     fn known_to(&self, action: &str, context: &StatedContext) -> StatedContext {
-        let names = self.engine.with_schema(|facts| {
-            let action = facts.actions.get(action);
-            action.map(|action| action.context.keys().cloned().collect::<BTreeSet<_>>())
-        });
         let mut known = context.clone();
-        known.claims = known.claims.retain(|name| names.as_ref().is_some_and(|n| n.contains(name)));
+        known.claims = self.engine.moment().claims_for(action, &context.claims);
         known
     }
 

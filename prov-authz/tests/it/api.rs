@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use http::{Request, StatusCode};
-use prov_authz::{AuthzLayer, CedarEngine, CedarOptions, DecisionService, PolicyReloader, api};
+use prov_authz::{
+    AuthzLayer, CedarEngine, CedarOptions, DecisionService, Inventory, PolicyReloader, api,
+};
 use prov_core::audit::{MemoryRecorder, Recorder};
+use prov_core::store::MemoryStore;
 use prov_core::{Principal, Role};
 use prov_http::{EdgeLayer, RouteTable};
 use serde_json::{Value, json};
@@ -31,7 +34,12 @@ impl Server {
             Arc::clone(&recorder),
             Arc::clone(&clock),
         );
+        let store = Arc::new(MemoryStore::new(Arc::clone(&clock)));
+        let inventory =
+            Inventory::open(Arc::clone(&engine), store, Arc::clone(&recorder), Arc::clone(&clock));
+        let inventory = futures_util::FutureExt::now_or_never(inventory).unwrap().unwrap();
         let service = DecisionService::new(Arc::clone(&engine), recorder, Arc::clone(&clock))
+            .with_inventory(inventory)
             .with_reloader(Arc::new(reloader));
         let table = Arc::new(RouteTable::new(api::routes()).unwrap());
         let (router, _) = api::router(Arc::new(service)).split_for_parts();
@@ -59,7 +67,7 @@ impl Server {
         let answer = self.app.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let status = answer.status();
         let bytes = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
-        (status, serde_json::from_slice(&bytes).unwrap())
+        (status, serde_json::from_slice(&bytes).unwrap_or_default())
     }
 }
 
@@ -88,6 +96,98 @@ async fn a_decision_has_the_shape_clients_rely_on() {
     approved["context"]["approval_id"] = json!("CHG-1");
     let (_, answer) = server.call(&member(&["sre"]), "POST", "authorize", approved).await;
     assert_eq!(answer["decision"], "ALLOW");
+}
+
+#[tokio::test]
+async fn entities_are_entered_read_and_taken_out() {
+    let server = Server::new();
+    let admin = holder(Role::Admin);
+    let facts =
+        json!({"attributes": {"hostname": "w", "workspace": "s", "environment": "staging"}});
+    let at = "entities/Server/web%201";
+    let (status, answer) = server.call(&admin, "PUT", at, facts.clone()).await;
+    assert_eq!((status, &answer["epoch"]), (StatusCode::OK, &json!(1)), "{answer}");
+    let (_, shown) = server.call(&admin, "GET", at, Value::Null).await;
+    assert_eq!((&shown["id"], &shown["origin"]), (&json!("web 1"), &json!("store")));
+    assert_eq!(shown["ancestors"].as_array().unwrap().len(), 2);
+    let many: Vec<_> =
+        (0..5).map(|at| json!({"type": "Environment", "id": format!("e{at}")})).collect();
+    server.call(&admin, "PUT", "entities", json!({"entities": many})).await;
+    let (mut cursor, mut seen) = (String::new(), Vec::new());
+    loop {
+        let (_, page) =
+            server.call(&admin, "GET", &format!("entities?limit=2{cursor}"), Value::Null).await;
+        seen.extend(page["items"].as_array().unwrap().iter().map(|e| e["id"].to_string()));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(seen.len(), 6, "{seen:?}");
+    let (status, _) = server.call(&admin, "DELETE", at, Value::Null).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    let (status, gone) = server.call(&admin, "DELETE", at, Value::Null).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(gone["type"].as_str().unwrap().ends_with("entity-unknown"), "{gone}");
+    for (method, path) in [("GET", "entities"), ("PUT", at), ("DELETE", at), ("GET", at)] {
+        let body = if method == "PUT" { facts.clone() } else { Value::Null };
+        let (status, _) = server.call(&member(&["sre"]), method, path, body).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn bad_entities_and_searches_are_problems_that_name_the_field() {
+    let server = Server::new();
+    let admin = holder(Role::Admin);
+    let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
+    let long = "x".repeat(513);
+    let server_of = |attributes: Value| json!({"attributes": attributes});
+    let whole = json!({"hostname": "w", "workspace": "s", "environment": "staging"});
+    let put = [
+        ("entities/Server/x", json!({"colour": "red"}), "colour"),
+        ("entities/Server/x", server_of(json!({"hostname": deep})), "body"),
+        ("entities/Server/x", server_of(json!({"hostname": "w\u{0}"})), "attributes.hostname"),
+        ("entities/Server/x%00", server_of(whole.clone()), "id"),
+        (&format!("entities/Server/{long}"), server_of(whole.clone()), "id"),
+        ("entities/Spaceship/x", json!({}), "type"),
+        ("entities/Elsewhere::Server/x", json!({}), "type"),
+        ("entities/User/user_ann", json!({"parents": [{"type": "Team", "id": "sre"}]}), "type"),
+        ("entities", json!({"entities": []}), "entities"),
+        (
+            "entities",
+            json!({"entities": [{"type": "Server", "id": "x"}]}),
+            "attributes.environment",
+        ),
+    ];
+    for (path, body, field) in put {
+        let (status, answer) = server.call(&admin, "PUT", path, body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path} {answer}");
+        let told = answer["errors"].to_string() + answer["detail"].as_str().unwrap_or_default();
+        assert!(field == "body" || told.contains(field), "{path}: {answer}");
+    }
+    let search = |change: Value| {
+        let mut asked = json!({"action": "ssh", "type": "Server", "context": {}});
+        asked.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        asked
+    };
+    let searches = [
+        (search(json!({"action": "fly"})), "action"),
+        (search(json!({"action": "lockdown"})), "action"),
+        (search(json!({"type": "Spaceship"})), "type"),
+        (search(json!({"limit": 0})), "limit"),
+        (search(json!({"limit": 1001})), "limit"),
+        (search(json!({"cursor": "AAAA"})), "cursor"),
+        (search(json!({"context": {"approval_id": ""}})), "context.approval_id"),
+        (search(json!({"everything": true})), "everything"),
+    ];
+    for (body, field) in searches {
+        let (status, answer) = server.call(&admin, "POST", "search/resources", body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
+        assert!(answer["errors"].to_string().contains(field), "{field}: {answer}");
+    }
+    let (status, answer) = server.call(&admin, "GET", "entities?cursor=YWJj", Value::Null).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
+    let (status, _) = server.call(&member(&["sre"]), "POST", "search/principals", json!({})).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]

@@ -23,7 +23,9 @@ mod proving;
 mod questions;
 mod reload;
 mod replay;
+mod reviewing;
 mod roles;
+mod searching;
 #[cfg(feature = "testing")]
 mod shipped_tests;
 mod sources;

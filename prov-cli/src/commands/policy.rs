@@ -1,10 +1,13 @@
 //! `prov policy`.
 
 mod bundle;
+mod entities;
 mod explain;
 mod lifecycle;
+mod matrix;
 mod offline;
 mod prove;
+mod search;
 mod test;
 mod validate;
 
@@ -49,6 +52,20 @@ pub(crate) enum Policy {
     /// Ask why, and what would change the answer
     #[command(after_help = EXAMPLE)]
     Explain(Question),
+    /// Which known resources may somebody do something to: `prov policy what deploy Server`
+    #[command(after_help = "Example:\n  prov policy what ssh Server --principal user_01J8 --mfa")]
+    What(search::What),
+    /// Who may do something to a resource: `prov policy who ssh Server web-1`
+    #[command(
+        after_help = "Example:\n  prov policy who deploy Server web-1 --mfa --approval CHG-1042"
+    )]
+    Who(search::Who),
+    /// What is known of resources and groups
+    #[command(subcommand)]
+    Entities(entities::Entities),
+    /// Who may do what to which resource, by a folder of policies; and what another folder changes
+    #[command(after_help = matrix::EXAMPLE)]
+    Matrix(matrix::Matrix),
     /// Load the policies again
     Reload,
     /// How many decisions, which policies, since when
@@ -164,6 +181,7 @@ impl Policy {
     fn ask(self, global: &Global) -> Outcome {
         match &self {
             Self::Validate { folder } => return validate::offline(global.output, folder),
+            Self::Matrix(matrix) => return matrix.run(global.output),
             Self::Authorize(question) if question.offline.is_asked() => {
                 let answer = offline::explain(question)?;
                 let names =
@@ -197,6 +215,9 @@ impl Policy {
                 let answer = client.post("/api/v1/authz/explain", &question.body()?)?;
                 return explained(global.output, &answer);
             }
+            Self::What(what) => return what.run(session),
+            Self::Who(who) => return who.run(session),
+            Self::Entities(entities) => return entities.run(session),
             Self::Reload => client.post("/api/v1/authz/policies/reload", &json!({}))?,
             Self::Stats => client.get("/api/v1/authz/stats")?,
             Self::History { part } => return lifecycle::history(session, &part),
@@ -205,6 +226,7 @@ impl Policy {
             Self::Simulate(simulate) => return simulate.run(session),
             Self::Shadow(shadow) => return shadow.run(session),
             Self::Validate { .. }
+            | Self::Matrix(_)
             | Self::Test(_)
             | Self::Prove(_)
             | Self::Bundle(_)
@@ -266,15 +288,19 @@ impl Question {
 
 impl Question {
     fn attributes(&self) -> Outcome<Map<String, Value>> {
-        let mut attributes = Map::new();
-        for pair in &self.attributes {
-            let (name, value) = pair.split_once('=').ok_or_else(|| {
-                Failure::Usage(format!("`--attribute {pair}`: write `name=value`"))
-            })?;
-            attributes.insert(name.to_owned(), scalar(value));
-        }
-        Ok(attributes)
+        attributes_of(&self.attributes)
     }
+}
+
+fn attributes_of(pairs: &[String]) -> Outcome<Map<String, Value>> {
+    let mut attributes = Map::new();
+    for pair in pairs {
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Failure::Usage(format!("`--attribute {pair}`: write `name=value`")))?;
+        attributes.insert(name.to_owned(), scalar(value));
+    }
+    Ok(attributes)
 }
 
 fn scalar(text: &str) -> Value {

@@ -8,13 +8,14 @@ use prov_audit::{Log, Query};
 use prov_auth::{AuthService, User};
 use prov_authz::authzen::{AuthzenOptions, AuthzenService};
 use prov_authz::{
-    CedarEngine, CedarOptions, DecisionService, PolicyFeed, PolicyHistory, PolicyLife,
+    CedarEngine, CedarOptions, DecisionService, Inventory, PolicyFeed, PolicyHistory, PolicyLife,
     PolicyReloader, PrincipalPage, PrincipalSource, RecordedDecision, RecordedDecisions,
     RecordedPage, ShadowedEngine, TrustRoot, Window,
 };
 use prov_core::audit::Recorder;
-use prov_core::{Clock, Kind, Principal, PrincipalKind, Result};
+use prov_core::{Clock, Kind, Principal, Result};
 
+use super::identity::Identity;
 use super::storage::Storage;
 use crate::background::Background;
 use crate::config::{Cedar, Config};
@@ -27,6 +28,7 @@ pub(super) struct Policies {
     pub(super) shadowed: Arc<ShadowedEngine>,
     pub(super) decisions: Arc<DecisionService>,
     pub(super) reloader: Option<Arc<PolicyReloader>>,
+    pub(super) inventory: Arc<Inventory>,
 }
 
 impl Policies {
@@ -38,44 +40,62 @@ impl Policies {
 
 pub(super) async fn open(
     config: &Config,
-    auth: &Arc<AuthService>,
+    identity: &Identity,
     storage: &Storage,
     clock: &Arc<dyn Clock>,
     background: &mut Background,
 ) -> Result<Policies> {
     let Storage { store, log, .. } = storage;
-    let cedar = &config.cedar;
-    let options =
-        CedarOptions::default().with_corporate_networks(cedar.corporate_networks.iter().cloned());
     let recorder: Arc<dyn Recorder> = Arc::<Log>::clone(log);
-    let (engine, reloader) = match feed(cedar) {
-        None => (Arc::new(CedarEngine::shipped(Arc::clone(clock), options)?), None),
-        Some(feed) => {
-            let history = PolicyHistory::new(Arc::clone(store)).keeping(cedar.history);
-            let mut life = PolicyLife::new(feed, options).with_history(history);
-            if !cedar.trust_root.is_empty() {
-                life = life.with_trust(TrustRoot::new(&cedar.trust_root, cedar.threshold)?);
-            }
-            let reloader =
-                PolicyReloader::open(life, Arc::clone(&recorder), Arc::clone(clock)).await?;
-            let reloader = Arc::new(reloader);
-            if cedar.hot_reload || cedar.policies_path.is_none() {
-                let (watcher, clock) = (Arc::clone(&reloader), Arc::clone(clock));
-                let interval = cedar.reload_interval;
-                background.run("policies", move |stop| watcher.run(clock, interval, stop));
-            }
-            (Arc::clone(reloader.engine()), Some(reloader))
-        }
-    };
+    let (engine, reloader) = engine(&config.cedar, storage, clock, background).await?;
+    // What is known is in force before anything is decided.
+    let inventory = Inventory::open(
+        Arc::clone(&engine),
+        Arc::clone(store),
+        Arc::clone(&recorder),
+        Arc::clone(clock),
+    )
+    .await?;
+    let follower = Arc::clone(&inventory);
+    background.run("inventory", |stop| follower.follow(stop));
     let shadowed = Arc::new(ShadowedEngine::new(Arc::clone(&engine)));
     let mut decisions = DecisionService::new(Arc::clone(&engine), recorder, Arc::clone(clock))
-        .with_principals(Arc::new(Users(Arc::clone(auth))))
+        .with_principals(Arc::new(Users(Arc::clone(&identity.auth))))
         .with_recorded(Arc::new(Recorded(Arc::clone(log))))
-        .with_shadow(Arc::clone(&shadowed));
+        .with_shadow(Arc::clone(&shadowed))
+        .with_inventory(Arc::clone(&inventory));
     if let Some(reloader) = &reloader {
         decisions = decisions.with_reloader(Arc::clone(reloader));
     }
-    Ok(Policies { engine, shadowed, decisions: Arc::new(decisions), reloader })
+    Ok(Policies { engine, shadowed, decisions: Arc::new(decisions), reloader, inventory })
+}
+
+/// What decides, and what keeps it up where policies are not those that are built in.
+async fn engine(
+    cedar: &Cedar,
+    storage: &Storage,
+    clock: &Arc<dyn Clock>,
+    background: &mut Background,
+) -> Result<(Arc<CedarEngine>, Option<Arc<PolicyReloader>>)> {
+    let options = CedarOptions::default()
+        .with_corporate_networks(cedar.corporate_networks.iter().cloned())
+        .with_inventory(cedar.inventory);
+    let Some(feed) = feed(cedar) else {
+        return Ok((Arc::new(CedarEngine::shipped(Arc::clone(clock), options)?), None));
+    };
+    let history = PolicyHistory::new(Arc::clone(&storage.store)).keeping(cedar.history);
+    let mut life = PolicyLife::new(feed, options).with_history(history);
+    if !cedar.trust_root.is_empty() {
+        life = life.with_trust(TrustRoot::new(&cedar.trust_root, cedar.threshold)?);
+    }
+    let recorder: Arc<dyn Recorder> = Arc::<Log>::clone(&storage.log);
+    let reloader = Arc::new(PolicyReloader::open(life, recorder, Arc::clone(clock)).await?);
+    if cedar.hot_reload || cedar.policies_path.is_none() {
+        let (watcher, clock) = (Arc::clone(&reloader), Arc::clone(clock));
+        let interval = cedar.reload_interval;
+        background.run("policies", move |stop| watcher.run(clock, interval, stop));
+    }
+    Ok((Arc::clone(reloader.engine()), Some(reloader)))
 }
 
 fn feed(cedar: &Cedar) -> Option<PolicyFeed> {
@@ -107,7 +127,7 @@ impl PrincipalSource for Users {
     async fn principal(&self, id: &str) -> Result<Option<Principal>> {
         match self.0.user(id).await {
             // Whoever is locked may do nothing.
-            Ok(user) => Ok((!user.locked).then(|| principal(&user))),
+            Ok(user) => Ok((!user.locked).then(|| user.principal())),
             Err(error) if error.kind() == Kind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -115,15 +135,9 @@ impl PrincipalSource for Users {
 
     async fn principals(&self, after: Option<&str>, limit: NonZeroU32) -> Result<PrincipalPage> {
         let page = self.0.users(limit, after.map(str::to_owned)).await?;
-        let items = page.users.iter().filter(|user| !user.locked).map(principal).collect();
+        let items = page.users.iter().filter(|user| !user.locked).map(User::principal).collect();
         Ok(PrincipalPage::new(items, page.next))
     }
-}
-
-fn principal(user: &User) -> Principal {
-    Principal::new(PrincipalKind::User, user.id.as_str(), user.username.as_str())
-        .with_roles(user.roles.iter().copied())
-        .with_teams(user.teams.iter().cloned())
 }
 
 /// Decisions as the audit log has them, for simulations.

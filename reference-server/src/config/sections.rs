@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use prov_authz::InventoryPolicy;
 use prov_core::duration_text;
 use serde::Deserialize;
 
@@ -199,6 +200,9 @@ section! {
         /// The networks `prod-ip-restriction` lets in.
         #[serde(deserialize_with = "list::deserialize")]
         corporate_networks: Vec<String> = vec!["10.0.0.0/8".to_owned()],
+        /// What is decided about resources that nobody entered: `open`, they are what the asker says;
+        /// `closed`, nothing.
+        inventory: InventoryPolicy = InventoryPolicy::Open,
     }
 }
 

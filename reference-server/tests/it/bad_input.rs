@@ -65,6 +65,7 @@ fn inventory(admin: &Client) -> Vec<BTreeSet<String>> {
         ("mfa/devices", "id"),
         ("auth/keys", "id"),
         ("auth/tokens", "id"),
+        ("authz/entities", "id"),
     ]
     .map(|(list, field)| {
         let query = if ["mfa/devices", "auth/keys", "auth/tokens"].contains(&list) {

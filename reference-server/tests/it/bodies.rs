@@ -20,6 +20,7 @@ pub(crate) fn good_bodies(world: &World) -> Vec<Good> {
     all.extend(about_policies());
     all.extend(about_policy_sets());
     all.extend(about_authzen());
+    all.extend(about_entities());
     all.extend(about_keys(world));
     all.extend(about_secrets(world));
     all
@@ -184,6 +185,33 @@ fn about_authzen() -> Vec<Good> {
         ("POST /access/v1/search/subject", access("search/subject"), subjects, 200),
         ("POST /access/v1/search/resource", access("search/resource"), resources, 200),
         ("POST /access/v1/search/action", access("search/action"), actions, 200),
+    ]
+}
+
+fn about_entities() -> Vec<Good> {
+    let at = |path: &str| format!("/api/v1/authz/{path}");
+    let facts = json!({
+        "attributes": { "hostname": "web-1.internal", "workspace": "core", "environment": "production" },
+        "parents": [{ "type": "Environment", "id": "production" }],
+    });
+    let mut named = facts.clone();
+    named["type"] = "Server".into();
+    named["id"] = "web-2".into();
+    let context = json!({
+        "approval_id": "CHG-1", "reason": "because", "force": false, "mfa_verified": true,
+        "ip_address": "10.0.0.1", "time": "2026-03-02T08:00:00Z",
+    });
+    let resources = json!({
+        "principal": { "type": "User", "id": "probe" }, "action": "deploy", "type": "Server",
+        "context": context, "limit": 10,
+    });
+    let principals =
+        json!({ "action": "deploy", "resource": named, "context": context, "limit": 10 });
+    vec![
+        ("POST /api/v1/authz/search/resources", at("search/resources"), resources, 200),
+        ("POST /api/v1/authz/search/principals", at("search/principals"), principals, 200),
+        ("PUT /api/v1/authz/entities", at("entities"), json!({ "entities": [named] }), 200),
+        ("PUT /api/v1/authz/entities/{type}/{id}", at("entities/Server/web-1"), facts, 200),
     ]
 }
 

@@ -320,6 +320,87 @@ fn policies_and_decisions() {
 }
 
 #[test]
+fn what_is_known_and_what_follows_from_it() {
+    let Some((mut world, admin)) = administrator() else { return };
+    let facts = ["-a", "hostname=web-1", "-a", "workspace=core", "-a", "environment=development"];
+    let set = [&["policy", "entities", "set", "Server", "web-1"], &facts[..]].concat();
+    admin.ok(&set);
+    let file = admin.file(
+        "known.json",
+        r#"[{"uid": {"type": "Provisioning::Workspace", "id": "core"},
+             "attrs": {"name": "core", "environment": "development", "owner_id": "user_x"}}]"#,
+    );
+    assert_eq!(admin.json(&["policy", "entities", "import", &file])["entered"], 1);
+    admin.fails(1, &["policy", "entities", "set", "Server", "web-2", "-a", "hostname=x"]);
+    let shown = admin.json(&["policy", "entities", "show", "Server", "web-1"]);
+    assert_eq!(shown["ancestors"].as_array().unwrap().len(), 2, "{shown}");
+    world.person("dev", &["viewer"], &["developers"]);
+    world.person("eve", &["viewer"], &[]);
+    let dev = Terminal::of(&admin.program, &world, "dev", &password_of("dev"));
+    assert_eq!(column(&dev.json(&["policy", "what", "ssh", "Server"]), "id"), ["web-1"]);
+    let who = column(&admin.json(&["policy", "who", "ssh", "Server", "web-1"]), "id");
+    assert_eq!(who, [text(&dev.json(&["whoami"]), "id")]);
+    dev.fails(4, &["policy", "who", "ssh", "Server", "web-1"]);
+    dev.fails(4, &["policy", "entities", "list"]);
+    // What was entered survives the server, and a lie about it helps nobody.
+    let home = world.server.home.clone();
+    world.server.stop();
+    world.server = home.start();
+    let admin = Terminal::of(&admin.program, &world, "admin", ADMIN_PASSWORD);
+    let dev = Terminal::of(&admin.program, &world, "dev", &password_of("dev"));
+    admin.ok(&["policy", "entities", "list", "--type", "Server"]);
+    let lie = ["policy", "authorize", "ssh", "Server", "web-1", "-a", "environment=production"];
+    dev.fails(1, &lie);
+    assert_eq!(
+        text(&dev.json(&["policy", "authorize", "ssh", "Server", "web-1"]), "decision"),
+        "ALLOW"
+    );
+    admin.ok(&["policy", "entities", "delete", "Server", "web-1"]);
+    admin.fails(1, &["policy", "entities", "show", "Server", "web-1"]);
+    assert!(column(&dev.json(&["policy", "what", "ssh", "Server"]), "id").is_empty());
+}
+
+#[test]
+fn access_is_reviewed_and_compared_without_a_server() {
+    let Some(program) = prov() else { return };
+    let offline = Terminal::new(&program, "http://127.0.0.1:1");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../prov-authz/policies");
+    for folder in ["now", "next"] {
+        std::fs::create_dir(offline.path(folder)).unwrap();
+        for file in std::fs::read_dir(&shipped).unwrap() {
+            let file = file.unwrap();
+            // The tests of the policies are a folder beside them.
+            if file.file_type().unwrap().is_file() {
+                std::fs::copy(file.path(), offline.path(folder).join(file.file_name())).unwrap();
+            }
+        }
+    }
+    let (now, next) = (offline.path("now"), offline.path("next"));
+    let (now, next) = (now.to_str().unwrap(), next.to_str().unwrap());
+    offline.fails(1, &["policy", "matrix", now]);
+    for folder in ["now", "next"] {
+        offline.file(
+            &format!("{folder}/entities.json"),
+            r#"[{"uid": {"type": "Provisioning::Environment", "id": "production"}}]"#,
+        );
+    }
+    let table = offline.ok(&["policy", "matrix", now, "--at", "2026-03-02T12:00:00Z"]);
+    let line = "\"one-of-security\",\"Environment\",\"production\",\"lockdown\",\"allow\"";
+    assert!(table.contains(line), "{table}");
+    assert_eq!(offline.ok(&["policy", "matrix", now, "--diff", next]).lines().count(), 1);
+    offline.file(
+        "next/freeze.cedar",
+        "@id(\"freeze\")\n@description(\"d\")\nforbid (principal, \
+         action == Provisioning::Action::\"lockdown\", resource);\n",
+    );
+    let changes = offline.ok(&["policy", "matrix", now, "--diff", next, "--format", "jsonl"]);
+    assert!(changes.contains("\"lost\":[\"lockdown\"]"), "{changes}");
+    let users = offline.file("users.json", r#"{"items": [{"id": "user_1", "username": "=cmd"}]}"#);
+    let table = offline.ok(&["policy", "matrix", now, "--users", &users]);
+    assert!(!table.contains("\"allow\""), "{table}");
+}
+
+#[test]
 fn the_audit_log() {
     let Some((_world, admin)) = administrator() else { return };
     let found = admin.json(&["audit", "query", "--user", "admin", "--action", "auth.*"]);

@@ -61,6 +61,7 @@ const SELF_SERVICE: &[&str] = &[
     "POST /api/v1/authz/authorize/batch",
     "POST /api/v1/authz/explain",
     "POST /api/v1/authz/permissions",
+    "POST /api/v1/authz/search/resources",
     "POST /api/v1/mfa/backup-codes",
     "POST /api/v1/mfa/backup-codes/verify",
     "POST /api/v1/mfa/totp/enroll",

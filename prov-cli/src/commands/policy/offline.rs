@@ -93,7 +93,7 @@ fn claims(question: &Question) -> Claims {
 }
 
 /// What is wrong, field by field.
-fn refused(what: &str, error: &prov_core::Error) -> Failure {
+pub(super) fn refused(what: &str, error: &prov_core::Error) -> Failure {
     let fields =
         error.fields().iter().map(|field| format!("\n      {}: {}", field.field, field.message));
     Failure::Failed(format!("{what}: {}{}", error.public_detail(), fields.collect::<String>()))
