@@ -4,14 +4,18 @@ mod decisions;
 mod documents;
 mod entities;
 mod entity_documents;
+mod grants;
 mod lifecycle;
 mod policies;
 mod search;
+mod table;
 
 use std::sync::Arc;
 
+pub use grants::{grant_router, grant_routes};
 use http::Method;
 use prov_http::Route;
+pub use table::{table_router, table_routes};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

@@ -6,6 +6,7 @@ mod entities;
 mod evaluate;
 #[cfg(feature = "fast")]
 mod fast;
+mod granted;
 mod held;
 mod index;
 mod live;

@@ -91,6 +91,16 @@ pub const SOLVER_ABSENT: Code =
 pub const SOLVER_UNUSABLE: Code =
     Code::new("authz.solver_unusable", Kind::InvalidRequest, "the SMT solver is of no use");
 
+/// A grant of more than whoever grants may do, or of what only an administrator of grants gives.
+pub const GRANT_BEYOND_OWN: Code =
+    Code::new("authz.grant_beyond_own", Kind::Denied, "nobody grants beyond what they hold");
+/// As many grants as there may be are in force.
+pub const GRANTS_FULL: Code = Code::new(
+    "authz.grants_full",
+    Kind::Conflict,
+    "10,000 grants are in force; revoke some, or write a policy",
+);
+
 /// Every code of this crate.
 pub const ALL: &[Code] = &[
     ACCESS_DENIED,
@@ -100,6 +110,8 @@ pub const ALL: &[Code] = &[
     POLICIES_BUILT_IN,
     PRINCIPALS_UNKNOWN,
     PRINCIPALS_UNLISTED,
+    GRANT_BEYOND_OWN,
+    GRANTS_FULL,
     ENTITY_IN_DIRECTORY,
     ENTITY_UNKNOWN,
     SOLVER_ABSENT,

@@ -27,6 +27,7 @@
 //! * A policy set is replaced as a whole and only by a valid one: [`CedarEngine::reload_from`],
 //!   [`PolicyReloader`] (with its audit event), and with the feature `watch` a watcher of the
 //!   directory.
+//! * [`Grants`] gives somebody a permission for a time, by a template of the policy set.
 //! * [`AuthzLayer`] decides every request of a tower service; [`DecisionService`] answers questions;
 //!   with the feature `axum`, [`api`] is its HTTP API. [`authzen`] answers in the words of the
 //!   `AuthZEN` standard.
@@ -52,6 +53,7 @@ mod delegation;
 mod engine;
 mod entities;
 mod explain;
+mod grants;
 mod history;
 mod load;
 mod matrix;
@@ -80,6 +82,7 @@ pub use entities::{
     Contradiction, EntitiesPage, EntitiesSnapshot, Inventory, InventoryPolicy, Origin, StoredEntity,
 };
 pub use explain::{Explanation, Lever, PartNote, PolicyNote, PolicyOutcome, Remedy};
+pub use grants::{Grant, GrantId, GrantPage, Grants, NewGrant};
 pub use history::{
     ChangedPolicy, HistoryPage, KeptFile, KeptSet, PolicyDiff, PolicyHistory, SetOrigin,
 };

@@ -10,6 +10,7 @@ mod networks;
 mod parse;
 mod probe;
 mod schema;
+mod templates;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub(crate) use parse::parsed_policies;
 pub(crate) use schema::{
     ActionFacts, Attribute, AttributeKind, PrincipalTypes, SchemaFacts, TypeFacts,
 };
+pub(crate) use templates::PolicyTemplate;
 
 /// What is to be said of a set of files: for `prov policy validate`, without a server.
 #[derive(Debug, Clone)]

@@ -65,6 +65,8 @@ pub fn route_list() -> Vec<Route> {
     routes.extend(prov_mfa::api::routes());
     routes.extend(prov_authz::api::routes());
     routes.extend(prov_authz::authzen::routes());
+    routes.extend(prov_authz::api::grant_routes());
+    routes.extend(prov_authz::api::table_routes());
     routes.extend(prov_audit::api::routes());
     routes.extend(prov_kms::api::routes());
     routes.extend(prov_secrets::api::routes());
@@ -94,6 +96,8 @@ fn merged(services: Services, probes: Probes) -> OpenApiRouter {
         .merge(prov_mfa::api::router(services.mfa))
         .merge(prov_authz::api::router(services.decisions))
         .merge(prov_authz::authzen::router(services.authzen))
+        .merge(prov_authz::api::grant_router(services.grants))
+        .merge(prov_authz::api::table_router(&route_list()))
         .merge(prov_audit::api::router(services.audit))
         .merge(prov_kms::api::router(services.kms))
         .merge(prov_secrets::api::router(services.secrets))

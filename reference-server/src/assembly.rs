@@ -12,7 +12,7 @@ use prov_audit::api::ApiState;
 use prov_audit::{AuditLayer, Log};
 use prov_auth::{AuthService, RateLimitLayer, Revocations, SigningKeys};
 use prov_authz::authzen::AuthzenService;
-use prov_authz::{AuthzLayer, CedarEngine, DecisionService, PolicyReloader};
+use prov_authz::{AuthzLayer, CedarEngine, DecisionService, Grants, Inventory, PolicyReloader};
 use prov_core::audit::{Action, Event, Outcome, Recorder};
 use prov_core::{Clock, Error, HealthCheck, Result, SecurityContext, SystemClock, codes};
 use prov_http::{IdempotencyLayer, IdempotencyOptions, TrustedProxies};
@@ -53,6 +53,7 @@ pub(crate) struct Services {
     pub(crate) mfa: Arc<MfaService>,
     pub(crate) decisions: Arc<DecisionService>,
     pub(crate) authzen: Arc<AuthzenService>,
+    pub(crate) grants: Arc<Grants>,
     pub(crate) audit: ApiState,
     pub(crate) kms: Arc<Kms>,
     pub(crate) secrets: SecretsState,
@@ -74,6 +75,8 @@ impl Assembly {
         let kms = kms(&storage, &recorder, &clock).await?;
         let identity = identity::open(config, &storage.store, &recorder, &clock).await?;
         let policies = policies::open(config, &identity, &storage, &clock, &mut background).await?;
+        let grants =
+            policies::grants(&policies, &identity.auth, &storage, &clock, &mut background).await?;
         let secrets =
             secrets::open(config, &storage.store, &recorder, &clock, &mut background).await?;
         identity.look_after(&mut background);
@@ -82,19 +85,12 @@ impl Assembly {
         background.look_after(&storage.log);
 
         let metrics = policies.metrics(&clock);
-        let checks: Vec<Arc<dyn HealthCheck>> = vec![
-            Arc::<dyn Database>::clone(&storage.database),
-            Arc::<Log>::clone(&storage.log),
-            Arc::<Kms>::clone(&kms),
-            Arc::<SigningKeys>::clone(&identity.keys),
-            Arc::<Revocations>::clone(&identity.revocations),
-            Arc::<CedarEngine>::clone(&policies.engine),
-            policies.inventory,
-        ];
+        let checks = checks(&storage, &kms, &identity, &policies);
         let audit = ApiState::new(Arc::clone(&storage.log), Arc::clone(&clock));
         let services = Services {
             auth: Arc::clone(&identity.auth),
             mfa: Arc::clone(&identity.mfa),
+            grants,
             authzen: policies::authzen(config, &policies.decisions)?,
             decisions: policies.decisions,
             audit: audit.clone(),
@@ -170,6 +166,24 @@ impl Assembly {
         self.database.close().await;
         recorded.and(closed)
     }
+}
+
+/// Whom readiness asks.
+fn checks(
+    storage: &storage::Storage,
+    kms: &Arc<Kms>,
+    identity: &identity::Identity,
+    policies: &policies::Policies,
+) -> Vec<Arc<dyn HealthCheck>> {
+    vec![
+        Arc::<dyn Database>::clone(&storage.database),
+        Arc::<Log>::clone(&storage.log),
+        Arc::<Kms>::clone(kms),
+        Arc::<SigningKeys>::clone(&identity.keys),
+        Arc::<Revocations>::clone(&identity.revocations),
+        Arc::<CedarEngine>::clone(&policies.engine),
+        Arc::<Inventory>::clone(&policies.inventory),
+    ]
 }
 
 async fn kms(

@@ -8,6 +8,7 @@ use cedar_policy::{Authorizer, Context, Request};
 use prov_core::{ManualClock, Principal, PrincipalKind, Role};
 
 use super::evaluate::{OnError, evaluate};
+use super::granted::Granted;
 use super::held::hold;
 use super::live::Live;
 use super::prepare::{Prepared, prepare};
@@ -75,12 +76,11 @@ impl World {
         let options = CedarOptions::default();
         let compiled = compile(files.clone(), &options).unwrap();
         let now = "2026-03-02T12:00:00Z".parse().unwrap();
+        let set: Arc<_> = Snapshot::new(compiled, now, PolicySource::BuiltIn, None).unwrap().into();
+        let granted = Arc::new(Granted::of(&set.compiled, Arc::new([])));
         Self {
             engine: CedarEngine::from_files(files, clock, options).unwrap(),
-            live: Live {
-                set: Snapshot::new(compiled, now, PolicySource::BuiltIn, None).unwrap().into(),
-                entities: Arc::default(),
-            },
+            live: Live { set, entities: Arc::default(), granted },
             authorizer: Authorizer::new(),
         }
     }

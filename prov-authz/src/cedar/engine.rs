@@ -7,10 +7,12 @@ use std::sync::atomic::Ordering;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use prov_core::{Clock, Error, Health, HealthCheck, Result};
+use prov_core::{Clock, Error, Health, HealthCheck, Result, Timestamp, codes};
 
 use super::context_of;
+use super::entities::check_id;
 use super::evaluate::Evaluated;
+use super::granted::Granted;
 use super::held::hold;
 use super::live::{Live, unfit, with_directory};
 use super::prepare::prepare;
@@ -20,12 +22,12 @@ use crate::anatomy::Sources;
 use crate::entities::{Change, Drafts, Origin};
 use crate::explain::{Explanation, Grounds, explain};
 use crate::load::{
-    Compiled, Compiler, ENTITIES_FILE, Provenance, SchemaFacts, findings_of_draft, first_address,
-    refusal,
+    Compiled, Compiler, ENTITIES_FILE, PolicyTemplate, Provenance, SchemaFacts, findings_of_draft,
+    first_address, refusal,
 };
 use crate::{
     AccessRequest, CedarOptions, Decision, DecisionId, DecisionIds, EntitiesSnapshot, Finding,
-    PolicyEngine, PolicyFiles, PolicyInfo, Revision, SourceFile,
+    Grant, PolicyEngine, PolicyFiles, PolicyInfo, Revision, SourceFile,
 };
 
 /// Decides by Cedar policies.
@@ -57,7 +59,11 @@ pub struct Candidate(Snapshot);
 
 /// A candidate that is asked and decides nothing.
 #[derive(Debug)]
-pub(crate) struct Trial(Arc<Snapshot>);
+pub(crate) struct Trial {
+    set: Arc<Snapshot>,
+    /// The grants in force, over the templates of the candidate: made anew when others are.
+    granted: ArcSwap<Granted>,
+}
 
 impl Candidate {
     /// Its revision.
@@ -77,7 +83,8 @@ impl Candidate {
     }
 
     pub(crate) fn on_trial(self) -> Trial {
-        Trial(Arc::new(self.0))
+        let granted = Granted::of(&self.0.compiled, Arc::new([]));
+        Trial { set: Arc::new(self.0), granted: ArcSwap::from_pointee(granted) }
     }
 
     pub(crate) const fn provenance_mut(&mut self) -> &mut Provenance {
@@ -141,7 +148,8 @@ impl CedarEngine {
         let entities = with_directory(&EntitiesSnapshot::default(), &set)
             .map_err(|error| refusal(&of_entities(&error)))?;
         let set = Arc::new(Snapshot::new(set, clock.now(), source, None)?);
-        let live = Live { set, entities: Arc::new(entities) };
+        let granted = Arc::new(Granted::of(&set.compiled, Arc::new([])));
+        let live = Live { set, entities: Arc::new(entities), granted };
         Ok(Self {
             live: ArcSwap::from_pointee(live),
             changing: Mutex::new(()),
@@ -221,11 +229,68 @@ impl CedarEngine {
             }
         };
         let revision = candidate.revision().clone();
-        self.live.store(Arc::new(Live { set: Arc::new(candidate.0), entities }));
+        let grants = Arc::clone(&before.granted.grants);
+        let granted = Arc::new(Granted::of(&candidate.0.compiled, grants));
+        self.live.store(Arc::new(Live { set: Arc::new(candidate.0), entities, granted }));
         drop(changing);
         *last_failure = None;
         self.counters.reloads.fetch_add(1, Ordering::Relaxed);
         revision
+    }
+
+    /// Puts these grants in force, and no others; whoever decides sees them before this returns.
+    pub(crate) fn set_grants(&self, grants: Vec<Grant>) {
+        let _changing = self.changing.lock();
+        let before = self.live.load();
+        let granted = Arc::new(Granted::of(&before.set.compiled, grants.into()));
+        let (set, entities) = (Arc::clone(&before.set), Arc::clone(&before.entities));
+        self.live.store(Arc::new(Live { set, entities, granted }));
+    }
+
+    /// The grants in force.
+    #[must_use]
+    pub fn grants(&self) -> Arc<[Grant]> {
+        Arc::clone(&self.live.load().granted.grants)
+    }
+
+    /// Whether a grant fits a template in force.
+    pub(crate) fn check_grant(&self, grant: &Grant) -> Result<()> {
+        let live = self.live.load();
+        let template = live.compiled.templates.get(&grant.template).ok_or_else(|| {
+            Error::new(codes::INVALID_REQUEST).field("template", "there is no template of this id")
+        })?;
+        let (principal, resource) = (grant.principal.as_ref(), grant.resource.as_ref());
+        for (field, entity) in [("principal.id", principal), ("resource.id", resource)] {
+            entity.map_or(Ok(()), |entity| check_id(field, &entity.id))?;
+        }
+        let kinds = ["User", "Team", "Role"];
+        if principal.is_some_and(|principal| !kinds.contains(&principal.kind.as_ref())) {
+            let message = "a `User`, a `Team` or a `Role`";
+            return Err(Error::new(codes::INVALID_REQUEST).field("principal.type", message));
+        }
+        template.filled(&live.compiled.facts, grant.id.as_str(), principal, resource).map(drop)
+    }
+
+    /// A template in force, and the actions it is about on resources of a type.
+    pub(crate) fn actions_of_template(
+        &self,
+        id: &str,
+        kind: &str,
+    ) -> Option<(Arc<PolicyTemplate>, Vec<String>)> {
+        let template = self.live.load().compiled.templates.get(id).cloned()?;
+        let mut actions = self.actions_on(kind);
+        actions.retain(|name| template.actions.as_ref().is_none_or(|named| named.contains(name)));
+        // A group of actions stands for what is in it, which nobody worked out here.
+        let all_known = template.actions.as_ref().is_none_or(|named| named.len() == actions.len());
+        if !all_known {
+            actions.clear();
+        }
+        Some((template, actions))
+    }
+
+    /// What the policies by themselves say, uncounted: nobody passes on what was granted to them.
+    pub(crate) fn decide_without_grants(&self, asked: &AccessRequest<'_>) -> Decision {
+        self.decide_at(&self.live.load(), asked, None)
     }
 
     /// What is known of resources and groups.
@@ -288,8 +353,8 @@ impl CedarEngine {
         let _changing = self.changing.lock();
         let before = self.live.load();
         let (entities, result) = change(&before.compiled.facts, &before.entities)?;
-        let (set, entities) = (Arc::clone(&before.set), Arc::new(entities));
-        self.live.store(Arc::new(Live { set, entities }));
+        let (set, granted) = (Arc::clone(&before.set), Arc::clone(&before.granted));
+        self.live.store(Arc::new(Live { set, entities: Arc::new(entities), granted }));
         Ok(result)
     }
 
@@ -373,9 +438,14 @@ impl CedarEngine {
         let resource = live.resolve(request.resource, &self.options)?;
         let request = &AccessRequest { resource: &resource, ..*request };
         let prepared = prepare(&live, &hold(&live, request)?)?;
+        let compiled = &live.compiled;
+        let granted = live.granted.beside(compiled, self.grants_at(request));
+        let (policies, documents) = granted
+            .as_ref()
+            .map_or((&compiled.policies, &compiled.documents), |(set, known)| (set, known));
         let grounds = Grounds {
-            policies: &live.compiled.policies,
-            sources: Sources(&live.compiled.documents),
+            policies,
+            sources: Sources(documents),
             request: &prepared.request,
             entities: &prepared.entities,
             corporate: first_address(&self.options),
@@ -425,11 +495,18 @@ impl CedarEngine {
         &self.options
     }
 
-    /// Decides by the policies of a candidate, which is not in force, and by the entities that are
-    /// known now; uncounted.
+    /// Decides by the policies of a candidate, which is not in force, and by the entities and grants
+    /// that are known now; uncounted.
     pub(crate) fn decide_with(&self, trial: &Trial, asked: &AccessRequest<'_>) -> Decision {
-        let (set, entities) = (Arc::clone(&trial.0), self.entities());
-        self.decide_by(&Live { set, entities }, asked)
+        let live = self.live.load();
+        let mut granted = trial.granted.load_full();
+        if !Arc::ptr_eq(&granted.grants, &live.granted.grants) {
+            let grants = Arc::clone(&live.granted.grants);
+            granted = Arc::new(Granted::of(&trial.set.compiled, grants));
+            trial.granted.store(Arc::clone(&granted));
+        }
+        let (set, entities) = (Arc::clone(&trial.set), Arc::clone(&live.entities));
+        self.decide_by(&Live { set, entities, granted }, asked)
     }
 
     /// Decides as [`decide`](PolicyEngine::decide) does, uncounted.
@@ -439,11 +516,25 @@ impl CedarEngine {
 
     /// Decides by this snapshot, uncounted.
     pub(super) fn decide_by(&self, live: &Live, asked: &AccessRequest<'_>) -> Decision {
+        self.decide_at(live, asked, Some(self.grants_at(asked)))
+    }
+
+    /// Whatever moment is asked about, a grant that has ended has ended.
+    fn grants_at(&self, asked: &AccessRequest<'_>) -> Timestamp {
+        asked.circumstances.time.max(self.clock.now())
+    }
+
+    fn decide_at(
+        &self,
+        live: &Live,
+        asked: &AccessRequest<'_>,
+        grants_at: Option<Timestamp>,
+    ) -> Decision {
         let id = self.ids.next(asked.circumstances.time);
         let revision = live.compiled.revision.clone();
         let evaluated = live.resolve(asked.resource, &self.options).and_then(|resource| {
             let held = hold(live, &AccessRequest { resource: &resource, ..*asked })?;
-            live.evaluate(&held, &live.candidates(&held))
+            live.evaluate_all(&held, grants_at)
         });
         let decision = match evaluated {
             Ok(Evaluated { allowed, policies, errors }) => {

@@ -23,6 +23,28 @@ pub(super) struct Evaluated {
     pub(super) errors: Vec<PolicyError>,
 }
 
+impl Evaluated {
+    /// What two sets of policies say as one: a forbid of either denies, and so does an error; else a
+    /// permit of either allows.
+    pub(super) fn and(self, other: Self) -> Self {
+        let forbids = |one: &Self| !one.allowed && !one.policies.is_empty();
+        let (of_self, of_other) = match (forbids(&self), forbids(&other)) {
+            (true, false) => (true, false),
+            (false, true) => (false, true),
+            (true, true) | (false, false) => (true, true),
+        };
+        let is_forbidden = forbids(&self) || forbids(&other);
+        let allowed = !is_forbidden && (self.allowed || other.allowed);
+        let mut policies = Vec::new();
+        policies.extend(self.policies.into_iter().filter(|_| of_self));
+        policies.extend(other.policies.into_iter().filter(|_| of_other));
+        policies.sort_unstable();
+        let mut errors = self.errors;
+        errors.extend(other.errors);
+        Self { allowed, policies, errors }
+    }
+}
+
 /// A policy that could not be evaluated.
 #[derive(Debug)]
 pub(super) struct PolicyError {

@@ -6,9 +6,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use cedar_policy::{Entity, EntityUid};
-use prov_core::{Error, Result, codes};
+use prov_core::{Error, Result, Timestamp, codes};
 use serde_json::Value;
 
+use super::evaluate::Evaluated;
+use super::granted::Granted;
 use super::held::Held;
 use super::name::{Closure, Name};
 use super::resource::{known_entity, stated_parents};
@@ -25,6 +27,7 @@ const MOST_FOLLOWED: usize = 1024;
 pub(super) struct Live {
     pub(super) set: Arc<Snapshot>,
     pub(super) entities: Arc<EntitiesSnapshot>,
+    pub(super) granted: Arc<Granted>,
 }
 
 /// Most of what is asked of both is asked of the policies.
@@ -37,6 +40,21 @@ impl Deref for Live {
 }
 
 impl Live {
+    /// What the policies and, if they count, the grants that have not ended by now say of a request.
+    pub(super) fn evaluate_all(
+        &self,
+        held: &Held<'_>,
+        grants_at: Option<Timestamp>,
+    ) -> Result<Evaluated> {
+        let own = self.evaluate(held, &self.candidates(held))?;
+        let Some(now) = grants_at else { return Ok(own) };
+        let granted = self.granted.evaluate(&self.set, held, now)?;
+        Ok(match granted {
+            Some(granted) => own.and(granted),
+            None => own,
+        })
+    }
+
     /// The resource to decide about.
     pub(super) fn resolve<'r>(
         &self,

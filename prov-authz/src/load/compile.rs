@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::compiler::Compiler;
 use super::files::PolicyFiles;
+use super::templates::Templates;
 use super::{CedarOptions, Finding, SchemaFacts, SourceFile};
 use crate::Revision;
 use crate::entities::EntityFact;
@@ -18,6 +19,8 @@ pub(crate) struct Compiled {
     pub(crate) facts: Arc<SchemaFacts>,
     pub(crate) policies: PolicySet,
     pub(crate) documents: BTreeMap<String, Arc<PolicyInfo>>,
+    /// What grants fill.
+    pub(crate) templates: Templates,
     /// The files as they were read, before the options went into them.
     pub(crate) files: Arc<PolicyFiles>,
     /// The options that went into it.

@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 
 use super::compile::{Compiled, Provenance};
 use super::digest::{self, Digest, Lengths};
-use super::parse::{ParsedFile, ParsedPolicy};
+use super::parse::{ParsedFile, ParsedPolicy, Statement};
+use super::templates::Templates;
 use super::{
     CedarOptions, Finding, PolicyFiles, PolicyInfo, SchemaFacts, Severity, SourceFile, networks,
     probe,
@@ -83,7 +84,7 @@ impl Compiler {
         {
             findings.push(finding);
         }
-        let (policies, documents) = assemble(&sources, &mut findings);
+        let Assembled { policies, documents, templates } = assemble(&sources, &mut findings);
         for finding in known.validate(schema, &facts, &sources) {
             let list = match finding.severity {
                 Severity::Error => &mut findings,
@@ -108,6 +109,7 @@ impl Compiler {
             facts,
             policies,
             documents,
+            templates,
             files,
             options,
             revision,
@@ -238,34 +240,54 @@ impl Known {
     }
 }
 
-/// One set of all policies; an id that stands twice is refused where it stands again.
-fn assemble(
-    sources: &[Source],
-    findings: &mut Vec<Finding>,
-) -> (PolicySet, BTreeMap<String, Arc<PolicyInfo>>) {
-    let mut set = PolicySet::new();
-    let mut documents: BTreeMap<String, Arc<PolicyInfo>> = BTreeMap::new();
+/// What decides, and what grants fill.
+#[derive(Default)]
+struct Assembled {
+    policies: PolicySet,
+    documents: BTreeMap<String, Arc<PolicyInfo>>,
+    templates: Templates,
+}
+
+impl Assembled {
+    /// What has this id.
+    fn named(&self, id: &str) -> Option<&PolicyInfo> {
+        let template = || self.templates.get(id).map(|template| &template.document);
+        self.documents.get(id).or_else(template).map(AsRef::as_ref)
+    }
+}
+
+/// One set of all policies and templates; an id that stands twice is refused where it stands again.
+fn assemble(sources: &[Source], findings: &mut Vec<Finding>) -> Assembled {
+    let mut all = Assembled::default();
     for source in sources {
         findings.extend(source.parsed.findings.iter().cloned());
-        for ParsedPolicy { policy, document, place, .. } in &source.parsed.policies {
+        for ParsedPolicy { statement, document, place, .. } in &source.parsed.policies {
             let wrong = |message: String, remedy: &str| {
                 Finding::file(&source.file.name, message, remedy)
                     .at(&source.file.text, place.start)
                     .in_policy(&document.id)
             };
-            if let Some(first) = documents.get(&document.id) {
+            if let Some(first) = all.named(&document.id) {
                 let message = format!("the id stands at {}:{} already", first.file, first.line);
                 findings.push(wrong(message, "give each policy an id of its own"));
                 continue;
             }
-            // The id is new, which is the only thing `add` could refuse.
-            if let Err(error) = set.add(policy.clone()) {
-                findings.push(wrong(error.to_string(), ""));
+            let id = document.id.clone();
+            match statement {
+                Statement::Policy(policy) => {
+                    // The id is new, which is the only thing `add` could refuse.
+                    if let Err(error) = all.policies.add(policy.clone()) {
+                        findings.push(wrong(error.to_string(), ""));
+                    }
+                    all.documents.insert(id, Arc::clone(document));
+                }
+                Statement::Template(_, template) => {
+                    all.templates.insert(id, Arc::clone(template));
+                }
             }
-            documents.insert(document.id.clone(), Arc::clone(document));
         }
     }
-    (set, documents)
+    all
 }
 
 /// What Cedar's validator says of each of these policies. Of those that share an id only the first is
@@ -276,7 +298,7 @@ fn judge<'p>(
 ) -> Vec<(&'p ParsedPolicy, Arc<[Said]>)> {
     let mut set = PolicySet::new();
     let first: Vec<_> =
-        policies.iter().filter(|parsed| set.add(parsed.policy.clone()).is_ok()).collect();
+        policies.iter().filter(|parsed| parsed.statement.is_added_to(&mut set)).collect();
     let result = facts.validator.validate(&set, ValidationMode::Strict);
     let mut said: HashMap<String, Vec<Said>> = HashMap::new();
     let mut say = |of: &PolicyId, severity, diagnostic: &dyn Diagnostic| {

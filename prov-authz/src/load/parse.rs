@@ -4,9 +4,10 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Template};
 
 use super::digest::{self, Digest};
+use super::templates::PolicyTemplate;
 use super::{Finding, PolicyFiles, PolicyInfo, SourceFile, nesting};
 
 /// A parsed file and what is wrong with it by itself.
@@ -16,15 +17,34 @@ pub(super) struct ParsedFile {
     pub(super) findings: Vec<Finding>,
 }
 
-/// A policy under its own id.
+/// A policy or a template of policies under its own id.
 #[derive(Debug)]
 pub(super) struct ParsedPolicy {
-    pub(super) policy: Policy,
+    pub(super) statement: Statement,
     pub(super) document: Arc<PolicyInfo>,
     /// Of its text: what it says depends on nothing else.
     pub(super) digest: Digest,
     /// Where its text stands in the file, in bytes.
     pub(super) place: Range<usize>,
+}
+
+/// What stands in a file.
+#[derive(Debug)]
+pub(super) enum Statement {
+    /// Decides.
+    Policy(Policy),
+    /// Decides nothing until a grant fills it.
+    Template(Template, Arc<PolicyTemplate>),
+}
+
+impl Statement {
+    /// Adds it to a set, unless its id is taken there.
+    pub(super) fn is_added_to(&self, set: &mut PolicySet) -> bool {
+        match self {
+            Self::Policy(policy) => set.add(policy.clone()).is_ok(),
+            Self::Template(template, _) => set.add_template(template.clone()).is_ok(),
+        }
+    }
 }
 
 impl ParsedFile {
@@ -41,18 +61,16 @@ impl ParsedFile {
             }
         };
         let mut read = Self::default();
-        if parsed.num_of_templates() > 0 {
-            let message = "the file has a template (`?principal` or `?resource`)";
-            read.findings.push(Finding::file(&file.name, message, "write the policy out"));
-        }
-        if parsed.num_of_policies() == 0 {
+        if parsed.num_of_policies() + parsed.num_of_templates() == 0 {
             let message = "the file has no policy";
             let remedy = "delete the file if that is meant";
             read.findings.push(Finding::file(&file.name, message, remedy));
         }
-        for policy in parsed.policies() {
-            match describe(file, policy) {
-                Ok(policy) => read.policies.push(policy),
+        let policies = parsed.policies().map(|policy| of_policy(file, policy));
+        let templates = parsed.templates().map(|template| of_template(file, template));
+        for parsed in policies.chain(templates) {
+            match parsed {
+                Ok(parsed) => read.policies.push(parsed),
                 Err(finding) => read.findings.push(finding),
             }
         }
@@ -62,45 +80,71 @@ impl ParsedFile {
     }
 }
 
-/// The policy under its own id, as people see it; refused without an id and a description.
-fn describe(file: &SourceFile, policy: &Policy) -> Result<ParsedPolicy, Finding> {
+fn of_policy(file: &SourceFile, policy: &Policy) -> Result<ParsedPolicy, Finding> {
     let place = policy.as_ref().loc().map_or(0..0, |loc| loc.start()..loc.end());
+    let annotation = |name: &str| policy.annotation(name);
+    let document = describe(file, &place, annotation, policy.effect(), || policy.to_string())?;
+    let statement = Statement::Policy(policy.new_id(PolicyId::new(&document.id)));
+    Ok(ParsedPolicy::new(statement, document.into(), place))
+}
+
+fn of_template(file: &SourceFile, template: &Template) -> Result<ParsedPolicy, Finding> {
+    let place = template.as_ref().loc().map_or(0..0, |loc| loc.start()..loc.end());
+    let annotation = |name: &str| template.annotation(name);
+    let document = describe(file, &place, annotation, template.effect(), || template.to_string())?;
+    let document = Arc::new(document);
+    let template = template.new_id(PolicyId::new(&document.id));
+    let read = PolicyTemplate::read(&template, Arc::clone(&document)).map_err(|finding| {
+        Finding { file: file.name.clone(), ..finding }
+            .at(&file.text, place.start)
+            .in_policy(&document.id)
+    })?;
+    Ok(ParsedPolicy::new(Statement::Template(template, read.into()), document, place))
+}
+
+impl ParsedPolicy {
+    fn new(statement: Statement, document: Arc<PolicyInfo>, place: Range<usize>) -> Self {
+        Self { statement, digest: digest::of(&[&document.text]), document, place }
+    }
+}
+
+/// The policy as people see it; refused without an id and a description.
+fn describe<'p>(
+    file: &SourceFile,
+    place: &Range<usize>,
+    annotation: impl Fn(&str) -> Option<&'p str>,
+    effect: Effect,
+    unplaced: impl FnOnce() -> String,
+) -> Result<PolicyInfo, Finding> {
     let wrong = |message: String, remedy: &str| {
         Finding::file(&file.name, message, remedy).at(&file.text, place.start)
     };
-    let Some(id) = policy.annotation("id").filter(|id| !id.is_empty()) else {
+    let Some(id) = annotation("id").filter(|id| !id.is_empty()) else {
         return Err(wrong("a policy has no id".into(), "write `@id(\"…\")` before it"));
     };
     if id.len() > 128 || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/".contains(&b)) {
         let message = format!("`{}` can't be an id", id.escape_debug());
         return Err(wrong(message, "take at most 128 letters, digits and `-_.:/`"));
     }
-    let Some(description) = policy.annotation("description").filter(|text| !text.is_empty()) else {
+    let Some(description) = annotation("description").filter(|text| !text.is_empty()) else {
         let remedy = "write `@description(\"…\")` before it";
         return Err(wrong("the policy has no description".into(), remedy).in_policy(id));
     };
     let text = file.text.get(place.clone()).filter(|text| !text.is_empty());
-    let text = text.map_or_else(|| policy.to_string(), str::to_owned);
-    let document = PolicyInfo {
+    Ok(PolicyInfo {
         id: id.to_owned(),
         description: description.to_owned(),
-        effect: match policy.effect() {
+        effect: match effect {
             Effect::Permit => "permit",
             Effect::Forbid => "forbid",
         },
         file: file.name.clone(),
         line: wrong(String::new(), "").line,
-        text,
-    };
-    Ok(ParsedPolicy {
-        policy: policy.new_id(PolicyId::new(id)),
-        digest: digest::of(&[&document.text]),
-        document: Arc::new(document),
-        place,
+        text: text.map_or_else(unplaced, str::to_owned),
     })
 }
 
-/// The policies of every file that parses, in the order of files.
+/// The policies and templates of every file that parses, in the order of files.
 pub(crate) fn parsed_policies(files: &PolicyFiles) -> Vec<PolicyInfo> {
     let parsed = files.policies.iter().map(ParsedFile::read);
     let policies = parsed.flat_map(|file| file.policies);

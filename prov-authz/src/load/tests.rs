@@ -46,6 +46,30 @@ fn only_what_changed_is_validated_again() {
 }
 
 #[test]
+fn a_template_is_validated_once_and_is_part_of_the_revision() {
+    let compiler = Compiler::default();
+    let mut files = many(1, 1);
+    let plain = load(&compiler, &files).unwrap();
+    let judged = compiler.judged();
+    let head = "@id(\"t\") @description(\"d\") permit (principal == ?principal, action, resource)";
+    let text = format!("{head} when {{ context.mfa_verified }};");
+    files.policies.push(SourceFile::new("zz.cedar", text));
+    let with_template = load(&compiler, &files).unwrap();
+    assert_ne!(with_template, plain);
+    assert_eq!(load(&compiler, &files).unwrap(), with_template);
+    assert_eq!(compiler.judged(), judged + 1);
+    change(&mut files, "zz.cedar", "mfa_verified", "mfa_verfied");
+    let found = load(&compiler, &files).unwrap_err();
+    assert_eq!((found[0].file.as_str(), found[0].line), ("zz.cedar", 1), "{found:?}");
+    assert_eq!(found[0].policy.as_deref(), Some("t"));
+    assert_eq!(load(&compiler, &files).unwrap_err(), found, "the second time");
+    change(&mut files, "zz.cedar", "mfa_verfied", "mfa_verified");
+    change(&mut files, "zz.cedar", "@id(\"t\")", "@id(\"p0-0\")");
+    let found = load(&compiler, &files).unwrap_err();
+    assert!(found[0].message.contains("stands at z0.cedar:1"), "{found:?}");
+}
+
+#[test]
 fn a_bad_policy_in_a_changed_file_is_found_as_if_nothing_were_remembered() {
     let compiler = Compiler::default();
     let mut files = many(10, 10);

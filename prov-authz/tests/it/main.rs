@@ -8,6 +8,7 @@ mod authzen;
 mod delegation;
 mod explaining;
 mod fail_closed;
+mod grants;
 mod inventory;
 mod known_resources;
 mod layer;

@@ -3,6 +3,7 @@
 mod bundle;
 mod entities;
 mod explain;
+mod grant;
 mod lifecycle;
 mod matrix;
 mod offline;
@@ -66,6 +67,11 @@ pub(crate) enum Policy {
     /// Who may do what to which resource, by a folder of policies; and what another folder changes
     #[command(after_help = matrix::EXAMPLE)]
     Matrix(matrix::Matrix),
+    /// Permissions given for a time
+    #[command(subcommand)]
+    Grant(grant::Grant),
+    /// Who may use each route of the server, as an auditor reads it
+    Routes,
     /// Load the policies again
     Reload,
     /// How many decisions, which policies, since when
@@ -218,6 +224,11 @@ impl Policy {
             Self::What(what) => return what.run(session),
             Self::Who(who) => return who.run(session),
             Self::Entities(entities) => return entities.run(session),
+            Self::Grant(grant) => return grant.run(session),
+            Self::Routes => {
+                let answer = client.get("/api/v1/authz/routes")?;
+                return session.show(&answer, &["method", "path", "access", "action", "resource"]);
+            }
             Self::Reload => client.post("/api/v1/authz/policies/reload", &json!({}))?,
             Self::Stats => client.get("/api/v1/authz/stats")?,
             Self::History { part } => return lifecycle::history(session, &part),
@@ -312,8 +323,8 @@ fn scalar(text: &str) -> Value {
 }
 
 fn entity(text: &str) -> Outcome<(String, String)> {
-    let (kind, id) = text.split_once("::").ok_or_else(|| {
-        Failure::Usage(format!("`--parent {text}`: write `Environment::production`"))
-    })?;
+    let (kind, id) = text
+        .split_once("::")
+        .ok_or_else(|| Failure::Usage(format!("`{text}`: write `Environment::production`")))?;
     Ok((kind.to_owned(), id.trim_matches('"').to_owned()))
 }

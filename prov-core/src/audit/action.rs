@@ -131,6 +131,9 @@ actions! {
     AUTHZ_POLICY_SIMULATE = "authz.policy.simulate", "Recorded decisions were made again by a draft.";
     AUTHZ_POLICY_UPLOAD = "authz.policy.upload", "A policy set was uploaded and put in force, or refused.";
     AUTHZ_POLICY_RELOAD = "authz.policy.reload", "A policy set was loaded, or refused and the old one kept.";
+    AUTHZ_GRANT_CREATE = "authz.grant.create", "A permission was granted until a time, or was refused to be.";
+    AUTHZ_GRANT_REVOKE = "authz.grant.revoke", "A granted permission was taken back.";
+    AUTHZ_GRANT_EXPIRE = "authz.grant.expire", "A granted permission ended by itself.";
     KMS_KEY_CREATE = "kms.key.create", "A key was created.";
     KMS_KEY_ROTATE = "kms.key.rotate", "A key got a new version.";
     KMS_KEY_DISABLE = "kms.key.disable", "A key was disabled.";

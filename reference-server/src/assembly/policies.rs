@@ -8,9 +8,9 @@ use prov_audit::{Log, Query};
 use prov_auth::{AuthService, User};
 use prov_authz::authzen::{AuthzenOptions, AuthzenService};
 use prov_authz::{
-    CedarEngine, CedarOptions, DecisionService, Inventory, PolicyFeed, PolicyHistory, PolicyLife,
-    PolicyReloader, PrincipalPage, PrincipalSource, RecordedDecision, RecordedDecisions,
-    RecordedPage, ShadowedEngine, TrustRoot, Window,
+    CedarEngine, CedarOptions, DecisionService, Grants, Inventory, PolicyFeed, PolicyHistory,
+    PolicyLife, PolicyReloader, PrincipalPage, PrincipalSource, RecordedDecision,
+    RecordedDecisions, RecordedPage, ShadowedEngine, TrustRoot, Window,
 };
 use prov_core::audit::Recorder;
 use prov_core::{Clock, Kind, Principal, Result};
@@ -103,6 +103,23 @@ fn feed(cedar: &Cedar) -> Option<PolicyFeed> {
         Some(folder) => Some(PolicyFeed::Directory(folder.clone())),
         None => cedar.from_store.then_some(PolicyFeed::Store),
     }
+}
+
+/// Permissions given for a time, and kept up with.
+pub(super) async fn grants(
+    policies: &Policies,
+    auth: &Arc<AuthService>,
+    storage: &Storage,
+    clock: &Arc<dyn Clock>,
+    background: &mut Background,
+) -> Result<Arc<Grants>> {
+    let (engine, store) = (Arc::clone(&policies.engine), Arc::clone(&storage.store));
+    let recorder: Arc<dyn Recorder> = Arc::<Log>::clone(&storage.log);
+    let users = Arc::new(Users(Arc::clone(auth)));
+    let grants = Grants::open(engine, store, recorder, Arc::clone(clock), users).await?;
+    let following = Arc::clone(&grants);
+    background.run("grants", |stop| following.follow(stop));
+    Ok(grants)
 }
 
 /// The same decisions in the words of `AuthZEN`.

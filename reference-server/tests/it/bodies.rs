@@ -142,6 +142,10 @@ fn about_policy_sets() -> Vec<Good> {
     let files = json!([{ "name": "all.cedar", "text": text }]);
     let set = json!({ "policies": files });
     let upload = json!({ "set": { "policies": files, "bundle": "x" }, "reason": "because" });
+    let grant = json!({
+        "template": "none", "principal": { "type": "User", "id": "probe" }, "reason": "because",
+        "resource": { "type": "Server", "id": "db-1" }, "ttl": "8h",
+    });
     let replayed = json!({ "set": set, "from": "24h", "to": "2099-03-02T08:00:00Z", "limit": 10 });
     vec![
         // The policies of this server are built in, and nothing else was ever in force.
@@ -152,6 +156,8 @@ fn about_policy_sets() -> Vec<Good> {
             json!({ "number": 1, "reason": "because" }),
             409,
         ),
+        // They have no templates either.
+        ("POST /api/v1/authz/grants", at("grants"), grant, 400),
         ("POST /api/v1/authz/policies/simulate", at("policies/simulate"), replayed, 200),
         (
             "PUT /api/v1/authz/policies/shadow",
