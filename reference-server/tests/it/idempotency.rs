@@ -205,6 +205,8 @@ const EXECUTED: &[&str] = &[
     "POST /api/v1/authz/explain",
     "POST /api/v1/authz/permissions",
     "POST /api/v1/authz/policies/validate",
+    "POST /api/v1/authz/search/principals",
+    "POST /api/v1/authz/search/resources",
     "POST /api/v1/kms/decrypt",
     "POST /api/v1/kms/encrypt",
     "POST /api/v1/kms/generate-key",

@@ -31,5 +31,6 @@ mod policies;
 mod raw_http;
 mod secrets_in_logs;
 mod server;
+mod terminal;
 mod tools;
 mod two_nodes;
