@@ -1,5 +1,7 @@
 //! Benchmarks of prov. Each program prints a table and, with `--json FILE`, writes the same figures.
 //!
+//! * [`authz`]: what a decision costs, over growing policy sets, beside Cedar as it comes, regorus and a
+//!   program by hand.
 //! * [`chain`]: what each layer adds to a request, and the whole chain, beside the same handler on
 //!   bare axum.
 //! * [`entities`]: what it costs to keep and to search an inventory, beside Cedar's own `Entities`.
@@ -12,6 +14,7 @@
 #![expect(clippy::clone_on_ref_ptr, reason = "wiring reads better with short clones")]
 #![expect(clippy::cast_precision_loss, reason = "figures are rounded to be read")]
 
+pub mod authz;
 pub mod chain;
 pub mod entities;
 pub mod footprint;

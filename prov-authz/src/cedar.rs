@@ -23,6 +23,8 @@ mod status;
 mod corpus_tests;
 #[cfg(test)]
 mod differential_tests;
+#[cfg(test)]
+mod generated_tests;
 
 pub(crate) use context::context_of;
 pub(crate) use engine::Trial;

@@ -8,6 +8,8 @@ use prov_core::audit::DecisionRecord;
 use prov_core::{Result, Timestamp, random};
 use serde::Serialize;
 
+use crate::shards::{SHARDS, Shards};
+
 /// Whether it is allowed, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "an unread decision protects nothing"]
@@ -94,16 +96,18 @@ impl Serialize for DecisionId {
     }
 }
 
-/// Makes [`DecisionId`]s without a system call for each: 40 random bits of this instance and a
-/// counter of 40 bits stand where a ULID has its random part.
+/// Makes [`DecisionId`]s without a system call for each: 40 random bits of this instance, the number
+/// of the thread's counter and that counter, of 36 bits, stand where a ULID has its random part.
 #[derive(Debug)]
 pub struct DecisionIds {
     instance: u128,
-    next: AtomicU64,
+    next: Shards<AtomicU64>,
 }
 
-const COUNTER_BITS: u32 = 40;
+const COUNTER_BITS: u32 = 36;
+const SHARD_BITS: u32 = 4;
 const INSTANCE_BITS: u32 = 40;
+const _: () = assert!(SHARDS == 1 << SHARD_BITS, "each counter has its number");
 
 impl DecisionIds {
     /// A fresh instance.
@@ -112,14 +116,18 @@ impl DecisionIds {
     /// When the operating system gives no randomness.
     pub fn new() -> Result<Self> {
         let random = u64::from_be_bytes(random::bytes()?) >> (u64::BITS - INSTANCE_BITS);
-        Ok(Self { instance: u128::from(random) << COUNTER_BITS, next: AtomicU64::new(0) })
+        let instance = u128::from(random) << (SHARD_BITS + COUNTER_BITS);
+        Ok(Self { instance, next: Shards::new(AtomicU64::default) })
     }
 
     /// The next id, for a decision about this moment.
+    #[must_use]
     pub fn next(&self, moment: Timestamp) -> DecisionId {
         let millis = u64::try_from(moment.as_millisecond()).unwrap_or(0);
-        let counter = self.next.fetch_add(1, Ordering::Relaxed) & ((1 << COUNTER_BITS) - 1);
-        DecisionId(ulid::Ulid::from_parts(millis, self.instance | u128::from(counter)))
+        let (shard, next) = self.next.own();
+        let counter = next.fetch_add(1, Ordering::Relaxed) & ((1 << COUNTER_BITS) - 1);
+        let number = ((shard as u128) << COUNTER_BITS) | u128::from(counter);
+        DecisionId(ulid::Ulid::from_parts(millis, self.instance | number))
     }
 }
 

@@ -66,6 +66,7 @@ mod resource;
 mod search;
 mod service;
 mod shadow;
+mod shards;
 mod source;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -46,7 +46,7 @@ pub(super) struct Arrangement {
 
 /// All of them, in the order of the table.
 pub(super) fn all(house: &House, in_flight: usize) -> Result<Vec<Arrangement>, Failure> {
-    use Decision::{Anew, Remembered};
+    use Decision::{Deployment, OwnApi};
     use Token::{Fresh, Known};
     let line = |name, token, in_flight, service| Arrangement {
         name,
@@ -67,40 +67,30 @@ pub(super) fn all(house: &House, in_flight: usize) -> Result<Vec<Arrangement>, F
         line("+ authentication, known token", Known, 1, part.authenticated(house)?),
         line("+ authentication, fresh token", Fresh, 1, part.authenticated(house)?),
         line("+ second factor, known token", Known, 1, part.with_factor(house)?),
-        line("+ policies, remembered, known token", Known, 1, part.decided(house, Remembered)?),
-        line(NO_AUDIT_KNOWN, Known, 1, part.decided(house, Anew)?),
-        line(NO_AUDIT_FRESH, Fresh, 1, part.decided(house, Anew)?),
-        audited(
-            "+ durable audit, remembered, known token",
-            Known,
-            1,
-            part.whole(house, Remembered)?,
-        ),
+        line("+ policies, own API, known token", Known, 1, part.decided(house, OwnApi)?),
+        line(NO_AUDIT_KNOWN, Known, 1, part.decided(house, Deployment)?),
+        line(NO_AUDIT_FRESH, Fresh, 1, part.decided(house, Deployment)?),
+        audited("+ durable audit, own API, known token", Known, 1, part.whole(house, OwnApi)?),
         line("bare axum", Known, in_flight, boxed(handler())),
-        audited(
-            "whole chain, remembered, known token",
-            Known,
-            in_flight,
-            part.whole(house, Remembered)?,
-        ),
-        audited(WHOLE_KNOWN, Known, in_flight, part.whole(house, Anew)?),
-        audited(WHOLE_FRESH, Fresh, in_flight, part.whole(house, Anew)?),
+        audited("whole chain, own API, known token", Known, in_flight, part.whole(house, OwnApi)?),
+        audited(WHOLE_KNOWN, Known, in_flight, part.whole(house, Deployment)?),
+        audited(WHOLE_FRESH, Fresh, in_flight, part.whole(house, Deployment)?),
     ])
 }
 
-/// The rows that budgets are held against: each decision is made by the policies.
-pub(super) const NO_AUDIT_KNOWN: &str = "+ policies, decided anew, known token";
-pub(super) const NO_AUDIT_FRESH: &str = "+ policies, decided anew, fresh token";
-pub(super) const WHOLE_KNOWN: &str = "whole chain, decided anew, known token";
-pub(super) const WHOLE_FRESH: &str = "whole chain, decided anew, fresh token";
+/// The rows that budgets are held against: more is claimed, and more policies have a say.
+pub(super) const NO_AUDIT_KNOWN: &str = "+ policies, a deployment, known token";
+pub(super) const NO_AUDIT_FRESH: &str = "+ policies, a deployment, fresh token";
+pub(super) const WHOLE_KNOWN: &str = "whole chain, a deployment, known token";
+pub(super) const WHOLE_FRESH: &str = "whole chain, a deployment, fresh token";
 
-/// How a decision comes about.
+/// What is decided.
 #[derive(Debug, Clone, Copy)]
 enum Decision {
-    /// The same question about prov's own API was asked before; the engine remembers such answers.
-    Remembered,
-    /// A question about a resource of the application, with a claim: never remembered.
-    Anew,
+    /// A route of prov's own API.
+    OwnApi,
+    /// A deployment to a resource of the application, with attributes and a claim.
+    Deployment,
 }
 
 /// A deployment to production, in an emergency so that no business hours change the figures.
@@ -132,8 +122,8 @@ struct Layers {
     limit: RateLimitLayer,
     audit: AuditLayer,
     mfa: RequireMfaLayer,
-    remembering: AuthzLayer,
-    deciding: AuthzLayer,
+    own_api: AuthzLayer,
+    deploying: AuthzLayer,
 }
 
 impl Layers {
@@ -146,8 +136,8 @@ impl Layers {
             limit: RateLimitLayer::new("1000000/s".parse()?, clock()),
             audit: AuditLayer::new(house.log.clone(), clock()),
             mfa: RequireMfaLayer::new(clock()),
-            remembering: AuthzLayer::new(house.engine.clone(), clock()),
-            deciding: AuthzLayer::with_mapper(house.engine.clone(), clock(), deployment),
+            own_api: AuthzLayer::new(house.engine.clone(), clock()),
+            deploying: AuthzLayer::with_mapper(house.engine.clone(), clock(), deployment),
         })
     }
 
@@ -180,8 +170,8 @@ impl Layers {
 
     fn authz(&self, decision: Decision) -> &AuthzLayer {
         match decision {
-            Decision::Remembered => &self.remembering,
-            Decision::Anew => &self.deciding,
+            Decision::OwnApi => &self.own_api,
+            Decision::Deployment => &self.deploying,
         }
     }
 

@@ -31,16 +31,33 @@ impl std::fmt::Display for Place {
     }
 }
 
+/// What people are told of policies, by id.
+pub(crate) type Documents = BTreeMap<String, Arc<PolicyInfo>>;
+
 /// Which file each policy stands in.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Sources<'d>(pub(crate) &'d BTreeMap<String, Arc<PolicyInfo>>);
+pub(crate) struct Sources<'d> {
+    set: &'d Documents,
+    beside: Option<&'d Documents>,
+}
 
 impl<'d> Sources<'d> {
+    /// Those of a set.
+    pub(crate) const fn new(set: &'d Documents) -> Self {
+        Self { set, beside: None }
+    }
+
+    /// And of policies beside it.
+    pub(crate) const fn and(mut self, beside: &'d Documents) -> Self {
+        self.beside = Some(beside);
+        self
+    }
+
     /// What is known of a policy: of one made from a template, what is known of the template.
     pub(crate) fn of(self, policy: &Policy) -> Option<&'d PolicyInfo> {
         let template = policy.template().id();
-        let known = self.0.get(policy.id().as_ref()).or_else(|| self.0.get(template.as_ref()));
-        known.map(AsRef::as_ref)
+        let find = |id: &str| self.set.get(id).or_else(|| self.beside?.get(id));
+        find(policy.id().as_ref()).or_else(|| find(template.as_ref())).map(AsRef::as_ref)
     }
 
     /// Where in its file something of this policy stands.

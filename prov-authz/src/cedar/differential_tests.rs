@@ -77,7 +77,7 @@ impl World {
         let compiled = compile(files.clone(), &options).unwrap();
         let now = "2026-03-02T12:00:00Z".parse().unwrap();
         let set: Arc<_> = Snapshot::new(compiled, now, PolicySource::BuiltIn, None).unwrap().into();
-        let granted = Arc::new(Granted::of(&set.compiled, Arc::new([])));
+        let granted = Arc::new(Granted::none(&set.compiled));
         Self {
             engine: CedarEngine::from_files(files, clock, options).unwrap(),
             live: Live { set, entities: Arc::default(), granted },

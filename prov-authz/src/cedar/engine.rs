@@ -1,5 +1,7 @@
 //! The engine itself.
 
+mod granting;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,10 +9,9 @@ use std::sync::atomic::Ordering;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use prov_core::{Clock, Error, Health, HealthCheck, Result, Timestamp, codes};
+use prov_core::{Clock, Error, Health, HealthCheck, Result, Timestamp};
 
 use super::context_of;
-use super::entities::check_id;
 use super::evaluate::Evaluated;
 use super::granted::Granted;
 use super::held::hold;
@@ -22,12 +23,12 @@ use crate::anatomy::Sources;
 use crate::entities::{Change, Drafts, Origin};
 use crate::explain::{Explanation, Grounds, explain};
 use crate::load::{
-    Compiled, Compiler, ENTITIES_FILE, PolicyTemplate, Provenance, SchemaFacts, findings_of_draft,
-    first_address, refusal,
+    Compiled, Compiler, ENTITIES_FILE, Provenance, SchemaFacts, findings_of_draft, first_address,
+    refusal,
 };
 use crate::{
     AccessRequest, CedarOptions, Decision, DecisionId, DecisionIds, EntitiesSnapshot, Finding,
-    Grant, PolicyEngine, PolicyFiles, PolicyInfo, Revision, SourceFile,
+    PolicyEngine, PolicyFiles, PolicyInfo, Revision, SourceFile,
 };
 
 /// Decides by Cedar policies.
@@ -83,7 +84,7 @@ impl Candidate {
     }
 
     pub(crate) fn on_trial(self) -> Trial {
-        let granted = Granted::of(&self.0.compiled, Arc::new([]));
+        let granted = Granted::none(&self.0.compiled);
         Trial { set: Arc::new(self.0), granted: ArcSwap::from_pointee(granted) }
     }
 
@@ -148,7 +149,7 @@ impl CedarEngine {
         let entities = with_directory(&EntitiesSnapshot::default(), &set)
             .map_err(|error| refusal(&of_entities(&error)))?;
         let set = Arc::new(Snapshot::new(set, clock.now(), source, None)?);
-        let granted = Arc::new(Granted::of(&set.compiled, Arc::new([])));
+        let granted = Arc::new(Granted::none(&set.compiled));
         let live = Live { set, entities: Arc::new(entities), granted };
         Ok(Self {
             live: ArcSwap::from_pointee(live),
@@ -158,7 +159,7 @@ impl CedarEngine {
             options,
             clock,
             ids: DecisionIds::new()?,
-            counters: Counters::default(),
+            counters: Counters::new(),
         })
     }
 
@@ -230,67 +231,12 @@ impl CedarEngine {
         };
         let revision = candidate.revision().clone();
         let grants = Arc::clone(&before.granted.grants);
-        let granted = Arc::new(Granted::of(&candidate.0.compiled, grants));
+        let granted = Arc::new(Granted::of(&candidate.0.compiled, grants, &before.granted));
         self.live.store(Arc::new(Live { set: Arc::new(candidate.0), entities, granted }));
         drop(changing);
         *last_failure = None;
         self.counters.reloads.fetch_add(1, Ordering::Relaxed);
         revision
-    }
-
-    /// Puts these grants in force, and no others; whoever decides sees them before this returns.
-    pub(crate) fn set_grants(&self, grants: Vec<Grant>) {
-        let _changing = self.changing.lock();
-        let before = self.live.load();
-        let granted = Arc::new(Granted::of(&before.set.compiled, grants.into()));
-        let (set, entities) = (Arc::clone(&before.set), Arc::clone(&before.entities));
-        self.live.store(Arc::new(Live { set, entities, granted }));
-    }
-
-    /// The grants in force.
-    #[must_use]
-    pub fn grants(&self) -> Arc<[Grant]> {
-        Arc::clone(&self.live.load().granted.grants)
-    }
-
-    /// Whether a grant fits a template in force.
-    pub(crate) fn check_grant(&self, grant: &Grant) -> Result<()> {
-        let live = self.live.load();
-        let template = live.compiled.templates.get(&grant.template).ok_or_else(|| {
-            Error::new(codes::INVALID_REQUEST).field("template", "there is no template of this id")
-        })?;
-        let (principal, resource) = (grant.principal.as_ref(), grant.resource.as_ref());
-        for (field, entity) in [("principal.id", principal), ("resource.id", resource)] {
-            entity.map_or(Ok(()), |entity| check_id(field, &entity.id))?;
-        }
-        let kinds = ["User", "Team", "Role"];
-        if principal.is_some_and(|principal| !kinds.contains(&principal.kind.as_ref())) {
-            let message = "a `User`, a `Team` or a `Role`";
-            return Err(Error::new(codes::INVALID_REQUEST).field("principal.type", message));
-        }
-        template.filled(&live.compiled.facts, grant.id.as_str(), principal, resource).map(drop)
-    }
-
-    /// A template in force, and the actions it is about on resources of a type.
-    pub(crate) fn actions_of_template(
-        &self,
-        id: &str,
-        kind: &str,
-    ) -> Option<(Arc<PolicyTemplate>, Vec<String>)> {
-        let template = self.live.load().compiled.templates.get(id).cloned()?;
-        let mut actions = self.actions_on(kind);
-        actions.retain(|name| template.actions.as_ref().is_none_or(|named| named.contains(name)));
-        // A group of actions stands for what is in it, which nobody worked out here.
-        let all_known = template.actions.as_ref().is_none_or(|named| named.len() == actions.len());
-        if !all_known {
-            actions.clear();
-        }
-        Some((template, actions))
-    }
-
-    /// What the policies by themselves say, uncounted: nobody passes on what was granted to them.
-    pub(crate) fn decide_without_grants(&self, asked: &AccessRequest<'_>) -> Decision {
-        self.decide_at(&self.live.load(), asked, None)
     }
 
     /// What is known of resources and groups.
@@ -437,15 +383,14 @@ impl CedarEngine {
         let live = self.live.load();
         let resource = live.resolve(request.resource, &self.options)?;
         let request = &AccessRequest { resource: &resource, ..*request };
-        let prepared = prepare(&live, &hold(&live, request)?)?;
+        let held = hold(&live, request)?;
+        let prepared = prepare(&live, &held)?;
         let compiled = &live.compiled;
-        let granted = live.granted.beside(compiled, self.grants_at(request));
-        let (policies, documents) = granted
-            .as_ref()
-            .map_or((&compiled.policies, &compiled.documents), |(set, known)| (set, known));
+        let (granted, told) = live.granted.about(compiled, &held, self.grants_at(request));
         let grounds = Grounds {
-            policies,
-            sources: Sources(documents),
+            policies: &compiled.policies,
+            granted: &granted,
+            sources: Sources::new(&compiled.documents).and(&told),
             request: &prepared.request,
             entities: &prepared.entities,
             corporate: first_address(&self.options),
@@ -491,6 +436,10 @@ impl CedarEngine {
         self.live.load_full()
     }
 
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub(crate) const fn options(&self) -> &CedarOptions {
         &self.options
     }
@@ -502,7 +451,7 @@ impl CedarEngine {
         let mut granted = trial.granted.load_full();
         if !Arc::ptr_eq(&granted.grants, &live.granted.grants) {
             let grants = Arc::clone(&live.granted.grants);
-            granted = Arc::new(Granted::of(&trial.set.compiled, grants));
+            granted = Arc::new(Granted::of(&trial.set.compiled, grants, &granted));
             trial.granted.store(Arc::clone(&granted));
         }
         let (set, entities) = (Arc::clone(&trial.set), Arc::clone(&live.entities));
@@ -531,10 +480,10 @@ impl CedarEngine {
         grants_at: Option<Timestamp>,
     ) -> Decision {
         let id = self.ids.next(asked.circumstances.time);
-        let revision = live.compiled.revision.clone();
+        let revision = live.revision();
         let evaluated = live.resolve(asked.resource, &self.options).and_then(|resource| {
             let held = hold(live, &AccessRequest { resource: &resource, ..*asked })?;
-            live.evaluate_all(&held, grants_at)
+            live.evaluate_all(&held, grants_at, self.options.by_cedar)
         });
         let decision = match evaluated {
             Ok(Evaluated { allowed, policies, errors }) => {

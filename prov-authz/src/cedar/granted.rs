@@ -1,9 +1,8 @@
 //! The grants in force: policies of their own, beside those of the set.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, PolicyId, PolicySet};
+use cedar_policy::{Authorizer, Policy, PolicyId, PolicySet};
 use prov_core::{Result, Timestamp};
 
 use super::evaluate::{Evaluated, OnError, evaluate};
@@ -12,67 +11,120 @@ use super::fast;
 use super::held::Held;
 use super::index::Number;
 use super::prepare::prepare;
-use super::rules::{Reader, Rules, set_of};
+use super::rules::{Reader, Rule, Rules, set_of};
 use super::snapshot::Snapshot;
-use crate::load::Compiled;
-use crate::{Grant, PolicyInfo};
+use crate::Grant;
+use crate::anatomy::Documents;
+use crate::load::{Compiled, PolicyTemplate, SchemaFacts};
 
 /// Grants as policies. Each ends by itself at its time, whether or not anybody has swept it away.
 #[derive(Debug)]
 pub(super) struct Granted {
     /// All, so that another set of templates can be filled with them.
     pub(super) grants: Arc<[Grant]>,
+    /// What the policies were held against.
+    facts: Arc<SchemaFacts>,
     policies: PolicySet,
     rules: Rules,
-    /// When each rule ends, by its number.
-    until: Vec<Timestamp>,
+    /// What each rule came of, by its number.
+    filled: Vec<Filled>,
+}
+
+/// A template with a grant in it.
+#[derive(Debug)]
+struct Filled {
+    template: Arc<PolicyTemplate>,
+    rule: Arc<Rule>,
+    until: Timestamp,
 }
 
 /// Policies, and what people are told of each.
-pub(super) type Told = (PolicySet, BTreeMap<String, Arc<PolicyInfo>>);
+pub(super) type Told = (PolicySet, Documents);
 
 impl Granted {
-    /// These grants over the templates of a set. A grant whose template is gone, or does not fit any
-    /// more, grants nothing.
-    pub(super) fn of(compiled: &Compiled, grants: Arc<[Grant]>) -> Self {
-        let (mut reader, mut policies) = (Reader::new(), PolicySet::new());
-        let mut rules: Vec<_> = Vec::new();
-        for grant in &*grants {
-            let template = compiled.templates.get(&grant.template);
-            let (principal, resource) = (grant.principal.as_ref(), grant.resource.as_ref());
-            let id = grant.id.as_str();
-            let policy = template.map(|t| t.filled(&compiled.facts, id, principal, resource));
-            match policy {
-                Some(Ok(policy)) if policies.add(policy.clone()).is_ok() => {
-                    rules.push((Arc::new(reader.rule(&policy)), grant.expires_at));
-                }
-                _ => tracing::warn!(grant = id, "a grant does not fit the policies and is idle"),
-            }
-        }
-        rules.sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
-        let (rules, until): (Vec<_>, Vec<_>) = rules.into_iter().unzip();
+    /// No grants.
+    pub(super) fn none(compiled: &Compiled) -> Self {
         let actions: Vec<_> = compiled.facts.actions.values().map(|a| a.closure()).collect();
-        Self { grants, policies, rules: Rules::indexed(rules, &actions), until }
+        Self {
+            grants: Arc::new([]),
+            facts: Arc::clone(&compiled.facts),
+            policies: PolicySet::new(),
+            rules: Rules::indexed(Vec::new(), &actions),
+            filled: Vec::new(),
+        }
     }
 
-    /// A set with the grants beside it that have not ended, each told of as its template is; nothing
-    /// when there is none.
-    pub(super) fn beside(&self, compiled: &Compiled, now: Timestamp) -> Option<Told> {
-        let mut in_force = self.grants.iter().filter(|grant| grant.expires_at > now).peekable();
-        in_force.peek()?;
-        let (mut set, mut documents) = (compiled.policies.clone(), compiled.documents.clone());
-        for grant in in_force {
+    /// These grants over the templates of a set. A grant whose template is gone, or does not fit any
+    /// more, grants nothing. Costs what is not as it was before.
+    pub(super) fn of(compiled: &Compiled, grants: Arc<[Grant]>, before: &Self) -> Self {
+        let (mut reader, mut policies, mut filled) = (Reader::new(), PolicySet::new(), Vec::new());
+        for grant in &*grants {
             let id = grant.id.as_str();
             let template = compiled.templates.get(&grant.template);
-            // A policy that has the id of a grant is the one that is told of.
-            if let (Some(policy), Some(template)) =
-                (self.policies.policy(&PolicyId::new(id)), template)
-                && set.add(policy.clone()).is_ok()
-            {
-                documents.insert(id.to_owned(), Arc::clone(&template.document));
+            let found = template.and_then(|template| {
+                let known = before.filled(compiled, id, template);
+                let (policy, rule) = known.or_else(|| {
+                    let (who, what) = (grant.principal.as_ref(), grant.resource.as_ref());
+                    let policy = template.filled(&compiled.facts, id, who, what).ok()?;
+                    let rule = Arc::new(reader.rule(&policy));
+                    Some((policy, rule))
+                })?;
+                policies.add(policy).ok()?;
+                Some(Filled { template: Arc::clone(template), rule, until: grant.expires_at })
+            });
+            if let Some(found) = found {
+                filled.push(found);
+            } else {
+                tracing::warn!(grant = id, "a grant does not fit the policies and is idle");
             }
         }
-        Some((set, documents))
+        filled.sort_by(|one, other| one.rule.id.cmp(&other.rule.id));
+        let rules = filled.iter().map(|filled| Arc::clone(&filled.rule)).collect();
+        let actions: Vec<_> = compiled.facts.actions.values().map(|a| a.closure()).collect();
+        let (facts, rules) = (Arc::clone(&compiled.facts), Rules::indexed(rules, &actions));
+        Self { grants, facts, policies, rules, filled }
+    }
+
+    /// What a grant, which never changes, came to already under this schema and template.
+    fn filled(
+        &self,
+        compiled: &Compiled,
+        id: &str,
+        template: &Arc<PolicyTemplate>,
+    ) -> Option<(Policy, Arc<Rule>)> {
+        let at = self.filled.binary_search_by(|filled| (*filled.rule.id).cmp(id)).ok()?;
+        let filled = self.filled.get(at)?;
+        let is_same =
+            Arc::ptr_eq(&self.facts, &compiled.facts) && Arc::ptr_eq(&filled.template, template);
+        let policy = self.policies.policy(&PolicyId::new(id)).filter(|_| is_same)?;
+        Some((policy.clone(), Arc::clone(&filled.rule)))
+    }
+
+    /// The grants about a request that have not ended, each told of as its template is.
+    pub(super) fn about(&self, compiled: &Compiled, held: &Held<'_>, now: Timestamp) -> Told {
+        let mut told = Told::default();
+        for number in self.candidates(held, now) {
+            let Some(filled) = self.filled.get(number as usize) else { continue };
+            let id = &*filled.rule.id;
+            // A policy of the set that has the id of a grant is the one that is told of.
+            if let Some(policy) = self.policies.policy(&PolicyId::new(id))
+                && !compiled.documents.contains_key(id)
+                && told.0.add(policy.clone()).is_ok()
+            {
+                told.1.insert(id.to_owned(), Arc::clone(&filled.template.document));
+            }
+        }
+        told
+    }
+
+    /// The grants whose scope matches and that have not ended.
+    fn candidates(&self, held: &Held<'_>, now: Timestamp) -> Vec<Number> {
+        let Held { principal, action, resource, .. } = held;
+        let found = self.rules.candidates(principal, action, resource).unwrap_or_default();
+        let lasts = |number: &Number| {
+            self.filled.get(*number as usize).is_some_and(|filled| filled.until > now)
+        };
+        found.into_iter().filter(lasts).collect()
     }
 
     /// What the grants that have not ended say of a request; nothing when none is about it.
@@ -81,20 +133,18 @@ impl Granted {
         set: &Snapshot,
         held: &Held<'_>,
         now: Timestamp,
+        by_cedar: bool,
     ) -> Result<Option<Evaluated>> {
-        if self.until.is_empty() {
+        if self.filled.is_empty() {
             return Ok(None);
         }
-        let Held { principal, action, resource, .. } = held;
-        let mut candidates: Vec<Number> =
-            self.rules.candidates(principal, action, resource).unwrap_or_default();
-        let until = |number: Number| self.until.get(number as usize);
-        candidates.retain(|number| until(*number).is_some_and(|until| *until > now));
+        let candidates = self.candidates(held, now);
         if candidates.is_empty() {
             return Ok(None);
         }
         #[cfg(feature = "fast")]
-        if let Some(facts) = fast::Facts::of(held)
+        if !by_cedar
+            && let Some(facts) = fast::Facts::of(held)
             && let Some(evaluated) = fast::evaluate(&self.rules, &candidates, &facts)
         {
             return Ok(Some(evaluated));

@@ -40,15 +40,22 @@ impl Deref for Live {
 }
 
 impl Live {
-    /// What the policies and, if they count, the grants that have not ended by now say of a request.
+    /// What the policies and, if they count, the grants that have not ended by now say of a request;
+    /// if asked for, by Cedar alone.
     pub(super) fn evaluate_all(
         &self,
         held: &Held<'_>,
         grants_at: Option<Timestamp>,
+        by_cedar: bool,
     ) -> Result<Evaluated> {
-        let own = self.evaluate(held, &self.candidates(held))?;
+        let candidates = self.candidates(held);
+        let own = if by_cedar {
+            self.evaluate_by_cedar(held, &candidates)?
+        } else {
+            self.evaluate(held, &candidates)?
+        };
         let Some(now) = grants_at else { return Ok(own) };
-        let granted = self.granted.evaluate(&self.set, held, now)?;
+        let granted = self.granted.evaluate(&self.set, held, now, by_cedar)?;
         Ok(match granted {
             Some(granted) => own.and(granted),
             None => own,

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use prov_core::{Error, Result, codes};
+use prov_core::{Error, Result, Timestamp, codes};
 
 use super::context::known_circumstances;
 use super::engine::CedarEngine;
@@ -17,12 +17,13 @@ use crate::{AccessRequest, CedarOptions, Circumstances, Claims, EntitiesSnapshot
 pub(crate) struct Moment<'e> {
     live: Arc<Live>,
     options: &'e CedarOptions,
+    now: Timestamp,
 }
 
 impl CedarEngine {
     /// What is in force now.
     pub(crate) fn moment(&self) -> Moment<'_> {
-        Moment { live: self.live(), options: self.options() }
+        Moment { live: self.live(), options: self.options(), now: self.now() }
     }
 }
 
@@ -55,8 +56,9 @@ impl Moment<'_> {
 
     /// Whether the request is allowed. Its resource is taken as it is: as known, or as resolved.
     pub(crate) fn allows(&self, asked: &AccessRequest<'_>) -> bool {
+        let grants_at = asked.circumstances.time.max(self.now);
         let evaluated = hold(&self.live, asked)
-            .and_then(|held| self.live.set.evaluate(&held, &self.live.set.candidates(&held)));
+            .and_then(|held| self.live.evaluate_all(&held, Some(grants_at), self.options.by_cedar));
         evaluated.is_ok_and(|evaluated| evaluated.allowed && evaluated.errors.is_empty())
     }
 

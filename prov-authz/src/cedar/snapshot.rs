@@ -11,7 +11,9 @@ use super::index::Number;
 use super::prepare::prepare;
 use super::rules::{Rules, set_of};
 use super::{PolicySource, Roles};
+use crate::Revision;
 use crate::load::Compiled;
+use crate::shards::Shards;
 
 /// The policy set in force.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(super) struct Snapshot {
     pub(super) rules: Rules,
     pub(super) loaded_at: Timestamp,
     pub(super) source: PolicySource,
+    /// One for each thread, because every decision takes one and gives it back.
+    revisions: Shards<Revision>,
 }
 
 impl Snapshot {
@@ -34,7 +38,14 @@ impl Snapshot {
     ) -> Result<Self> {
         let before = before.map(|before| (&before.compiled, &before.rules));
         let rules = Rules::of(&compiled, before)?;
-        Ok(Self { roles: Roles::new(&compiled.facts)?, rules, compiled, loaded_at, source })
+        let by_role = Roles::new(&compiled.facts)?;
+        let revisions = Shards::new(|| Revision::new(compiled.revision.as_str()));
+        Ok(Self { compiled, roles: by_role, rules, loaded_at, source, revisions })
+    }
+
+    /// What decides.
+    pub(super) fn revision(&self) -> Revision {
+        self.revisions.own().1.clone()
     }
 
     /// The policies whose scope matches, in the order of their ids: no other has a say.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use prov_core::Timestamp;
 use serde::Serialize;
 
+use crate::shards::Shards;
 use crate::{Finding, Revision};
 
 /// Where a policy set came from.
@@ -79,30 +80,47 @@ pub struct EngineStats {
 }
 
 /// The counters behind [`EngineStats`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Counters {
-    allowed: AtomicU64,
-    denied: AtomicU64,
-    errors: AtomicU64,
+    decided: Shards<Decided>,
     pub(super) reloads: AtomicU64,
     pub(super) reload_failures: AtomicU64,
 }
 
+#[derive(Debug, Default)]
+struct Decided {
+    allowed: AtomicU64,
+    denied: AtomicU64,
+    errors: AtomicU64,
+}
+
 impl Counters {
+    pub(super) fn new() -> Self {
+        Self {
+            decided: Shards::new(Decided::default),
+            reloads: AtomicU64::default(),
+            reload_failures: AtomicU64::default(),
+        }
+    }
+
     pub(super) fn count(&self, allowed: bool, failed: bool) {
-        let outcome = if allowed { &self.allowed } else { &self.denied };
+        let (_, decided) = self.decided.own();
+        let outcome = if allowed { &decided.allowed } else { &decided.denied };
         outcome.fetch_add(1, Ordering::Relaxed);
         if failed {
-            self.errors.fetch_add(1, Ordering::Relaxed);
+            decided.errors.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     pub(super) fn read(&self) -> EngineStats {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let all = |counter: fn(&Decided) -> &AtomicU64| -> u64 {
+            self.decided.all().map(|decided| of(counter(decided))).sum()
+        };
         EngineStats {
-            allowed: of(&self.allowed),
-            denied: of(&self.denied),
-            errors: of(&self.errors),
+            allowed: all(|decided| &decided.allowed),
+            denied: all(|decided| &decided.denied),
+            errors: all(|decided| &decided.errors),
             reloads: of(&self.reloads),
             reload_failures: of(&self.reload_failures),
         }

@@ -16,6 +16,8 @@ use crate::{AccessRequest, Decision};
 pub(crate) struct Grounds<'g> {
     /// At least those whose scope may match.
     pub(crate) policies: &'g PolicySet,
+    /// The grants whose scope matches; about others nobody is told.
+    pub(crate) granted: &'g PolicySet,
     /// What people are told of them.
     pub(crate) sources: Sources<'g>,
     pub(crate) request: &'g Request,
@@ -72,13 +74,16 @@ impl<'g> Grounds<'g> {
 
     /// All policies, as Cedar's own evaluator takes them.
     pub(super) fn all(&self) -> impl Iterator<Item = &'g Policy> {
-        let set: &cedar_policy_core::ast::PolicySet = self.policies.as_ref();
-        set.policies()
+        self.sets().into_iter().flat_map(cedar_policy_core::ast::PolicySet::policies)
     }
 
     fn policy(&self, id: &str) -> Option<&'g Policy> {
-        let set: &cedar_policy_core::ast::PolicySet = self.policies.as_ref();
-        set.get(&cedar_policy_core::ast::PolicyID::from_string(id))
+        let id = cedar_policy_core::ast::PolicyID::from_string(id);
+        self.sets().into_iter().find_map(|set| set.get(&id))
+    }
+
+    fn sets(&self) -> [&'g cedar_policy_core::ast::PolicySet; 2] {
+        [self.policies.as_ref(), self.granted.as_ref()]
     }
 }
 

@@ -29,6 +29,9 @@ pub struct CedarOptions {
     pub inventory: InventoryPolicy,
     /// What becomes of a request that contradicts the inventory.
     pub contradiction: Contradiction,
+    /// Whether Cedar evaluates every condition, and not only those that can't be evaluated without
+    /// it. Nothing but the time a decision takes depends on it.
+    pub by_cedar: bool,
 }
 
 impl Default for CedarOptions {
@@ -38,6 +41,7 @@ impl Default for CedarOptions {
             namespace: NAMESPACE.to_owned(),
             inventory: InventoryPolicy::default(),
             contradiction: Contradiction::default(),
+            by_cedar: false,
         }
     }
 }
@@ -71,6 +75,13 @@ impl CedarOptions {
     #[must_use]
     pub const fn with_contradiction(mut self, contradiction: Contradiction) -> Self {
         self.contradiction = contradiction;
+        self
+    }
+
+    /// With every condition evaluated by Cedar.
+    #[must_use]
+    pub const fn evaluated_by_cedar(mut self) -> Self {
+        self.by_cedar = true;
         self
     }
 

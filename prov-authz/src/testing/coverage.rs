@@ -83,7 +83,7 @@ impl PolicyTests {
         let benches: Vec<_> =
             prepared.iter().filter_map(super::outcomes::Prepared::bench).collect();
         let mut policies = self.engine.with_compiled(|set| {
-            let sources = Sources(&set.documents);
+            let sources = Sources::new(&set.documents);
             let cover = |policy: &cedar_policy::Policy| {
                 let policy = policy.as_ref();
                 let mut covered = PolicyCoverage {

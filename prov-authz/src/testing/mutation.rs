@@ -162,7 +162,7 @@ fn score(set: &Compiled, benches: &[Bench<'_>]) -> Mutation {
     let mut total = Mutation { mutants: 0, killed: 0, survivors: Vec::new() };
     for policy in set.policies.policies() {
         let id = policy.id().to_string();
-        for mutant in mutants::of(policy, Sources(&set.documents)) {
+        for mutant in mutants::of(policy, Sources::new(&set.documents)) {
             if benches.iter().any(|bench| bench.notices(&id, &mutant)) {
                 // What was noticed counts only if it could have gone live.
                 let counts = usize::from(may_go_live(&validator, &mutant));

@@ -1,12 +1,14 @@
 //! Permissions given for a time.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use prov_authz::{
-    AccessRequest, CedarEngine, CedarOptions, EntityRef, GrantId, Grants, NewGrant, PolicyDiff,
-    PolicyEngine, PolicyFiles, PrincipalSource, ResourceEntity, SourceFile, codes,
+    AccessRequest, CedarEngine, CedarOptions, Claims, EntityRef, GrantId, Grants, MatrixRow,
+    NewGrant, PolicyDiff, PolicyEngine, PolicyFeed, PolicyFiles, PolicyHistory, PolicyLife,
+    PolicyReloader, PrincipalSource, ResourceEntity, ResourceSearch, Review, SourceFile, codes,
 };
 use prov_core::audit::{MemoryRecorder, Outcome, Recorder};
 use prov_core::store::{MemoryStore, Store};
@@ -365,6 +367,44 @@ async fn wait_until(holds: impl Fn() -> bool) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(holds(), "it took more than a second");
+}
+
+#[tokio::test]
+async fn what_is_granted_is_enumerated_and_explained_and_others_grants_are_not_told() {
+    let desk = Desk::new().await;
+    let admin = holder(Role::Admin);
+    let id = desk.grant(&admin, &ssh()).await.unwrap();
+    let office = circumstances(true, "10.0.0.1", NOON);
+    let (bob, what) = (bob(), ResourceEntity::new("Server", "web-1"));
+    let hundred = NonZeroU32::new(100).unwrap();
+
+    let search = ResourceSearch::new(&bob, office, "ssh", "Server");
+    let found = desk.engine.permitted_resources(&search, None, hundred).unwrap();
+    assert_eq!(found.items, [web()]);
+    let may = |claims| desk.engine.permitted_actions(&bob, office, &what, claims).unwrap();
+    assert_eq!(may(&Claims::NONE), ["ssh"]);
+    let mut cells = Vec::new();
+    let people = [bob.clone()];
+    let review = Review::new(&people, office).of_kind("Server");
+    let row = |row: MatrixRow| -> Result<()> {
+        cells.extend(row.allowed);
+        Ok(())
+    };
+    desk.engine.matrix(&review, row).unwrap();
+    assert_eq!(cells, ["ssh"]);
+
+    let told = desk.engine.explain(&AccessRequest::by(&bob, office, "ssh", &what)).unwrap();
+    assert!(told.decision.allowed);
+    assert_eq!(told.determined_by[0].id, id.as_str());
+    assert_eq!(told.determined_by[0].description, "whoever is on call logs in to one server");
+    let eve = Principal::new(PrincipalKind::User, "user_eve", "eve");
+    let told = desk.engine.explain(&AccessRequest::by(&eve, office, "ssh", &what)).unwrap();
+    assert!(!told.decision.allowed && !format!("{told:?}").contains(id.as_str()), "{told:?}");
+
+    // A moment that is stated brings nobody back what has ended.
+    desk.clock.advance(Duration::from_hours(9));
+    let search = ResourceSearch::new(&bob, office, "ssh", "Server");
+    assert!(desk.engine.permitted_resources(&search, None, hundred).unwrap().items.is_empty());
 }
 
 #[test]

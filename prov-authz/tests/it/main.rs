@@ -1,11 +1,14 @@
 //! The shipped policies, loading, reloading, the layer and the API, from outside.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "fast")]
+mod allocations;
 #[cfg(feature = "axum")]
 mod api;
 #[cfg(feature = "axum")]
 mod authzen;
 mod delegation;
+mod evaluating;
 mod explaining;
 mod fail_closed;
 mod grants;
