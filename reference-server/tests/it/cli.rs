@@ -8,7 +8,7 @@ use std::time::Duration;
 use prov_core::{Clock, SystemClock};
 use serde_json::{Value, json};
 
-use crate::people::{ADMIN_PASSWORD, World, column, password_of, text};
+use crate::people::{ADMIN_PASSWORD, column, password_of, text};
 use crate::server::Home;
 use crate::terminal::{Terminal, administrator};
 use crate::tools::{prov, run, tool};
