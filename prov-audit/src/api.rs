@@ -9,10 +9,12 @@
 //! # }
 //! ```
 
+mod actions;
 mod documents;
 mod events;
 mod export;
 mod proofs;
+mod sinks;
 mod stream;
 
 use std::sync::Arc;
@@ -104,6 +106,8 @@ pub fn router(state: ApiState) -> OpenApiRouter {
         .routes(routes!(proofs::read_proof))
         .routes(routes!(export::export_log))
         .routes(routes!(stream::stream_events))
+        .routes(routes!(sinks::list_sinks))
+        .routes(routes!(actions::list_actions))
         .with_state(state)
 }
 
@@ -125,5 +129,7 @@ pub fn routes() -> Vec<Route> {
         read(Method::GET, "/api/v1/audit/proof/{id}"),
         list(Method::GET, "/api/v1/audit/export"),
         list(Method::GET, "/api/v1/audit/stream"),
+        read(Method::GET, "/api/v1/audit/sinks"),
+        read(Method::GET, "/api/v1/audit/actions"),
     ]
 }

@@ -60,6 +60,18 @@ pub const BAD_VERIFIER_KEY: Code = Code::new(
     Kind::InvalidRequest,
     "not an Ed25519 verifier key of a signed note",
 );
+/// A sink that fails closed is too far behind: nothing may be acknowledged that it has not got.
+pub const SINK_BEHIND: Code = Code::new(
+    "audit.sink_behind",
+    Kind::Unavailable,
+    "a receiver of the audit log that must have every event is away, so nothing was acknowledged",
+);
+/// A receiver did not confirm what it was sent.
+pub const SINK_FAILED: Code = Code::new(
+    "audit.sink_failed",
+    Kind::Unavailable,
+    "a receiver of the audit log did not take events",
+);
 
 /// Every code of this crate.
 pub const ALL: &[Code] = &[
@@ -75,6 +87,8 @@ pub const ALL: &[Code] = &[
     EVENT_NOT_FOUND,
     NOT_YET_SIGNED,
     BAD_VERIFIER_KEY,
+    SINK_BEHIND,
+    SINK_FAILED,
 ];
 
 #[cfg(test)]

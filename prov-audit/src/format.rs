@@ -69,6 +69,12 @@ impl Format {
         FORMATS.iter().find(|(_, format)| *format == self).map_or("jsonl", |(name, _)| name)
     }
 
+    /// Whether each event is a line of its own, so that events can be added at any time.
+    #[must_use]
+    pub fn is_lines(self) -> bool {
+        !matches!(self, Self::Json | Self::Csv)
+    }
+
     /// Its media type.
     #[must_use]
     pub fn media_type(self) -> &'static str {
@@ -193,10 +199,7 @@ impl Writer {
 impl Record<'_> {
     /// The log's class, as the API names it.
     pub(crate) fn log(&self) -> &'static str {
-        match self.class {
-            RetentionClass::BreakGlass => "break_glass",
-            _ => "standard",
-        }
+        crate::log::api_name(self.class)
     }
 
     /// When it happened, in milliseconds of the Unix epoch.

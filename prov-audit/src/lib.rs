@@ -53,6 +53,7 @@
 #[cfg(feature = "axum")]
 pub mod api;
 mod audit_layer;
+mod catalogue;
 pub mod codes;
 mod files;
 pub mod format;
@@ -74,10 +75,12 @@ pub mod reconcile;
 #[cfg(feature = "sqlite-index")]
 mod record;
 mod segment;
+pub mod sink;
 mod tiles;
 mod verify;
 
 pub use audit_layer::{Audit, AuditFuture, AuditLayer};
+pub use catalogue::action_page;
 pub use log::{ExportedLeaf, LeafReader, Log, TreeProof};
 #[cfg(feature = "sqlite-index")]
 pub use log::{Proof, Tail, Tailed};

@@ -34,6 +34,7 @@ use crate::leaf::Leaf;
 use crate::note::{Checkpoint, SigningKey, VerifierKey};
 use crate::options::LogOptions;
 use crate::people::{Vault, secret};
+use crate::sink::Sinks;
 
 /// The tamper-evident audit log: two logs on disk, one for each retention class, because a log can
 /// only be pruned from its start.
@@ -53,6 +54,7 @@ pub struct Log {
     #[cfg(feature = "sqlite-index")]
     indexes: Both<crate::index::Index>,
     journals: Both<Arc<Journal>>,
+    pub(crate) sinks: Sinks,
 }
 
 /// One of each retention class.
@@ -76,11 +78,20 @@ impl<T> Both<T> {
 }
 
 /// Every retention class.
-const CLASSES: [RetentionClass; 2] = [RetentionClass::Standard, RetentionClass::BreakGlass];
+pub(crate) const CLASSES: [RetentionClass; 2] =
+    [RetentionClass::Standard, RetentionClass::BreakGlass];
 
 /// The directory of a class below the log's.
 pub(crate) fn class_dir(dir: &Path, class: RetentionClass) -> PathBuf {
     dir.join(class_name(class))
+}
+
+/// The name of a class in the API.
+pub(crate) fn api_name(class: RetentionClass) -> &'static str {
+    match class {
+        RetentionClass::BreakGlass => "break_glass",
+        _ => "standard",
+    }
 }
 
 /// The name of a class in directories and origins.
@@ -127,6 +138,7 @@ impl Log {
             #[cfg(feature = "sqlite-index")]
             indexes,
             journals,
+            sinks: Sinks::default(),
         })
     }
 
@@ -159,6 +171,19 @@ impl Log {
     #[must_use]
     pub fn size(&self, class: RetentionClass) -> u64 {
         self.journals.of(class).durable().size()
+    }
+
+    /// Where the log lies.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.options.dir
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.options.clock
+    }
+
+    pub(crate) fn journal(&self, class: RetentionClass) -> &Arc<Journal> {
+        self.journals.of(class)
     }
 
     /// Signs a checkpoint over everything durable now, and remembers it in the store, so that a log
@@ -213,7 +238,7 @@ fn notices(clock: Arc<dyn Clock>) -> Notices {
 }
 
 /// Runs what blocks away from the tasks.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     spawn_blocking(work).await.unwrap_or_else(|error| {

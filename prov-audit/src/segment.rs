@@ -62,3 +62,8 @@ pub(crate) fn list(dir: &Path) -> std::io::Result<Vec<u64>> {
     found.sort_unstable();
     Ok(found)
 }
+
+/// The number of the oldest record that is kept.
+pub(crate) fn oldest(dir: &Path) -> std::io::Result<u64> {
+    Ok(list(dir)?.first().copied().unwrap_or_default())
+}

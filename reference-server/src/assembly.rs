@@ -3,6 +3,7 @@
 mod identity;
 mod policies;
 mod secrets;
+mod sinks;
 mod storage;
 
 use std::sync::Arc;
@@ -82,9 +83,8 @@ impl Assembly {
         identity.look_after(&mut background);
         background.purge(Arc::clone(&storage.store));
 
-        background.look_after(&storage.log);
-
-        let metrics = policies.metrics(&clock);
+        sinks::start(config, &storage.log, &mut background).await?;
+        let metrics = policies.metrics(&storage.log, &clock);
         let checks = checks(&storage, &kms, &identity, &policies);
         let audit = ApiState::new(Arc::clone(&storage.log), Arc::clone(&clock));
         let services = Services {

@@ -8,14 +8,15 @@ mod expand;
 mod layers;
 mod list;
 mod sections;
+mod sinks;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use environment::{NAMED, named_in};
 pub use sections::{
-    Audit, Bootstrap, Cedar, Config, Jwt, Kms, KmsAge, KmsBackendName, Mfa, Passwords, Secrets,
-    Server, Store, Telemetry, TelemetryFormat, Tls,
+    Audit, AuditSink, AuditSinkKind, Bootstrap, Cedar, Config, Jwt, Kms, KmsAge, KmsBackendName,
+    Mfa, Passwords, Secrets, Server, Store, Telemetry, TelemetryFormat, Tls,
 };
 
 /// What is wrong with the configuration, for the operator who wrote it.

@@ -2,6 +2,7 @@
 
 mod layer;
 mod policies;
+mod sinks;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+pub(crate) use sinks::SinkMetrics;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -45,11 +47,12 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Fresh counters, beside those of the policies.
+    /// Fresh counters, beside those of the policies and of the log's sinks.
     #[must_use]
-    pub(crate) fn new(policies: PolicyMetrics) -> Arc<Self> {
+    pub(crate) fn new(policies: PolicyMetrics, sinks: SinkMetrics) -> Arc<Self> {
         let mut registry = Registry::with_prefix("prov");
         registry.register_collector(Box::new(policies));
+        registry.register_collector(Box::new(sinks));
         let requests = Family::default();
         let refusals = Family::default();
         // 50 µs to 13 s.

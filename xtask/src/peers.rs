@@ -56,6 +56,18 @@ const PEERS: &[Peer] = &[
         probe: &["-V"],
         used_for: "the order in which the audit log syncs",
     },
+    Peer {
+        package: "rsyslog",
+        program: "sh",
+        probe: &["-c", "test -x /usr/sbin/rsyslogd"],
+        used_for: "receiving audit events by syslog",
+    },
+    Peer {
+        package: "rsyslog-gnutls",
+        program: "sh",
+        probe: &["-c", "ls /usr/lib/*/rsyslog/lmnsd_gtls.so"],
+        used_for: "receiving audit events by syslog over TLS",
+    },
     Peer { package: "curl", program: "curl", probe: &["--version"], used_for: "the walk by hand" },
 ];
 

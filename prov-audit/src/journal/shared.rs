@@ -109,7 +109,6 @@ impl Watermark {
     }
 
     /// For tasks: the size and its changes.
-    #[cfg(feature = "sqlite-index")]
     pub(crate) fn watch(&self) -> watch::Receiver<u64> {
         self.told.subscribe()
     }

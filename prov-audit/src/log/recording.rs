@@ -1,8 +1,8 @@
 //! Taking events down.
 
 use async_trait::async_trait;
-use prov_core::Result;
 use prov_core::audit::{Event, Receipt, Recorder};
+use prov_core::{PrincipalKind, Result};
 
 use super::Log;
 use crate::leaf::Leaf;
@@ -12,6 +12,10 @@ use crate::people::PersonalData;
 impl Recorder for Log {
     async fn record(&self, event: Event) -> Result<Receipt> {
         let (id, class) = (event.id, event.retention_class());
+        // What prov does by itself, such as revoking, must go on whatever is away.
+        if event.actor.kind != PrincipalKind::System {
+            self.sinks.admit(class, || self.options.clock.now())?;
+        }
         let personal = PersonalData::of(&event);
         let (actor, time) = (event.actor.clone(), event.time);
         let mut begun = Begun { log: self, event: Some(event) };

@@ -31,9 +31,11 @@ pub(crate) struct SegmentCursor {
 const CHUNK: usize = 256 * 1024;
 
 impl SegmentCursor {
-    /// A cursor whose next record is `seq`.
+    /// A cursor whose next record is `seq`, or the oldest that was not pruned.
     pub(crate) fn at(dir: &Path, seq: u64) -> io::Result<Self> {
-        let segment = list(dir)?.into_iter().rev().find(|first| *first <= seq);
+        let segments = list(dir)?;
+        let seq = seq.max(segments.first().copied().unwrap_or_default());
+        let segment = segments.into_iter().rev().find(|first| *first <= seq);
         let mut cursor =
             Self { dir: dir.to_owned(), open: None, offset: HEADER_BYTES as u64, next: seq };
         if let Some(first) = segment {

@@ -26,7 +26,12 @@ mod query;
 #[cfg(test)]
 mod question;
 #[cfg(test)]
+#[cfg(feature = "sinks")]
+mod receivers;
+#[cfg(test)]
 mod recording;
+#[cfg(test)]
+mod sinks;
 #[cfg(test)]
 mod taken;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod evidence;
 mod reconcile;
 mod tail;
+mod trusted;
 mod verify;
 
 use std::io::{BufRead, BufReader, IsTerminal, Read};
@@ -71,6 +72,10 @@ pub(crate) enum Audit {
     },
     /// How many events, how large
     Stats,
+    /// The receivers that events are delivered to, and how far behind each is
+    Sinks,
+    /// Every action that is recorded, and what it means
+    Actions,
     /// Check that nothing was changed: the server's log, or a folder without any server
     Verify {
         /// The log's folder; without it the server checks its own
@@ -171,6 +176,9 @@ const COLUMNS: &[&str] = &[
     "request/ip",
 ];
 
+const SINK_COLUMNS: &[&str] =
+    &["name", "kind", "state", "behind", "delivered", "left_out", "last_delivered", "last_error"];
+
 impl Audit {
     pub(crate) fn run(self, global: &Global) -> Outcome {
         if let Self::Verify { dir: Some(folder), key, .. } = &self {
@@ -206,6 +214,10 @@ impl Audit {
                 reconcile::run(session, &which, &file, (from_seq, to_seq), key.as_deref())
             }
             Self::Stats => session.show(&client.get("/api/v1/audit/stats")?, &[]),
+            Self::Sinks => session.show(&client.get("/api/v1/audit/sinks")?, SINK_COLUMNS),
+            Self::Actions => {
+                session.show(&client.get("/api/v1/audit/actions")?, &["action", "log", "meaning"])
+            }
             Self::Verify { which, .. } => {
                 let report = client.get(&which.of("/api/v1/audit/verify"))?;
                 session.show(&report, &[])?;
@@ -214,20 +226,9 @@ impl Audit {
             Self::Checkpoint { since: Some(kept), key, which, .. } => {
                 evidence::since(session, &which, &kept, key.as_deref())
             }
-            Self::Checkpoint { note, which, .. } => {
-                let checkpoint = client.get(&which.of("/api/v1/audit/checkpoint"))?;
-                if !note {
-                    return session.show(&checkpoint, &[]);
-                }
-                output::write(&[evidence::text(&checkpoint, "note")?.as_bytes()])
-            }
+            Self::Checkpoint { note, which, .. } => evidence::newest(session, &which, note),
             Self::Proof { id, save, .. } => {
-                let id = segment(&id.unwrap_or_default());
-                let proof = client.get(&format!("/api/v1/audit/proof/{id}"))?;
-                match save {
-                    Some(name) => evidence::save(session, &proof, &name),
-                    None => output::print(&output::json(&proof)?),
-                }
+                evidence::proof(session, &id.unwrap_or_default(), save.as_deref())
             }
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::RetentionClass;
 use crate::{Error, Result, codes};
 
 /// What was done, in dotted words: `secret.lease.revoke`. The ones prov itself records are the
@@ -70,6 +71,14 @@ pub struct ActionInfo {
     pub name: &'static str,
     /// What it means.
     pub meaning: &'static str,
+}
+
+impl ActionInfo {
+    /// How long events of it are kept.
+    #[must_use]
+    pub fn retention_class(&self) -> RetentionClass {
+        RetentionClass::of_action(self.name)
+    }
 }
 
 macro_rules! actions {
@@ -159,6 +168,9 @@ actions! {
     AUDIT_LOG_FULL = "audit.log.full", "The disk of the audit log is full: events are refused from here on.";
     AUDIT_LOG_RESUMED = "audit.log.resumed", "There is room again, and the audit log goes on.";
     AUDIT_LOG_TAMPERED = "audit.log.tampered", "A file of the open audit log was deleted, replaced or changed.";
+    AUDIT_SINK_FAILING = "audit.sink.failing", "A receiver of the audit log has not taken events for a while.";
+    AUDIT_SINK_GAP = "audit.sink.gap", "Events were left out of what a receiver of the audit log gets.";
+    AUDIT_SINK_RESUMED = "audit.sink.resumed", "A receiver of the audit log takes events again.";
     AUDIT_SUBJECT_ERASE_BEGIN = "audit.subject.erase_begin", "The key of a person's data in the log is about to be destroyed.";
     AUDIT_SUBJECT_ERASE = "audit.subject.erase", "The key of a person's data in the log was destroyed.";
     SERVER_START = "server.start", "The server started.";

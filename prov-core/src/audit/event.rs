@@ -48,6 +48,14 @@ pub enum RetentionClass {
     BreakGlass,
 }
 
+impl RetentionClass {
+    /// The class of the events of an action.
+    #[must_use]
+    pub fn of_action(action: &str) -> Self {
+        if action.starts_with("break_glass.") { Self::BreakGlass } else { Self::Standard }
+    }
+}
+
 /// Personal data on its way into the log. It has no `Serialize`: only the log, which seals it under
 /// a key of its subject, takes it out.
 #[derive(Clone, PartialEq, Eq)]
@@ -232,11 +240,7 @@ impl Event {
     /// How long it is kept.
     #[must_use]
     pub fn retention_class(&self) -> RetentionClass {
-        if self.action.as_str().starts_with("break_glass.") {
-            RetentionClass::BreakGlass
-        } else {
-            RetentionClass::Standard
-        }
+        RetentionClass::of_action(self.action.as_str())
     }
 }
 

@@ -5,6 +5,8 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use prov_audit::format::Format;
+use prov_audit::sink::OnFailure;
 use prov_authz::InventoryPolicy;
 use prov_core::duration_text;
 use serde::Deserialize;
@@ -268,7 +270,69 @@ section! {
     Audit {
         /// Where it lies; by default `audit` in the data folder.
         path: Option<PathBuf> = None,
+        /// Whom events are delivered to: `[[audit.sinks]]`.
+        sinks: Vec<AuditSink> = Vec::new(),
+        /// What happens to events while a sink that does not say otherwise can't deliver them:
+        /// `spool`, `fail_closed` or `fail_open`.
+        on_sink_failure: OnFailure = OnFailure::Spool,
     }
+}
+
+section! {
+    /// `[[audit.sinks]]`: somebody that events are delivered to.
+    AuditSink {
+        /// Its name, by which it knows after a restart where it was.
+        name: String = String::new(),
+        /// What it is: `file`, `http`, `syslog`, `splunk` or `elasticsearch`.
+        #[serde(rename = "type")]
+        kind: Option<AuditSinkKind> = None,
+        /// The folder of a file sink.
+        path: Option<PathBuf> = None,
+        /// A file is left for the next one before it gets larger, in bytes.
+        rotate_bytes: Option<u64> = None,
+        /// So many files are kept; all of them unless set.
+        keep_files: Option<u32> = None,
+        /// Where the receiver is: `https://…`, or `tls://host:6514` and `tcp://…` for syslog.
+        url: Option<String> = None,
+        /// The format, where the kind leaves a choice (`file`, `http`); `jsonl` unless set.
+        format: Option<Format> = None,
+        /// A file with the token: a bearer token, of Splunk's collector, or an API key.
+        token_file: Option<PathBuf> = None,
+        /// The index or data stream of Elasticsearch.
+        index: Option<String> = None,
+        /// Certificates (PEM) that the receiver's own must be signed by; those of the system unless set.
+        ca: Option<PathBuf> = None,
+        /// A certificate (PEM) to be known by.
+        client_cert: Option<PathBuf> = None,
+        /// Its private key.
+        client_key: Option<PathBuf> = None,
+        /// Sends events to other machines in the clear. Dangerous.
+        insecure: bool = false,
+        /// What happens to events while it can't deliver them.
+        on_failure: Option<OnFailure> = None,
+        /// The same, for emergency access; as `on_failure` unless set.
+        on_failure_break_glass: Option<OnFailure> = None,
+        /// How old the oldest undelivered event may be before it fails closed or open.
+        #[serde(with = "duration_text")]
+        max_lag: Duration = Duration::from_secs(MINUTE),
+    }
+}
+
+/// What a sink is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum AuditSinkKind {
+    /// Files of lines.
+    File,
+    /// The body of a POST.
+    Http,
+    /// RFC 5424 over TCP or TLS.
+    Syslog,
+    /// Splunk's HTTP event collector.
+    Splunk,
+    /// Elasticsearch or `OpenSearch`.
+    Elasticsearch,
 }
 
 /// How log lines look.
@@ -385,6 +449,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         );
     }
     check_policies(&config.cedar)?;
+    super::sinks::check(&config.audit)?;
     if !["RS256", "ES256", "EdDSA"].contains(&&*config.jwt.algorithm) {
         return refuse("`jwt.algorithm`: `RS256`, `ES256` or `EdDSA`");
     }

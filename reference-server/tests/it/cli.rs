@@ -336,6 +336,9 @@ fn the_audit_log() {
     let kept = format!("{name}.note");
     std::fs::write(&kept, admin.ok(&["audit", "checkpoint", "--note"])).unwrap();
     admin.ok(&["audit", "stats"]);
+    assert_eq!(admin.json(&["audit", "sinks"])["items"], serde_json::json!([]));
+    let actions = column(&admin.json(&["audit", "actions"]), "action");
+    assert!(actions.len() > 40 && actions.contains(&"auth.login".to_owned()), "{actions:?}");
     let grown = admin.json(&["audit", "checkpoint", "--since", &kept, "--key", &key]);
     assert!(grown["unchanged"] == true && grown["to"].as_u64() > grown["from"].as_u64(), "{grown}");
     let mut leaf = std::fs::read(format!("{name}.leaf")).unwrap();

@@ -5,24 +5,38 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use prov_audit::{Checkpoint, VerifierKey, verify_extension, verify_proof};
+use prov_audit::{verify_extension, verify_proof};
 use serde_json::{Value, json};
 
 use super::Which;
+use super::trusted::{Newest, hashes, text};
 use super::verify::read_key;
 use crate::cli::OutputFormat;
+use crate::client::segment;
 use crate::commands::Session;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 
-/// A text of an answer.
-pub(super) fn text<'v>(answer: &'v Value, name: &str) -> Outcome<&'v str> {
-    let text = answer.get(name).and_then(Value::as_str);
-    text.ok_or_else(|| Failure::Failed(format!("the server's answer has no `{name}`")))
+/// Prints the newest checkpoint, or its note alone.
+pub(super) fn newest(session: &Session, which: &Which, note: bool) -> Outcome {
+    let checkpoint = session.client.get(&which.of("/api/v1/audit/checkpoint"))?;
+    if note {
+        return output::write(&[text(&checkpoint, "note")?.as_bytes()]);
+    }
+    session.show(&checkpoint, &[])
+}
+
+/// Prints the proof of an event, or writes it as files.
+pub(super) fn proof(session: &Session, id: &str, name: Option<&Path>) -> Outcome {
+    let proof = session.client.get(&format!("/api/v1/audit/proof/{}", segment(id)))?;
+    match name {
+        Some(name) => save(session, &proof, name),
+        None => output::print(&output::json(&proof)?),
+    }
 }
 
 /// Writes a proof as files that need no server.
-pub(super) fn save(session: &Session, proof: &Value, name: &Path) -> Outcome {
+fn save(session: &Session, proof: &Value, name: &Path) -> Outcome {
     let leaf = STANDARD
         .decode(text(proof, "leaf")?)
         .map_err(|e| Failure::of("reading the server's answer", e))?;
@@ -69,23 +83,11 @@ pub(super) fn check(format: OutputFormat, name: &Path, key: Option<&Path>) -> Ou
 
 /// Checks that the server's log continues the one of a checkpoint that was kept.
 pub(super) fn since(session: &Session, which: &Which, kept: &Path, key: Option<&Path>) -> Outcome {
-    let newest = session.client.get(&which.of("/api/v1/audit/checkpoint"))?;
-    let key = if let Some(path) = key {
-        read_key(path)?
-    } else {
-        eprintln!(
-            "checked with the key the server says it has; give `--key` with one kept elsewhere"
-        );
-        text(&newest, "verifier_key")?
-            .parse::<VerifierKey>()
-            .map_err(|e| Failure::Failed(e.to_string()))?
-    };
-    let opened = |note: &str, whose: &str| {
-        Checkpoint::open(note, &key).map_err(|e| Failure::Failed(format!("{whose}: {e}")))
-    };
+    let newest = Newest::of(session, which, key)?;
     let note = String::from_utf8(read(kept)?).map_err(|e| Failure::of("reading the note", e))?;
-    let older = opened(&note, &format!("`{}`", kept.display()))?;
-    let newer = opened(text(&newest, "note")?, "the server's checkpoint")?;
+    let older =
+        newest.open(&note).map_err(|e| Failure::Failed(format!("`{}`: {e}", kept.display())))?;
+    let newer = newest.checkpoint()?;
     let (from, to) = (older.size.to_string(), newer.size.to_string());
     if older.size > newer.size {
         return Err(Failure::Failed(format!(
@@ -97,12 +99,7 @@ pub(super) fn since(session: &Session, which: &Which, kept: &Path, key: Option<&
         &[("from", Some(from.as_str())), ("to", Some(to.as_str()))],
     );
     let proof = session.client.get(&path)?;
-    let hashes = proof.get("hashes").and_then(Value::as_array).cloned().unwrap_or_default();
-    let hashes = hashes
-        .iter()
-        .map(|hash| STANDARD.decode(hash.as_str()?).ok()?.try_into().ok())
-        .collect::<Option<Vec<[u8; 32]>>>()
-        .ok_or_else(|| Failure::Failed("the server's proof has a hash that is none".to_owned()))?;
+    let hashes = hashes(&proof)?;
     verify_extension(&older, &newer, &hashes).map_err(|e| Failure::Failed(e.to_string()))?;
     let answer = json!({
         "unchanged": true, "log": newer.origin, "from": older.size, "to": newer.size,

@@ -4,17 +4,13 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use prov_audit::reconcile::Reconciler;
-use prov_audit::{Checkpoint, ExportedLeaf, VerifierKey, verify_range};
+use prov_audit::{ExportedLeaf, verify_range};
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Which;
-use super::evidence::text;
-use super::verify::read_key;
+use super::trusted::{Newest, hashes, text};
 use crate::commands::Session;
 use crate::failure::{Failure, Outcome};
 
@@ -37,18 +33,8 @@ pub(super) fn run(
     (from, to): (u64, Option<u64>),
     key: Option<&Path>,
 ) -> Outcome {
-    let newest = session.client.get(&which.of("/api/v1/audit/checkpoint"))?;
-    let key = if let Some(path) = key {
-        read_key(path)?
-    } else {
-        eprintln!(
-            "held against the key the server says it has; give `--key` with one kept elsewhere"
-        );
-        text(&newest, "verifier_key")?
-            .parse::<VerifierKey>()
-            .map_err(|e| Failure::Failed(e.to_string()))?
-    };
-    let opened = open(text(&newest, "note")?, &key)?;
+    let newest = Newest::of(session, which, key)?;
+    let opened = newest.checkpoint()?;
     let to = to.unwrap_or(opened.size);
     if from >= to || to > opened.size {
         let size = opened.size;
@@ -56,7 +42,7 @@ pub(super) fn run(
             "the log has {size} events: no range from {from} to {to}"
         )));
     }
-    let mut reconciler = Reconciler::new(key.name());
+    let mut reconciler = Reconciler::new(newest.key.name());
     let failed = |e: std::io::Error| Failure::of(&format!("`{}`", file.display()), e);
     for line in BufReader::new(File::open(file).map_err(failed)?).lines() {
         reconciler.copied(&line.map_err(failed)?);
@@ -64,7 +50,7 @@ pub(super) fn run(
     let mut start = from;
     while start < to {
         let end = to.min(start + PART);
-        part(session, which, &key, (start, end), &mut reconciler)?;
+        part(session, which, &newest, (start, end), &mut reconciler)?;
         start = end;
     }
     let result = reconciler.finish();
@@ -82,7 +68,7 @@ pub(super) fn run(
 fn part(
     session: &Session,
     which: &Which,
-    key: &VerifierKey,
+    newest: &Newest,
     (start, end): (u64, u64),
     reconciler: &mut Reconciler,
 ) -> Outcome {
@@ -101,13 +87,8 @@ fn part(
     }
     let range = [("from", Some(from.as_str())), ("to", Some(to.as_str()))];
     let proof = session.client.get(&which.with("/api/v1/audit/proof/range", &range))?;
-    let checkpoint = open(text(&proof, "checkpoint")?, key)?;
-    let hashes = proof.get("hashes").and_then(Value::as_array).cloned().unwrap_or_default();
-    let hashes = hashes
-        .iter()
-        .map(|hash| STANDARD.decode(hash.as_str()?).ok()?.try_into().ok())
-        .collect::<Option<Vec<[u8; 32]>>>()
-        .ok_or_else(|| Failure::Failed("the server's proof has a hash that is none".to_owned()))?;
+    let checkpoint = newest.open(text(&proof, "checkpoint")?)?;
+    let hashes = hashes(&proof)?;
     let bytes: Vec<&[u8]> = leaves.iter().map(|leaf| leaf.leaf.as_slice()).collect();
     verify_range(&bytes, start, &hashes, &checkpoint)
         .map_err(|e| Failure::Failed(format!("the server's own answer: {e}")))?;
@@ -115,8 +96,4 @@ fn part(
         reconciler.logged(leaf);
     }
     Ok(())
-}
-
-fn open(note: &str, key: &VerifierKey) -> Outcome<Checkpoint> {
-    Checkpoint::open(note, key).map_err(|e| Failure::Failed(e.to_string()))
 }
