@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::commands::{
     audit, auth, completions, kms, login, mfa, policy, secrets, server, ssh, team, user,
 };
+use crate::sessions::TokenStore;
 
 /// Security for infrastructure automation: sign in, decide, encrypt, hand out credentials, prove it.
 #[derive(Debug, Parser)]
@@ -39,6 +40,9 @@ pub(crate) struct Global {
     /// Talk to a server that is not on this machine without TLS. Dangerous: tokens travel in the clear
     #[arg(long, global = true)]
     pub(crate) insecure: bool,
+    /// Where the tokens of a session are kept
+    #[arg(long, global = true, env = "PROV_TOKEN_STORE", value_enum, default_value_t = TokenStore::Auto)]
+    pub(crate) token_store: TokenStore,
 }
 
 /// How answers are printed.

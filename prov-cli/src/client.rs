@@ -13,7 +13,8 @@ use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Outcome};
 use crate::profile::Settings;
-use crate::session_file::{self, Session};
+use crate::session_file::Session;
+use crate::sessions::Sessions;
 
 /// Everything but the unreserved characters of RFC 3986 is encoded in a path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -160,7 +161,7 @@ impl Client {
             refresh_token: text("refresh_token")?,
             expires_at: self.clock.now() + Duration::from_secs(lifetime),
         };
-        session_file::save(&self.session_path(), &session)
+        self.sessions().save(&session)
     }
 
     /// Keeps a new access token in the session there is.
@@ -177,7 +178,7 @@ impl Client {
 
     /// Forgets the tokens.
     pub(crate) fn forget_tokens(&self) -> Outcome {
-        session_file::forget(&self.session_path())
+        self.sessions().forget()
     }
 
     /// The session, refreshed when its access token has (almost) ended.
@@ -187,13 +188,15 @@ impl Client {
             return Ok(session);
         }
         // A refresh token works once, and using it twice ends the session: one command at a time.
-        let _turn = session_file::turn(&self.session_path())?;
+        let sessions = self.sessions();
+        let _turn = sessions.turn()?;
         let session = self.kept()?;
         if self.holds(&session) { Ok(session) } else { self.refresh(&session) }
     }
 
     fn kept(&self) -> Outcome<Session> {
-        session_file::load(&self.session_path(), &self.settings.server)?
+        self.sessions()
+            .load()?
             .ok_or_else(|| Failure::NotSignedIn { server: self.settings.server.clone() })
     }
 
@@ -214,8 +217,9 @@ impl Client {
         self.kept()
     }
 
-    fn session_path(&self) -> std::path::PathBuf {
-        session_file::path(&self.settings.config_dir, &self.settings.server)
+    fn sessions(&self) -> Sessions<'_> {
+        let Settings { config_dir, server, token_store, .. } = &self.settings;
+        Sessions::new(config_dir, server, *token_store)
     }
 
     fn signed_in(&self, method: &Method, path: &str, body: Option<&Value>) -> Outcome<Value> {

@@ -14,6 +14,8 @@ mod private_file;
 mod profile;
 mod prompt;
 mod session_file;
+mod session_keyring;
+mod sessions;
 mod terminal;
 
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::cli::Global;
 use crate::failure::{Failure, Outcome};
+use crate::sessions::TokenStore;
 
 /// Where the server is when nobody says so.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:8443";
@@ -32,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) ca_cert: Option<PathBuf>,
     pub(crate) config_dir: PathBuf,
     pub(crate) insecure: bool,
+    pub(crate) token_store: TokenStore,
 }
 
 /// Command line over environment over profile over default.
@@ -49,7 +51,8 @@ pub(crate) fn settings(global: &Global) -> Outcome<Settings> {
         .trim_end_matches('/')
         .to_owned();
     let ca_cert = global.ca_cert.clone().or(profile.ca_cert);
-    Ok(Settings { server, ca_cert, config_dir, insecure: global.insecure })
+    let Global { insecure, token_store, .. } = *global;
+    Ok(Settings { server, ca_cert, config_dir, insecure, token_store })
 }
 
 fn default_folder() -> Outcome<PathBuf> {

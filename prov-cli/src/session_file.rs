@@ -60,15 +60,21 @@ pub(crate) fn load(path: &Path, server: &str) -> Outcome<Option<Session>> {
 pub(crate) fn save(path: &Path, session: &Session) -> Outcome {
     let failed =
         |e: &dyn std::fmt::Display| Failure::of(&format!("writing `{}`", path.display()), e);
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| failed(&e))?;
+    make_folder(path)?;
     let text = Zeroizing::new(serde_json::to_string(session).map_err(|e| failed(&e))?);
     private_file::replace(path, text.as_bytes(), PRIVATE)
+}
+
+fn make_folder(path: &Path) -> Outcome {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|e| Failure::of(&format!("creating `{}`", folder.display()), e))
 }
 
 /// Waits until no other command refreshes the session; others wait while the answer lives.
 pub(crate) fn turn(path: &Path) -> Outcome<fs::File> {
     let path = path.with_extension("lock");
+    make_folder(&path)?;
     let mut options = fs::OpenOptions::new();
     let file = options.write(true).create(true).truncate(false).mode(PRIVATE).open(&path);
     file.and_then(|file| file.lock().map(|()| file))

@@ -68,6 +68,24 @@ const PEERS: &[Peer] = &[
         probe: &["-c", "ls /usr/lib/*/rsyslog/lmnsd_gtls.so"],
         used_for: "receiving audit events by syslog over TLS",
     },
+    Peer {
+        package: "dbus-daemon",
+        program: "dbus-daemon",
+        probe: &["--version"],
+        used_for: "keeping tokens in a keyring",
+    },
+    Peer {
+        package: "gnome-keyring",
+        program: "gnome-keyring-daemon",
+        probe: &["--version"],
+        used_for: "keeping tokens in a keyring",
+    },
+    Peer {
+        package: "libsecret-tools",
+        program: "sh",
+        probe: &["-c", "test -x /usr/bin/secret-tool"],
+        used_for: "keeping tokens in a keyring",
+    },
     Peer { package: "curl", program: "curl", probe: &["--version"], used_for: "the walk by hand" },
 ];
 

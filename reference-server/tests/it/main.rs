@@ -19,6 +19,7 @@ mod coverage;
 mod crash;
 mod document;
 mod idempotency;
+mod keyring;
 mod lifecycle;
 mod limits;
 mod main_job;

@@ -13,14 +13,16 @@ use crate::tools::{prov, run};
 /// Somebody's terminal: their settings and sessions, and the server they work with.
 pub(crate) struct Terminal {
     pub(crate) program: PathBuf,
-    server: String,
+    pub(crate) server: String,
     home: tempfile::TempDir,
+    /// Where the tokens go: by default not into the keyring of who runs the tests.
+    pub(crate) keyring: Option<String>,
 }
 
 impl Terminal {
     pub(crate) fn new(program: &Path, server: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
-        Self { program: program.to_owned(), server: server.to_owned(), home }
+        Self { program: program.to_owned(), server: server.to_owned(), home, keyring: None }
     }
 
     /// At this terminal somebody has signed in.
@@ -50,6 +52,10 @@ impl Terminal {
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("PATH", path).env("HOME", self.home.path());
         command.env("PROV_SERVER", &self.server).env("PROV_CONFIG_DIR", self.path("prov"));
+        match &self.keyring {
+            Some(bus) => command.env("DBUS_SESSION_BUS_ADDRESS", bus),
+            None => command.env("PROV_TOKEN_STORE", "file"),
+        };
         command.current_dir(self.home.path()).stdin(Stdio::null()).args(arguments);
         command
     }
