@@ -13,6 +13,7 @@ mod tokens;
 mod users;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use answers::{
     ApiTokenBody, CreatedUserBody, IssuedApiTokenBody, KeyBody, LoginAnswer, MeBody,
@@ -76,6 +77,8 @@ pub fn router(service: Arc<AuthService>) -> OpenApiRouter {
 /// discovery document are for every verifier. Introspection is for whoever is signed in (RFC 7662, section 2.1).
 #[must_use]
 pub fn routes() -> Vec<Route> {
+    // What lasts longer than a session is made by somebody who is there.
+    const RECENT: Duration = Duration::from_mins(15);
     const USERS: &str = "users";
     const TEAMS: &str = "teams";
     const KEYS: &str = "signing-keys";
@@ -99,8 +102,12 @@ pub fn routes() -> Vec<Route> {
         Route::self_service(Method::DELETE, "/api/v1/auth/sessions"),
         Route::self_service(Method::DELETE, "/api/v1/auth/sessions/{id}"),
         Route::self_service(Method::GET, "/api/v1/auth/tokens"),
-        Route::self_service(Method::POST, "/api/v1/auth/tokens").with_secret_answer(),
-        Route::self_service(Method::POST, "/api/v1/auth/tokens/{id}/rotate").with_secret_answer(),
+        Route::self_service(Method::POST, "/api/v1/auth/tokens")
+            .with_recent_sign_in(RECENT)
+            .with_secret_answer(),
+        Route::self_service(Method::POST, "/api/v1/auth/tokens/{id}/rotate")
+            .with_recent_sign_in(RECENT)
+            .with_secret_answer(),
         Route::self_service(Method::DELETE, "/api/v1/auth/tokens/{id}"),
         Route::guarded(Method::GET, "/api/v1/auth/keys", "list", KEYS),
         Route::guarded(Method::POST, "/api/v1/auth/keys/rotate", "admin", KEYS),

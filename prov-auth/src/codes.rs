@@ -127,6 +127,12 @@ pub const SECOND_FACTOR_REQUIRED: Code = Code::new(
     Kind::StepUpRequired,
     "prove yourself with a second factor",
 );
+/// What is asked for outlives the session, and the caller proved who they are too long ago.
+pub const RECENT_SIGN_IN_REQUIRED: Code = Code::new(
+    "auth.recent_sign_in_required",
+    Kind::StepUpRequired,
+    "prove yourself again first: POST /api/v1/auth/step-up",
+);
 /// A refresh token that is unknown or expired, or whose session has ended.
 pub const REFRESH_TOKEN_INVALID: Code = Code::new(
     "auth.refresh_token_invalid",
@@ -209,6 +215,7 @@ pub const ALL: &[Code] = &[
     LOGIN_THROTTLED,
     CHALLENGE_INVALID,
     SECOND_FACTOR_REQUIRED,
+    RECENT_SIGN_IN_REQUIRED,
     REFRESH_TOKEN_INVALID,
     REFRESH_TOKEN_REUSED,
     SESSION_ENDED,

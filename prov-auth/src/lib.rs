@@ -62,7 +62,8 @@ pub use api_token::{ApiToken, ApiTokenId, ApiTokens, IssuedApiToken, NewApiToken
 pub use authn::{Authn, AuthnFuture, AuthnLayer};
 pub use login::{LoginOutcome, StepUp, ThrottleOptions};
 pub use password::{
-    PasswordHash, PasswordHasher, PasswordParameters, PasswordPolicy, PoolOptions, PoolUse, Verdict,
+    BreachedPasswords, PasswordHash, PasswordHasher, PasswordParameters, PasswordPolicy,
+    PoolOptions, PoolUse, Verdict,
 };
 pub use rate_limit::{RateLimit, RateLimitFuture, RateLimitLayer, RateLimitReporter, RateLimited};
 pub use revocation::Revocations;

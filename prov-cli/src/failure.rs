@@ -53,7 +53,8 @@ impl Failure {
         ExitCode::from(match self {
             Self::Problem(problem) => match problem.status {
                 401 if problem.code.starts_with("mfa.")
-                    || problem.code.contains("second_factor") =>
+                    || problem.code.contains("second_factor")
+                    || problem.code == "auth.recent_sign_in_required" =>
                 {
                     5
                 }
@@ -106,6 +107,7 @@ mod tests {
             (problem(401, "auth.token_expired"), 3),
             (problem(401, "auth.second_factor_required"), 5),
             (problem(401, "mfa.step_up_required"), 5),
+            (problem(401, "auth.recent_sign_in_required"), 5),
             (problem(403, "core.denied"), 4),
             (Failure::Denied, 4),
             (Failure::NotSignedIn { server: String::new() }, 3),

@@ -55,6 +55,9 @@ pub struct Route {
     pub access: Access,
     /// If set: only with a second factor that is at most this old (RFC 9470).
     pub second_factor_within: Option<Duration>,
+    /// If set: only for somebody who has proved who they are at most this long ago (RFC 9470,
+    /// `max_age`); by which factors is another question.
+    pub signed_in_within: Option<Duration>,
     /// Whether the answer carries the client's `x-request-id` instead of the server's, as a standard
     /// may demand.
     pub echoes_request_id: bool,
@@ -74,6 +77,7 @@ impl Route {
             path: path.into(),
             access: Access::Public,
             second_factor_within: None,
+            signed_in_within: None,
             echoes_request_id: false,
             repeat: Repeat::Executed,
             own_scope: None,
@@ -130,6 +134,14 @@ impl Route {
     #[must_use]
     pub fn with_second_factor(mut self, within: Duration) -> Self {
         self.second_factor_within = Some(within);
+        self
+    }
+
+    /// Only for somebody who has proved who they are at most this long ago: what is done here outlives
+    /// the session, and who got hold of a token alone must not be able to.
+    #[must_use]
+    pub fn with_recent_sign_in(mut self, within: Duration) -> Self {
+        self.signed_in_within = Some(within);
         self
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use http::StatusCode;
+use prov_core::{Identity, Scope};
 use prov_http::axum::{ApiResult, CommonErrors, Context, Facts, Form, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -29,6 +30,15 @@ pub struct IntrospectionBody {
     /// The name people know the subject by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
+    /// Who asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// For whom it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aud: Option<Vec<String>>,
+    /// When it was made, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iat: Option<i64>,
     /// When it ends, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exp: Option<i64>,
@@ -57,37 +67,47 @@ pub struct IntrospectionBody {
 
 impl IntrospectionBody {
     fn of(introspection: Introspection, issuer: &str) -> Self {
-        let told = Self { active: true, iss: Some(issuer.to_owned()), ..Self::default() };
-        match introspection {
-            Introspection::Inactive => Self::default(),
-            Introspection::Active(ActiveToken::Access(identity)) => {
-                let (principal, how) = (&identity.principal, &identity.authentication);
-                Self {
-                    token_type: Some("Bearer".to_owned()),
-                    sub: Some(principal.id.clone()),
-                    username: Some(principal.name.clone()),
-                    exp: how.expires_at.map(prov_core::Timestamp::as_second),
-                    jti: how.token_id.clone(),
-                    sid: how.session.as_ref().map(|id| id.as_str().to_owned()),
-                    auth_time: Some(how.authenticated_at.as_second()),
-                    scope: how.scopes.as_ref().map(|scopes| {
-                        let texts: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-                        texts.join(" ")
-                    }),
-                    amr: Some(how.amr.iter().map(|amr| amr.as_str().to_owned()).collect()),
-                    roles: Some(principal.roles.iter().map(ToString::to_string).collect()),
-                    teams: Some(principal.teams.iter().map(ToString::to_string).collect()),
-                    ..told
-                }
-            }
-            Introspection::Active(ActiveToken::Refresh { user, session, expires_at }) => Self {
+        let Introspection::Active(token) = introspection else { return Self::default() };
+        let told = match token {
+            ActiveToken::Access { identity, client_id, audience, issued_at } => Self {
+                client_id: Some(client_id),
+                aud: Some(audience),
+                iat: Some(issued_at.as_second()),
+                ..Self::of_identity(&identity)
+            },
+            ActiveToken::Api(identity) => Self {
+                iat: Some(identity.authentication.authenticated_at.as_second()),
+                ..Self::of_identity(&identity)
+            },
+            ActiveToken::Refresh { user, session, expires_at } => Self {
                 token_type: Some("refresh_token".to_owned()),
                 sub: Some(user.id.as_str().to_owned()),
                 username: Some(user.username.into()),
                 exp: Some(expires_at.as_second()),
                 sid: Some(session.as_str().to_owned()),
-                ..told
+                ..Self::default()
             },
+        };
+        Self { active: true, iss: Some(issuer.to_owned()), ..told }
+    }
+
+    fn of_identity(identity: &Identity) -> Self {
+        let (principal, how) = (&identity.principal, &identity.authentication);
+        let texts = |scopes: &Vec<Scope>| scopes.iter().map(ToString::to_string).collect();
+        let joined = |texts: Vec<String>| texts.join(" ");
+        Self {
+            token_type: Some("Bearer".to_owned()),
+            sub: Some(principal.id.clone()),
+            username: Some(principal.name.clone()),
+            exp: how.expires_at.map(prov_core::Timestamp::as_second),
+            jti: how.token_id.clone(),
+            sid: how.session.as_ref().map(|id| id.as_str().to_owned()),
+            auth_time: Some(how.authenticated_at.as_second()),
+            scope: how.scopes.as_ref().map(texts).map(joined),
+            amr: Some(how.amr.iter().map(|amr| amr.as_str().to_owned()).collect()),
+            roles: Some(principal.roles.iter().map(ToString::to_string).collect()),
+            teams: Some(principal.teams.iter().map(ToString::to_string).collect()),
+            ..Self::default()
         }
     }
 }

@@ -18,6 +18,9 @@ use super::Authn;
 ///   with `WWW-Authenticate` (RFC 6750, section 3) otherwise. The answer does not say what was wrong
 ///   with it; the [`Refusal`](prov_http::Refusal) in the response's extensions has the reason as the
 ///   source of its error.
+/// * A route that asks for a recent sign-in
+///   ([`with_recent_sign_in`](prov_http::Route::with_recent_sign_in)) refuses an older one: 401 with
+///   `insufficient_user_authentication` and `max_age` (RFC 9470, section 3).
 /// * More than one `Authorization` header is refused: two readers could each believe another one.
 /// * Whatever stood in the request's extensions as a security context before is removed.
 ///

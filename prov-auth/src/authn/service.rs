@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
@@ -22,9 +23,9 @@ pub struct Authn<S> {
 }
 
 /// Why a request goes no further, and how to ask for a credential.
-struct Refused<'a> {
+struct Refused {
     error: Error,
-    challenge: Option<&'a HeaderValue>,
+    challenge: Option<HeaderValue>,
 }
 
 impl<S, ReqB, ResB> Service<Request<ReqB>> for Authn<S>
@@ -47,7 +48,8 @@ where
             Ok(facts) => facts,
             Err(error) => return AuthnFuture::refused(refuse(error, None)),
         };
-        match self.shared.who(request.headers(), &facts) {
+        let who = self.shared.who(request.headers(), &facts);
+        match who.and_then(|identity| recently_enough(identity, &request, &facts)) {
             Ok(identity) => {
                 let context = SecurityContext::new(identity, facts);
                 request.extensions_mut().insert(context.clone());
@@ -57,7 +59,7 @@ where
             Err(Refused { error, challenge }) => {
                 let mut response = refuse(error, Some(&facts));
                 if let Some(challenge) = challenge {
-                    response.headers_mut().insert(WWW_AUTHENTICATE, challenge.clone());
+                    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
                 }
                 AuthnFuture::refused(response)
             }
@@ -71,6 +73,32 @@ fn is_public<B>(request: &Request<B>) -> bool {
     route.is_some_and(|MatchedRoute(route)| route.access == Access::Public)
 }
 
+/// Refuses somebody who proved who they are longer ago than the route takes, with the challenge of RFC
+/// 9470, section 3. A credential with scopes is left to the layer that holds scopes against the route.
+fn recently_enough<B>(
+    identity: Arc<Identity>,
+    request: &Request<B>,
+    facts: &RequestFacts,
+) -> Result<Arc<Identity>, Refused> {
+    let route = request.extensions().get::<MatchedRoute>();
+    let Some(within) = route.and_then(|MatchedRoute(route)| route.signed_in_within) else {
+        return Ok(identity);
+    };
+    let authentication = &identity.authentication;
+    let age = facts.received_at.duration_since(authentication.authenticated_at);
+    let is_recent = Duration::try_from(age).is_ok_and(|age| age <= within) || age.is_negative();
+    if is_recent || authentication.scopes.is_some() {
+        return Ok(identity);
+    }
+    let challenge = format!(
+        "Bearer realm=\"prov\", error=\"insufficient_user_authentication\", \
+         error_description=\"prove yourself again\", max_age=\"{}\"",
+        within.as_secs()
+    );
+    let challenge = HeaderValue::try_from(challenge).ok();
+    Err(Refused { error: codes::RECENT_SIGN_IN_REQUIRED.into(), challenge })
+}
+
 impl Shared {
     /// The facts of the request, made here if no edge stands outside.
     fn facts<B>(&self, request: &mut Request<B>) -> prov_core::Result<Arc<RequestFacts>> {
@@ -82,13 +110,14 @@ impl Shared {
         Ok(facts)
     }
 
-    fn who(&self, headers: &HeaderMap, facts: &RequestFacts) -> Result<Arc<Identity>, Refused<'_>> {
+    fn who(&self, headers: &HeaderMap, facts: &RequestFacts) -> Result<Arc<Identity>, Refused> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let value = values.next();
         if values.next().is_some() {
             let error = Error::new(core_codes::INVALID_REQUEST)
                 .detail("send one `Authorization` header, not several");
-            return Err(Refused { error, challenge: Some(&self.challenges.invalid_request) });
+            let challenge = Some(self.challenges.invalid_request.clone());
+            return Err(Refused { error, challenge });
         }
         let text = value.map(HeaderValue::to_str).transpose().map_err(|e| {
             self.invalid(Error::new(codes::TOKEN_MALFORMED).context("not ASCII").source(e))
@@ -102,15 +131,15 @@ impl Shared {
             }
         }
         let error = Error::new(core_codes::UNAUTHENTICATED);
-        Err(Refused { error, challenge: Some(&self.challenges.sign_in) })
+        Err(Refused { error, challenge: Some(self.challenges.sign_in.clone()) })
     }
 
     /// One public answer for every credential that does not hold; other failures keep their own.
-    fn invalid(&self, reason: Error) -> Refused<'_> {
+    fn invalid(&self, reason: Error) -> Refused {
         if reason.kind() != Kind::Unauthenticated {
             return Refused { error: reason, challenge: None };
         }
         let error = Error::new(codes::INVALID_TOKEN).source(reason);
-        Refused { error, challenge: Some(&self.challenges.invalid_token) }
+        Refused { error, challenge: Some(self.challenges.invalid_token.clone()) }
     }
 }

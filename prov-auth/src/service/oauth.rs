@@ -28,8 +28,19 @@ pub enum Introspection {
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_enums, reason = "there are these two kinds of token")]
 pub enum ActiveToken {
-    /// An access token of this issuer and audience, or an API token.
-    Access(Arc<Identity>),
+    /// An access token of this issuer and audience.
+    Access {
+        /// Whose.
+        identity: Arc<Identity>,
+        /// Who asked for it (`client_id`).
+        client_id: String,
+        /// For whom it is (`aud`).
+        audience: Vec<String>,
+        /// When it was made (`iat`).
+        issued_at: Timestamp,
+    },
+    /// An API token.
+    Api(Arc<Identity>),
     /// A refresh token of the caller.
     Refresh {
         /// Whose.
@@ -109,15 +120,18 @@ impl AuthService {
         if RefreshToken::is_claimed_by(token.expose()) {
             return self.introspect_refresh(context, token).await;
         }
-        let verified = if is_well_formed(token.expose()) {
-            self.api_tokens.verify(token.expose())
+        let token = token.expose();
+        let active = if is_well_formed(token) {
+            self.api_tokens.verify(token).map(ActiveToken::Api)
         } else {
-            self.parts.verifier.verify(token.expose())
+            self.parts.verifier.read(token).map(|read| ActiveToken::Access {
+                identity: read.identity,
+                client_id: read.client_id,
+                audience: read.audience,
+                issued_at: read.issued_at,
+            })
         };
-        Ok(match verified {
-            Ok(identity) => Introspection::Active(ActiveToken::Access(identity)),
-            Err(_) => Introspection::Inactive,
-        })
+        Ok(active.map_or(Introspection::Inactive, Introspection::Active))
     }
 
     async fn introspect_refresh(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use prov_core::{Attempt, Authenticator, Clock, Identity, Presented, Result};
+use prov_core::{Attempt, Authenticator, Clock, Identity, Presented, Result, Timestamp};
 
 use super::TokenOptions;
 use super::cache::{Fingerprint, Verified, VerifiedTokens};
@@ -70,7 +70,36 @@ impl TokenVerifier {
         Ok(identity)
     }
 
+    /// What a token that holds says of itself, also what no request needs.
+    ///
+    /// # Errors
+    /// As [`TokenVerifier::verify`].
+    pub(crate) fn read(&self, token: &str) -> Result<ReadToken> {
+        self.revocations.require_known()?;
+        let (now, ring) = (self.clock.now().as_second(), self.keys.ring());
+        let (read, _) = self.open(token, &ring, now, |claims| {
+            let issued_at = Timestamp::from_second(claims.iat)
+                .map_err(|e| malformed("a time out of range").source(e))?;
+            let (client_id, audience) = (claims.client_id.to_string(), claims.aud.names());
+            let identity = Arc::new(claims.into_identity()?);
+            Ok(ReadToken { identity, client_id, audience, issued_at })
+        })?;
+        let identity = self.unless_revoked(read.identity)?;
+        Ok(ReadToken { identity, ..read })
+    }
+
     fn verify_signed(&self, token: &str, ring: &KeyRing, now: i64) -> Result<(Identity, Window)> {
+        self.open(token, ring, now, |claims| claims.into_identity())
+    }
+
+    /// What `read` makes of the claims of a token of ours that holds now, and how long it does.
+    fn open<T>(
+        &self,
+        token: &str,
+        ring: &KeyRing,
+        now: i64,
+        read: impl FnOnce(Claims<'_>) -> Result<T>,
+    ) -> Result<(T, Window)> {
         let jws = Jws::parse(token)?;
         if !jws.header.kind.as_deref().is_some_and(is_access_token) {
             return Err(forged("not of the type of an access token"));
@@ -84,7 +113,7 @@ impl TokenVerifier {
             window = window.until(end.as_second());
         }
         window.check(now)?;
-        Ok((claims.into_identity()?, window))
+        Ok((read(claims)?, window))
     }
 
     fn unless_revoked(&self, identity: Arc<Identity>) -> Result<Arc<Identity>> {
@@ -93,6 +122,15 @@ impl TokenVerifier {
         }
         Ok(identity)
     }
+}
+
+/// What a token that holds says of itself.
+#[derive(Debug)]
+pub(crate) struct ReadToken {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) client_id: String,
+    pub(crate) audience: Vec<String>,
+    pub(crate) issued_at: Timestamp,
 }
 
 /// RFC 9068, section 4, step 1: `at+jwt` or `application/at+jwt`, a media type and so without case.

@@ -47,6 +47,13 @@ pub(super) enum Audience {
 }
 
 impl Audience {
+    pub(super) fn names(&self) -> Vec<String> {
+        match self {
+            Self::One(name) => vec![name.clone()],
+            Self::Several(names) => names.clone(),
+        }
+    }
+
     fn names_any(&self, wanted: &[String]) -> bool {
         match self {
             Self::One(name) => wanted.contains(name),

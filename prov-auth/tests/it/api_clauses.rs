@@ -81,6 +81,22 @@ async fn rfc_7662_2_2_and_4_times_are_numbers_and_nothing_is_cached() {
     assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store");
 }
 
+#[tokio::test]
+async fn rfc_7662_2_2_an_access_token_is_told_with_its_client_audience_and_beginning() {
+    let client = Client::new().await;
+    let (access, _) = client.login("admin").await;
+    let now = prov_core::Clock::now(&client.house.clock).as_second();
+    let answer = client.form(INTROSPECT, Some(&access), format!("token={access}")).await;
+    assert_eq!(answer.body["client_id"], "prov");
+    assert_eq!(answer.body["aud"], json!(["cli"]));
+    assert_eq!((&answer.body["iat"], &answer.body["exp"]), (&json!(now), &json!(now + 900)));
+    // The other form, and a token that has ended meanwhile.
+    client.house.wait(std::time::Duration::from_mins(16));
+    let (fresh, _) = client.login("admin").await;
+    let ended = client.form(INTROSPECT, Some(&fresh), format!("token={access}")).await;
+    assert_eq!(ended.body, json!({"active": false}));
+}
+
 async fn discovered(options: AuthOptions, host: &str) -> (u16, Value) {
     let hasher = PasswordHasher::insecure_for_tests().unwrap();
     let client = Client::of(House::with(hasher, options).await);

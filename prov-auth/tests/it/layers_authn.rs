@@ -216,3 +216,51 @@ async fn the_published_keys_are_enough_to_verify() {
     let claims: serde_json::Value = serde_json::from_slice(&payload).unwrap();
     assert_eq!(claims["preferred_username"], "alice");
 }
+
+/// What lasts longer than a session is not made with a token that somebody merely found: RFC 9470.
+#[tokio::test]
+async fn a_route_that_asks_for_a_recent_sign_in_challenges_an_older_one() {
+    use std::time::Duration;
+
+    let node = Node::start().await;
+    let route = || {
+        Route::self_service(Method::POST, "/tokens").with_recent_sign_in(Duration::from_mins(10))
+    };
+    let mut claims = node.claims();
+    claims.authenticated_at = node.clock.now();
+    let ask_after = async |minutes: u64| {
+        node.clock.advance(Duration::from_mins(minutes));
+        let token = node.issue(&claims);
+        let asked = request(&[&format!("Bearer {}", token.token.expose())]);
+        ask(&node, on_route(asked, route())).await
+    };
+    assert_eq!(ask_after(0).await.status(), StatusCode::OK);
+    assert_eq!(ask_after(10).await.status(), StatusCode::OK);
+    let refused = ask_after(1).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    let told = challenge(&refused);
+    assert!(told.contains("error=\"insufficient_user_authentication\""), "{told}");
+    assert!(told.contains("max_age=\"600\""), "{told}");
+    let refusal = refused.extensions().get::<Refusal>().unwrap();
+    assert!(refusal.error().is(prov_auth::codes::RECENT_SIGN_IN_REQUIRED));
+    // A token made now of a sign-in long ago is no recent sign-in; who proves themselves again passes.
+    let mut again = claims.clone();
+    again.authenticated_at = node.clock.now();
+    let token = node.issue(&again);
+    let asked = request(&[&format!("Bearer {}", token.token.expose())]);
+    assert_eq!(ask(&node, on_route(asked, route())).await.status(), StatusCode::OK);
+}
+
+/// Every route that hands out what outlives a session asks for a recent sign-in.
+#[cfg(feature = "axum")]
+#[test]
+fn api_tokens_are_made_after_a_recent_sign_in_only() {
+    let routes = prov_auth::api::routes();
+    let asks = |path: &str| {
+        let of_path = |route: &&Route| route.path == path && route.method == Method::POST;
+        routes.iter().find(of_path).and_then(|route| route.signed_in_within)
+    };
+    for path in ["/api/v1/auth/tokens", "/api/v1/auth/tokens/{id}/rotate"] {
+        assert_eq!(asks(path), Some(std::time::Duration::from_mins(15)), "{path}");
+    }
+}

@@ -135,7 +135,7 @@ async fn introspection_tells_only_what_is_the_callers_business() {
     let refresh = alice.refresh_token.as_ref().unwrap();
     assert!(matches!(
         ask(&bob.access_token).await,
-        Introspection::Active(ActiveToken::Access(identity)) if identity.principal.name == "bob"
+        Introspection::Active(ActiveToken::Access { identity, .. }) if identity.principal.name == "bob"
     ));
     assert!(matches!(ask(refresh).await, Introspection::Active(ActiveToken::Refresh { .. })));
     let bobs = bob.refresh_token.as_ref().unwrap();

@@ -56,6 +56,8 @@ impl<F: Fn(&Parts) -> Protection + Send + Sync + 'static> ResourceMapper for Clo
 /// * A request without a route (and without a mapper) is refused with 403: the mistake is ours, and
 ///   no reason to let it pass.
 /// * Whoever is not signed in gets 401, unless the route is public.
+/// * A credential with scopes of which none covers the request gets 403 with the challenge
+///   `insufficient_scope`, which names the scope that would do (RFC 6750, section 3.1).
 /// * Where somebody acts for the principal, both must be permitted
 ///   ([`Authentication::actor`](prov_core::Authentication::actor)).
 /// * What the policies do not permit gets 403, with the policies that determined it.

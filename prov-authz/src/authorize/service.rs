@@ -2,9 +2,10 @@ use std::borrow::Cow;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use http::{Extensions, Request, Response};
 use prov_core::audit::DecisionRecord;
-use prov_core::{Error, SecurityContext, codes as core_codes};
+use prov_core::{Error, Scope, SecurityContext, codes as core_codes};
 use prov_http::{MatchedRoute, facts, refuse};
 use tower_service::Service;
 
@@ -37,7 +38,11 @@ where
         match self.layer.judge(&protection, request.extensions()) {
             Verdict::Pass(decision) => AuthzFuture::passed(self.inner.call(request), decision),
             Verdict::Refuse(error, decision) => {
-                let response = refuse(error, facts(request.extensions()).map(AsRef::as_ref));
+                let challenge = scope_challenge(&error, &protection, request.extensions());
+                let mut response = refuse(error, facts(request.extensions()).map(AsRef::as_ref));
+                if let Some(challenge) = challenge {
+                    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+                }
                 AuthzFuture::refused(response, decision)
             }
         }
@@ -113,23 +118,53 @@ fn beyond_scopes(
 ) -> Option<Error> {
     let authentication = context.authentication();
     authentication.scopes.as_ref()?;
-    let (action, resource): (&str, Cow<'_, str>) = match protection {
-        Protection::Public | Protection::Unknown => return None,
-        Protection::SignedIn => {
-            let route = extensions.get::<MatchedRoute>();
-            let Some((action, resource)) = route.and_then(|route| route.0.scope()) else {
-                return Some(Error::new(codes::SCOPE_INSUFFICIENT).detail(
-                    "no scope covers this: it is for somebody who has signed in themselves",
-                ));
-            };
-            (action, resource.into())
-        }
-        Protection::Permitted { action, resource, .. } => (action, scope_name(resource)),
+    if matches!(protection, Protection::Public | Protection::Unknown) {
+        return None;
+    }
+    let Some((action, resource)) = needed_scope(protection, extensions) else {
+        return Some(
+            Error::new(codes::SCOPE_INSUFFICIENT)
+                .detail("no scope covers this: it is for somebody who has signed in themselves"),
+        );
     };
     (!authentication.covers(action, &resource)).then(|| {
         Error::new(codes::SCOPE_INSUFFICIENT)
             .detail(format!("the credential lacks the scope `{action}:{resource}`"))
     })
+}
+
+/// The action and the resource that a scope must cover; `None`: none covers it.
+fn needed_scope<'a>(
+    protection: &'a Protection,
+    extensions: &'a Extensions,
+) -> Option<(&'a str, Cow<'a, str>)> {
+    match protection {
+        Protection::Public | Protection::Unknown => None,
+        Protection::SignedIn => {
+            let (action, resource) = extensions.get::<MatchedRoute>()?.0.scope()?;
+            Some((action, resource.into()))
+        }
+        Protection::Permitted { action, resource, .. } => Some((action, scope_name(resource))),
+    }
+}
+
+/// What a refusal for lack of a scope owes its client: the error and, where there is one, the scope that
+/// would do (RFC 6750, section 3.1).
+fn scope_challenge(
+    error: &Error,
+    protection: &Protection,
+    extensions: &Extensions,
+) -> Option<HeaderValue> {
+    if !error.is(codes::SCOPE_INSUFFICIENT) {
+        return None;
+    }
+    let mut challenge = "Bearer realm=\"prov\", error=\"insufficient_scope\"".to_owned();
+    // The names of an application's resources are its own: only what may stand in a scope is told.
+    let scope = needed_scope(protection, extensions).map(|(a, r)| format!("{a}:{r}"));
+    if let Some(scope) = scope.filter(|text| text.parse::<Scope>().is_ok()) {
+        challenge.push_str(&format!(", scope=\"{scope}\""));
+    }
+    HeaderValue::try_from(challenge).ok()
 }
 
 /// How scopes name a resource: a part of the API by itself, anything else with its kind.

@@ -228,6 +228,31 @@ async fn where_anybody_signed_in_may_come_a_credential_with_scopes_needs_the_rou
     assert_eq!(ask(public, &[]).await.status(), StatusCode::OK);
 }
 
+/// RFC 6750, section 3.1: whoever lacks a scope is told so, and which one would do.
+#[tokio::test]
+async fn a_refusal_for_lack_of_a_scope_names_the_scope_that_would_do() {
+    let (admin, viewer) = (holder(Role::Admin), holder(Role::Viewer));
+    let told = async |who, route, scopes: &[&str]| {
+        let layer = layer();
+        let answer = send_with(&layer, "/users", Some(route), Some(who), Some(scopes)).await;
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+        let header = answer.headers().get(http::header::WWW_AUTHENTICATE);
+        header.map(|value| value.to_str().unwrap().to_owned())
+    };
+    assert_eq!(
+        told(&admin, users("list"), &["read:users"]).await.unwrap(),
+        "Bearer realm=\"prov\", error=\"insufficient_scope\", scope=\"list:users\""
+    );
+    let own = Route::self_service(Method::GET, "/users");
+    assert_eq!(
+        told(&admin, own, &["*:*"]).await.unwrap(),
+        "Bearer realm=\"prov\", error=\"insufficient_scope\"",
+        "no scope would do"
+    );
+    // What the policies deny is another matter, which no scope mends.
+    assert_eq!(told(&viewer, users("list"), &["*:*"]).await, None);
+}
+
 #[tokio::test]
 async fn scopes_name_an_applications_resources_with_their_kind() {
     let layer = AuthzLayer::with_mapper(engine(), clock(), |_| {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prov_auth::{
-    AuthOptions, AuthParts, AuthService, PasswordHasher, PasswordParameters, PoolOptions,
-    Revocations, SigningKeyOptions, SigningKeys, TokenIssuer, TokenOptions, TokenVerifier,
+    AuthOptions, AuthParts, AuthService, BreachedPasswords, PasswordHasher, PasswordParameters,
+    PasswordPolicy, PoolOptions, Revocations, SigningKeyOptions, SigningKeys, TokenIssuer,
+    TokenOptions, TokenVerifier,
 };
 use prov_core::audit::Recorder;
 use prov_core::store::Store;
@@ -67,6 +68,7 @@ pub(super) async fn open(
     let options = AuthOptions::default()
         .with_refresh_lifetime(config.jwt.refresh_token_ttl)
         .with_public_url(config.server.public_url.as_deref())
+        .with_passwords(password_policy(config)?)
         .with_permissions(permissions());
     let auth = AuthService::open(parts, options).await?;
     Ok(Identity { keys, revocations, mfa, auth })
@@ -107,6 +109,15 @@ fn hasher(config: &Config) -> Result<PasswordHasher> {
     let parameters = PasswordParameters::new(passwords.memory_kib, passwords.iterations, 1)?;
     let workers = NonZeroUsize::new(passwords.workers).unwrap_or(NonZeroUsize::MIN);
     PasswordHasher::new(parameters, PoolOptions::new(workers))
+}
+
+fn password_policy(config: &Config) -> Result<PasswordPolicy> {
+    let policy = PasswordPolicy::default().with_fewest_guesses(config.passwords.fewest_guesses);
+    let Some(path) = &config.passwords.breached_list else { return Ok(policy) };
+    let file = std::fs::File::open(path).map_err(|e| unreadable(path, e))?;
+    let list = BreachedPasswords::read(std::io::BufReader::new(file))?;
+    tracing::info!(passwords = list.len(), "new passwords are held against a list of stolen ones");
+    Ok(policy.with_breached(Arc::new(list)))
 }
 
 fn mfa_config(config: &Config) -> Result<MfaConfig> {

@@ -166,7 +166,7 @@ section! {
 }
 
 section! {
-    /// `[passwords]`: the cost of Argon2id.
+    /// `[passwords]`: the cost of Argon2id, and which may be chosen.
     Passwords {
         /// Memory per hash in KiB; at least 19456.
         memory_kib: u32 = 19 * 1024,
@@ -174,6 +174,10 @@ section! {
         iterations: u32 = 2,
         /// Hashes computed at once; each holds its memory.
         workers: usize = 2,
+        /// How many guesses a new password must withstand, by the estimate of `zxcvbn`; 0: any number.
+        fewest_guesses: u64 = 100_000_000,
+        /// A list of stolen passwords: one in a line, or its SHA-1 as Pwned Passwords has it.
+        breached_list: Option<PathBuf> = None,
     }
 }
 
