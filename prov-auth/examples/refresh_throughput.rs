@@ -48,6 +48,7 @@ async fn open(clock: &ManualClock) -> Result<Arc<AuthService>> {
         revocations,
         passwords,
         second_factor,
+        outbound: None,
     };
     // Measured without waits: they would only be measured instead.
     let mut throttle = ThrottleOptions::default();

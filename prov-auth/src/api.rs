@@ -4,6 +4,9 @@
 mod account;
 mod answers;
 mod discovery;
+mod federation;
+mod federation_requests;
+mod issuers;
 mod keys;
 mod login;
 mod oauth;
@@ -21,7 +24,9 @@ pub use answers::{
     UserBody,
 };
 pub use discovery::DiscoveryBody;
+pub use federation_requests::{CallbackQuery, ExchangeRequest, LogoutForm, StartQuery};
 use http::Method;
+pub use issuers::{AcceptedTokensBody, GroupRuleBody, IssuerBody, NewIssuerRequest};
 pub use oauth::IntrospectionBody;
 use prov_http::Route;
 pub use requests::{
@@ -57,6 +62,12 @@ pub fn router(service: Arc<AuthService>) -> OpenApiRouter {
         .routes(endpoints!(keys::rotate))
         .routes(endpoints!(keys::jwks))
         .routes(endpoints!(discovery::discovery))
+        .routes(endpoints!(federation::start))
+        .routes(endpoints!(federation::callback))
+        .routes(endpoints!(federation::exchange))
+        .routes(endpoints!(federation::logout))
+        .routes(endpoints!(issuers::list, issuers::create))
+        .routes(endpoints!(issuers::delete))
         .routes(endpoints!(users::list, users::create))
         .routes(endpoints!(users::show, users::update, users::delete))
         .routes(endpoints!(users::reset_password))
@@ -74,7 +85,8 @@ pub fn router(service: Arc<AuthService>) -> OpenApiRouter {
 /// The public ones, and why: whoever signs in, refreshes, makes the first administrator or replaces
 /// an expired password is not signed in yet and brings a credential of its own; whoever holds a
 /// token may revoke it (RFC 7009), also when nothing else of theirs holds any more; the JWKS and the
-/// discovery document are for every verifier. Introspection is for whoever is signed in (RFC 7662, section 2.1).
+/// discovery document are for every verifier. Whoever goes to an identity provider and comes back from it is
+/// not signed in yet either, and a provider that ends sessions brings a token of its own. Introspection is for whoever is signed in (RFC 7662, section 2.1).
 #[must_use]
 pub fn routes() -> Vec<Route> {
     // What lasts longer than a session is made by somebody who is there.
@@ -82,6 +94,7 @@ pub fn routes() -> Vec<Route> {
     const USERS: &str = "users";
     const TEAMS: &str = "teams";
     const KEYS: &str = "signing-keys";
+    const ISSUERS: &str = "issuers";
     vec![
         Route::public(Method::POST, "/api/v1/auth/login"),
         Route::public(Method::POST, "/api/v1/auth/login/mfa"),
@@ -91,6 +104,13 @@ pub fn routes() -> Vec<Route> {
         Route::public(Method::POST, "/api/v1/auth/password/expired"),
         Route::public(Method::GET, "/.well-known/jwks.json"),
         Route::public(Method::GET, "/.well-known/openid-configuration"),
+        Route::public(Method::GET, "/api/v1/auth/oidc/{issuer}/start"),
+        Route::public(Method::GET, "/api/v1/auth/oidc/{issuer}/callback"),
+        Route::public(Method::POST, "/api/v1/auth/oidc/exchange"),
+        Route::public(Method::POST, "/api/v1/auth/oidc/{issuer}/logout"),
+        Route::guarded(Method::GET, "/api/v1/auth/issuers", "list", ISSUERS),
+        Route::guarded(Method::POST, "/api/v1/auth/issuers", "admin", ISSUERS),
+        Route::guarded(Method::DELETE, "/api/v1/auth/issuers/{id}", "admin", ISSUERS),
         Route::self_service(Method::POST, "/api/v1/auth/step-up").with_secret_answer(),
         Route::self_service(Method::POST, "/api/v1/auth/logout"),
         Route::self_service(Method::POST, "/api/v1/auth/introspect")

@@ -148,6 +148,51 @@ pub const REFRESH_TOKEN_REUSED: Code = Code::new(
 /// The session of the request has ended.
 pub const SESSION_ENDED: Code =
     Code::new("auth.session_ended", Kind::Unauthenticated, "the session has ended; sign in again");
+/// No identity provider of this name.
+pub const ISSUER_UNKNOWN: Code =
+    Code::new("auth.issuer_unknown", Kind::NotFound, "there is no such identity provider");
+/// An identity provider of this name or issuer identifier exists.
+pub const ISSUER_EXISTS: Code =
+    Code::new("auth.issuer_exists", Kind::Conflict, "there is such an identity provider already");
+/// Nobody can be sent to an identity provider.
+pub const FEDERATION_UNCONFIGURED: Code = Code::new(
+    "auth.federation_unconfigured",
+    Kind::NotFound,
+    "nobody can sign in with an identity provider here: the server's public URL is not configured",
+);
+/// What came back from an identity provider does not hold.
+pub const FEDERATION_FAILED: Code = Code::new(
+    "auth.federation_failed",
+    Kind::Unauthenticated,
+    "what came back from the identity provider does not hold; start again",
+);
+/// The identity provider, or the person there, refused.
+pub const FEDERATION_REFUSED: Code = Code::new(
+    "auth.federation_refused",
+    Kind::Denied,
+    "the identity provider refused, or you did there",
+);
+/// The identity provider vouches for somebody whom no rule lets in, or whose account is locked.
+pub const FEDERATION_ACCOUNT_REFUSED: Code = Code::new(
+    "auth.federation_account_refused",
+    Kind::Denied,
+    "the identity provider knows you, and you may not sign in here",
+);
+/// The code by which a program fetches its tokens is unknown, spent or expired, or the verifier is wrong.
+pub const HANDOVER_INVALID: Code = Code::new(
+    "auth.handover_invalid",
+    Kind::Unauthenticated,
+    "the code does not hold; sign in again",
+);
+/// A logout token that does not hold.
+pub const LOGOUT_TOKEN_REFUSED: Code =
+    Code::new("auth.logout_token_refused", Kind::InvalidRequest, "the logout token does not hold");
+/// An identity provider can't be asked, or says what can't be used.
+pub const PROVIDER_UNAVAILABLE: Code = Code::new(
+    "auth.provider_unavailable",
+    Kind::Unavailable,
+    "the identity provider can't be asked; try again in a moment",
+);
 /// Somebody has this username already.
 pub const USERNAME_TAKEN: Code =
     Code::new("auth.username_taken", Kind::Conflict, "this username is taken");
@@ -219,6 +264,15 @@ pub const ALL: &[Code] = &[
     REFRESH_TOKEN_INVALID,
     REFRESH_TOKEN_REUSED,
     SESSION_ENDED,
+    ISSUER_UNKNOWN,
+    ISSUER_EXISTS,
+    FEDERATION_UNCONFIGURED,
+    FEDERATION_FAILED,
+    FEDERATION_REFUSED,
+    FEDERATION_ACCOUNT_REFUSED,
+    HANDOVER_INVALID,
+    LOGOUT_TOKEN_REFUSED,
+    PROVIDER_UNAVAILABLE,
     USERNAME_TAKEN,
     USER_UNKNOWN,
     TEAM_UNKNOWN,

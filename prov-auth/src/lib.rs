@@ -45,6 +45,8 @@ pub mod api;
 mod api_token;
 mod authn;
 pub mod codes;
+mod federation;
+mod fetch;
 mod login;
 mod password;
 mod rate_limit;
@@ -60,6 +62,10 @@ mod user;
 
 pub use api_token::{ApiToken, ApiTokenId, ApiTokens, IssuedApiToken, NewApiToken};
 pub use authn::{Authn, AuthnFuture, AuthnLayer};
+pub use federation::{AcceptedSubjects, AcceptedTokens, GroupRule, Issuer, NewIssuer};
+pub use fetch::Fetch;
+#[cfg(feature = "https")]
+pub use fetch::{HttpsClient, HttpsOptions};
 pub use login::{LoginOutcome, StepUp, ThrottleOptions};
 pub use password::{
     BreachedPasswords, PasswordHash, PasswordHasher, PasswordParameters, PasswordPolicy,
@@ -68,8 +74,8 @@ pub use password::{
 pub use rate_limit::{RateLimit, RateLimitFuture, RateLimitLayer, RateLimitReporter, RateLimited};
 pub use revocation::Revocations;
 pub use service::{
-    ActiveToken, AuthOptions, AuthParts, AuthService, Discovery, Introspection, Me, TeamPage,
-    UserPage,
+    ActiveToken, AuthOptions, AuthParts, AuthService, Discovery, FederatedAnswer, FederatedOutcome,
+    FederatedRedirect, FederatedStart, Introspection, Me, TeamPage, UserPage,
 };
 pub use session::{Session, TokenSet};
 pub use signing_keys::{

@@ -45,6 +45,9 @@ pub struct Revocations {
     generation: AtomicU64,
     everything_before: AtomicU64,
     users: Watchlist,
+    /// When everything of a user was last ended, in seconds since 1970.
+    users_ended: Watchlist,
+    everything_ended: AtomicU64,
     sessions: Watchlist,
     tokens: Watchlist,
     freshness: Freshness,
@@ -80,6 +83,8 @@ impl Revocations {
             generation: AtomicU64::new(0),
             everything_before: AtomicU64::new(0),
             users: Watchlist::default(),
+            users_ended: Watchlist::default(),
+            everything_ended: AtomicU64::new(0),
             sessions: Watchlist::default(),
             tokens: Watchlist::default(),
             freshness,
@@ -149,6 +154,17 @@ impl Revocations {
         generation < self.everything_before.load(Ordering::Acquire)
     }
 
+    /// Whether everything of this principal, or of everybody, was ended at or after this moment, or up to
+    /// the largest leeway before it: for credentials that others make, who know no generations.
+    pub(crate) fn ended_since(&self, principal: &str, made_at: Timestamp) -> bool {
+        let leeway = TokenOptions::MAX_LEEWAY.as_secs();
+        let made_at = u64::try_from(made_at.as_second()).unwrap_or(0);
+        let is_later = |ended: u64| made_at <= ended.saturating_add(leeway);
+        let everything = self.everything_ended.load(Ordering::Acquire);
+        (everything > 0 && is_later(everything))
+            || self.users_ended.floor(principal).is_some_and(is_later)
+    }
+
     /// Whether the credential, its session or everything of its subject was revoked.
     #[must_use]
     pub fn is_revoked(&self, identity: &Identity) -> bool {
@@ -209,14 +225,24 @@ impl Revocations {
         match &record.target {
             Target::Session(id) => self.sessions.add(id, u64::MAX, keep, now),
             Target::Token(id) => self.tokens.add(id, u64::MAX, keep, now),
-            Target::User(id) => self.users.add(id, record.generation, keep, now),
+            Target::User(id) => {
+                self.users_ended.add(id, ended_at(record), keep, now);
+                self.users.add(id, record.generation, keep, now);
+            }
             Target::Everything => {
+                self.everything_ended.fetch_max(ended_at(record), Ordering::AcqRel);
                 self.everything_before.fetch_max(record.generation, Ordering::AcqRel);
             }
         }
         // Last: whoever reads the new generation also finds what it revokes.
         self.generation.fetch_max(record.generation, Ordering::AcqRel);
     }
+}
+
+/// When a revocation by generation was made, in seconds since 1970.
+fn ended_at(record: &RevocationRecord) -> u64 {
+    let made = record.until.checked_sub(RETENTION).unwrap_or(Timestamp::UNIX_EPOCH);
+    u64::try_from(made.as_second()).unwrap_or(0)
 }
 
 fn out_of_range(source: jiff::Error) -> Error {

@@ -8,12 +8,16 @@ mod discovery;
 mod embedded;
 mod events;
 mod evidence;
+mod federated_accounts;
+mod federation;
 mod installation;
+mod issuers;
 mod login;
 mod oauth;
 mod options;
 mod own_account;
 mod prove;
+mod return_address;
 mod second_step;
 mod sessions;
 mod signing_keys;
@@ -27,19 +31,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use discovery::Discovery;
+pub use federation::{FederatedAnswer, FederatedOutcome, FederatedRedirect, FederatedStart};
 use installation::InstallationKeys;
 pub use oauth::{ActiveToken, Introspection};
 pub use options::AuthOptions;
 pub use own_account::Me;
 use prov_core::audit::Recorder;
 use prov_core::store::Store;
-use prov_core::{Clock, Result, SecondFactor};
+use prov_core::{Authenticator, Clock, Result, SecondFactor};
 pub use teams::TeamPage;
 pub use users::UserPage;
 
+use crate::federation::Federation;
 use crate::login::Throttle;
 use crate::{
-    ApiTokens, PasswordHasher, Revocations, SigningKeys, TokenIssuer, TokenSet, TokenVerifier,
+    ApiTokens, Fetch, PasswordHasher, Revocations, SigningKeys, TokenIssuer, TokenSet,
+    TokenVerifier,
 };
 
 /// The parts an [`AuthService`] is made of.
@@ -64,6 +71,8 @@ pub struct AuthParts {
     pub passwords: Arc<PasswordHasher>,
     /// Asks for second factors; without it, a password is all there is.
     pub second_factor: Option<Arc<dyn SecondFactor>>,
+    /// Asks identity providers; without it, nobody signs in with one.
+    pub outbound: Option<Arc<dyn Fetch>>,
 }
 
 /// Users, sign-in, sessions, refresh and teams.
@@ -78,6 +87,7 @@ pub struct AuthService {
     installation: InstallationKeys,
     throttle: Throttle,
     api_tokens: Arc<ApiTokens>,
+    federation: Arc<Federation>,
 }
 
 impl fmt::Debug for AuthService {
@@ -103,7 +113,15 @@ impl AuthService {
             installation.api_tokens.clone(),
         );
         let api_tokens = api_tokens.await?;
-        let service = Self { parts, options, installation, throttle, api_tokens };
+        let federation = Federation::open(
+            Arc::clone(&parts.store),
+            Arc::clone(&parts.clock),
+            Arc::clone(&parts.revocations),
+            installation.origins.clone(),
+            parts.outbound.clone(),
+        );
+        let federation = federation.await?;
+        let service = Self { parts, options, installation, throttle, api_tokens, federation };
         service.ensure_shipped_teams().await?;
         Ok(Arc::new(service))
     }
@@ -113,6 +131,19 @@ impl AuthService {
     pub fn expires_in(&self, tokens: &TokenSet) -> Duration {
         let left = tokens.access_expires_at.duration_since(self.clock().now());
         Duration::try_from(left).unwrap_or_default()
+    }
+
+    /// Who presents a token of an issuer whose tokens are taken, for an
+    /// [`AuthnLayer`](crate::AuthnLayer); asked before the verifier of our own.
+    #[must_use]
+    pub fn federated_tokens(&self) -> Arc<dyn Authenticator> {
+        Arc::<Federation>::clone(&self.federation)
+    }
+
+    /// Whether browsers reach this service over TLS, as far as its public URL says.
+    #[cfg(feature = "axum")]
+    pub(crate) fn is_reached_over_tls(&self) -> bool {
+        self.options.public_url.as_deref().is_none_or(|url| url.starts_with("https://"))
     }
 
     fn store(&self) -> &dyn Store {

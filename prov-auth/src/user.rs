@@ -35,6 +35,12 @@ pub struct User {
     pub locked: bool,
     /// Whether the password is good for nothing but its own change.
     pub must_change_password: bool,
+    /// By the name it has here: the identity provider this person comes from, if they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// The organization, as it follows from the identity provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When anything of it was last changed.

@@ -241,6 +241,11 @@ impl Client {
         Err(self.refused(status, &text))
     }
 
+    /// The whole URL of a path, for a browser.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.settings.server)
+    }
+
     /// What a refusal says.
     fn refused(&self, status: StatusCode, text: &str) -> Failure {
         match serde_json::from_str::<Problem>(text) {

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod completions;
+pub(crate) mod issuer;
 pub(crate) mod kms;
 pub(crate) mod login;
 pub(crate) mod mfa;

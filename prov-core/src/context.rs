@@ -51,6 +51,8 @@ pub enum AuthenticationMethod {
     AccessToken,
     /// An API token.
     ApiToken,
+    /// A token of a trusted issuer.
+    FederatedToken,
     /// A workload's SPIFFE verifiable identity document.
     WorkloadSvid,
     /// A break-glass token.

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to its terminal")]
 
 mod arrows;
+mod node;
 mod peers;
 mod python;
 mod steps;
@@ -13,7 +14,7 @@ const USAGE: &str = "usage: cargo xtask <task>
 
   test     everything CI checks: peers installed, fmt, clippy, arrows, licences, docs, every test
   peers    install the real servers, tools and libraries the tests talk to: Debian packages (needs
-           root), and Python packages in ~/.cache/prov/peers (PROV_PEERS)
+           root), Python and Node.js packages in ~/.cache/prov/peers (PROV_PEERS)
   deps     check that no crate names a sibling it must not know
   deny     check licences, sources and duplicate versions by deny.toml
 ";
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
     let outcome = match task.as_str() {
         "test" => test::run(),
-        "peers" => peers::install().and_then(|()| python::install()),
+        "peers" => peers::install().and_then(|()| python::install()).and_then(|()| node::install()),
         "deps" => arrows::check(),
         "deny" => steps::deny(),
         _ => {

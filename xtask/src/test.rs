@@ -1,7 +1,7 @@
 //! Everything CI checks, cheapest first.
 
 use crate::steps::{self, Outcome, cargo_tool, deny};
-use crate::{arrows, peers, python};
+use crate::{arrows, node, peers, python};
 
 /// The whole check.
 pub(crate) fn run() -> Outcome {
@@ -9,6 +9,7 @@ pub(crate) fn run() -> Outcome {
     arrows::check()?;
     peers::install()?;
     python::install()?;
+    node::install()?;
     cargo_tool("nextest", "cargo-nextest")?;
     let whole = ["--workspace", "--all-features", "--locked"];
     let clippy = [&["clippy"], &whole[..], &["--all-targets", "--", "-D", "warnings"]].concat();

@@ -139,6 +139,12 @@ pub struct UserBody {
     pub locked: bool,
     /// Whether the password is good for nothing but its own change.
     pub must_change_password: bool,
+    /// The identity provider they come from, if they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// The organization, as it follows from the identity provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -158,6 +164,8 @@ impl From<User> for UserBody {
             teams: user.teams.iter().map(ToString::to_string).collect(),
             locked: user.locked,
             must_change_password: user.must_change_password,
+            issuer: user.issuer,
+            organization: user.organization,
             created_at: user.created_at,
             updated_at: user.updated_at,
         }

@@ -4,8 +4,10 @@ use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prov_core::store::{Entity, Term};
-use prov_core::{Result, SecretText, Timestamp, UserId, random};
+use prov_core::{Amr, Result, SecretText, Timestamp, UserId, random};
 use serde::{Deserialize, Serialize};
+
+use crate::federation::Origin;
 
 /// 256 random bits that a client carries from the first step to the second.
 #[derive(Debug, Clone)]
@@ -41,11 +43,25 @@ impl ChallengeToken {
 pub(crate) struct ChallengeRecord {
     pub(crate) digest: String,
     pub(crate) user: UserId,
-    /// When the password in force was chosen: another one ends the challenge.
-    pub(crate) password_changed_at: Timestamp,
+    /// When the password in force was chosen: another one ends the challenge. None where an identity
+    /// provider vouched.
+    pub(crate) password_changed_at: Option<Timestamp>,
+    /// By what the first step was taken.
+    #[serde(default = "by_password")]
+    pub(crate) amr: Vec<Amr>,
+    /// When, where an identity provider says so.
+    #[serde(default)]
+    pub(crate) authenticated_at: Option<Timestamp>,
+    /// Which identity provider vouched.
+    #[serde(default)]
+    pub(crate) origin: Option<Origin>,
     /// Counted down before every attempt, so that parallel ones can't share one.
     pub(crate) attempts_left: u8,
     pub(crate) expires_at: Timestamp,
+}
+
+fn by_password() -> Vec<Amr> {
+    vec![Amr::Pwd]
 }
 
 impl ChallengeRecord {
@@ -66,7 +82,9 @@ impl Entity for ChallengeRecord {
     }
 
     fn terms(&self) -> Vec<Term> {
-        vec![Self::user_term(&self.user)]
+        let mut terms = vec![Self::user_term(&self.user)];
+        terms.extend(self.origin.iter().flat_map(Origin::terms));
+        terms
     }
 
     fn expires_at(&self) -> Option<Timestamp> {

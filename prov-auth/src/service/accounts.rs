@@ -169,7 +169,7 @@ impl AuthService {
     }
 
     /// A change of what a user may do: what says otherwise must not hold any longer.
-    async fn change_rights(
+    pub(super) async fn change_rights(
         &self,
         id: &UserId,
         change: &(dyn Fn(&mut UserRecord) -> Result<()> + Sync),

@@ -45,6 +45,7 @@ impl AuthParts {
             revocations,
             passwords: Arc::new(passwords),
             second_factor: None,
+            outbound: None,
         })
     }
 }
@@ -95,6 +96,8 @@ impl AuthService {
     #[must_use]
     pub fn authn_layer(&self) -> AuthnLayer {
         let verifier = Arc::clone(&self.parts.verifier);
-        AuthnLayer::new(vec![verifier, self.api_tokens()], Arc::clone(&self.parts.clock))
+        // Those who know by its looks what is theirs come first.
+        let authenticators = vec![self.api_tokens(), self.federated_tokens(), verifier];
+        AuthnLayer::new(authenticators, Arc::clone(&self.parts.clock))
     }
 }

@@ -6,6 +6,7 @@ use prov_core::{Error, Result, SecretBytes, codes, random};
 use serde::{Deserialize, Serialize};
 
 use crate::Username;
+use crate::federation::OriginDigests;
 use crate::refresh::RefreshKey;
 
 /// Made at the first start and never changed: who could change it could take every username again.
@@ -32,6 +33,7 @@ pub(super) struct InstallationKeys {
     usernames: hmac::Key,
     pub(super) refresh: RefreshKey,
     pub(super) api_tokens: hmac::Key,
+    pub(super) origins: OriginDigests,
 }
 
 impl InstallationKeys {
@@ -60,10 +62,12 @@ impl InstallationKeys {
         let usernames = hmac::sign(&root, b"prov-auth username index v1");
         let refresh = hmac::sign(&root, b"prov-auth refresh token v1");
         let api_tokens = hmac::sign(&root, b"prov-auth api token v1");
+        let origins = hmac::sign(&root, b"prov-auth federation v1");
         Ok(Self {
             usernames: hmac::Key::new(hmac::HMAC_SHA256, usernames.as_ref()),
             refresh: RefreshKey::new(refresh.as_ref()),
             api_tokens: hmac::Key::new(hmac::HMAC_SHA256, api_tokens.as_ref()),
+            origins: OriginDigests::new(origins.as_ref()),
         })
     }
 

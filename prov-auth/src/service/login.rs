@@ -1,11 +1,12 @@
 //! Signing in with a password.
 
 use prov_core::audit::Action;
-use prov_core::store::{Batch, StoreExt, Stored};
-use prov_core::{Amr, FactorMethod, RequestFacts, Result, SecretText};
+use prov_core::store::{StoreExt, Stored};
+use prov_core::{FactorMethod, RequestFacts, Result, SecretText};
 
 use super::AuthService;
 use super::events::account;
+use super::federation::Proof;
 use crate::codes;
 use crate::login::{ChallengeRecord, ChallengeToken};
 use crate::refresh::later;
@@ -61,15 +62,8 @@ impl AuthService {
                 "choose a password of your own first: POST /api/v1/auth/password/expired",
             ));
         }
-        let methods = self.second_factors_of(&stored).await?;
-        if methods.is_empty() {
-            let tokens =
-                self.open_session(stored, &[Amr::Pwd], generation, request, &Batch::new()).await?;
-            return Ok(LoginOutcome::Tokens(tokens));
-        }
-        let challenge = self.challenge(&stored).await?;
-        let expires_in = self.options.challenge_lifetime;
-        Ok(LoginOutcome::MfaRequired { challenge, methods, expires_in })
+        let proof = Proof::by_password(self.clock().now());
+        self.after_proof(stored, proof, generation, request).await
     }
 
     /// The factors a user can answer with. When that can't be found out, nobody signs in.
@@ -83,13 +77,23 @@ impl AuthService {
         }
     }
 
-    async fn challenge(&self, stored: &Stored<UserRecord>) -> Result<SecretText> {
+    pub(super) async fn challenge(
+        &self,
+        stored: &Stored<UserRecord>,
+        proof: Proof,
+    ) -> Result<SecretText> {
         let token = ChallengeToken::generate()?;
         let now = self.clock().now();
         let record = ChallengeRecord {
             digest: token.digest(),
             user: stored.user.id.clone(),
-            password_changed_at: stored.password.as_ref().map_or(now, |kept| kept.changed_at),
+            password_changed_at: match &proof.origin {
+                None => stored.password.as_ref().map(|kept| kept.changed_at),
+                Some(_) => None,
+            },
+            amr: proof.amr,
+            authenticated_at: Some(proof.authenticated_at),
+            origin: proof.origin,
             attempts_left: ChallengeRecord::ATTEMPTS,
             expires_at: later(now, self.options.challenge_lifetime),
         };

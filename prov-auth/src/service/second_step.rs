@@ -9,6 +9,7 @@ use prov_core::{
 
 use super::AuthService;
 use super::events::{account, failed};
+use super::federation::Proof;
 use super::sessions::may_go_on;
 use super::user_changes::RACES;
 use crate::codes;
@@ -62,10 +63,8 @@ impl AuthService {
             .await?
             .ok_or_else(invalid)?;
         let stored = self.load_user(&claimed.user).await.map_err(|_| invalid())?;
-        let same_password = stored
-            .password
-            .as_ref()
-            .is_some_and(|kept| kept.changed_at == claimed.password_changed_at);
+        let changed_at = stored.password.as_ref().map(|kept| kept.changed_at);
+        let same_password = claimed.origin.is_some() || changed_at == claimed.password_changed_at;
         if stored.user.locked || !same_password { Err(invalid()) } else { Ok(stored) }
     }
 
@@ -79,14 +78,19 @@ impl AuthService {
     ) -> Result<TokenSet> {
         let port = self.parts.second_factor.as_ref().ok_or(codes::CHALLENGE_INVALID)?;
         let factor = port.verify(&stored.user.id, response, request).await?;
-        let amr = joined(&[Amr::Pwd], &factor.amr);
         for _ in 0..RACES {
             let Some(challenge) = self.store().load::<ChallengeRecord>(digest).await? else {
                 break;
             };
             let spent = Batch::new()
                 .delete(ChallengeRecord::key(digest), Expect::Version(challenge.version));
-            match self.open_session(stored.clone(), &amr, generation, request, &spent).await {
+            // The factor was proved now, whenever an identity provider saw the person.
+            let proof = Proof {
+                amr: joined(&challenge.amr, &factor.amr),
+                authenticated_at: self.clock().now(),
+                origin: challenge.origin.clone(),
+            };
+            match self.open_session(stored.clone(), &proof, generation, request, &spent).await {
                 Err(error) if error.is(core_codes::CONFLICT) => {}
                 other => return other,
             }

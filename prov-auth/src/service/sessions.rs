@@ -3,12 +3,13 @@
 use prov_core::audit::Action;
 use prov_core::store::{Batch, Entity, Expect, Scan, StoreExt, Stored, Term};
 use prov_core::{
-    Amr, Error, RequestFacts, Result, SecretText, SecurityContext, SessionId, UserId,
+    Error, RequestFacts, Result, SecretText, SecurityContext, SessionId, UserId,
     codes as core_codes,
 };
 
 use super::AuthService;
 use super::events::{account, failed};
+use super::federation::Proof;
 use super::own_account::own_id;
 use super::second_step::own_session;
 use super::user_changes::RACES;
@@ -25,7 +26,7 @@ impl AuthService {
     pub(super) async fn open_session(
         &self,
         mut stored: Stored<UserRecord>,
-        amr: &[Amr],
+        proof: &Proof,
         generation: u64,
         request: &RequestFacts,
         also: &Batch,
@@ -33,7 +34,7 @@ impl AuthService {
         let proved = stored.password.as_ref().map(|kept| kept.changed_at);
         self.make_room_for_a_session(&stored.user, request).await?;
         for _ in 0..RACES {
-            let (session, refresh) = self.new_session(&stored.user, amr, request)?;
+            let (session, refresh) = self.new_session(&stored.user, proof, request)?;
             let issued = self.issue(&stored.user, &session, generation)?;
             let key = UserRecord::key(stored.user.id.as_str());
             let batch = also
@@ -76,7 +77,7 @@ impl AuthService {
     fn new_session(
         &self,
         user: &User,
-        amr: &[Amr],
+        proof: &Proof,
         request: &RequestFacts,
     ) -> Result<(SessionRecord, RefreshToken)> {
         let now = self.clock().now();
@@ -90,8 +91,9 @@ impl AuthService {
             ip: request.client,
             created_at: now,
             last_used_at: now,
-            authenticated_at: now,
-            amr: amr.to_vec(),
+            authenticated_at: proof.authenticated_at,
+            amr: proof.amr.clone(),
+            origin: proof.origin.clone(),
             generation: 0,
             current: refresh.digest(),
             spent: Vec::new(),
@@ -317,7 +319,7 @@ impl AuthService {
         }
     }
 
-    async fn remove_all<E: Entity>(&self, term: Term) -> Result<u64> {
+    pub(super) async fn remove_all<E: Entity>(&self, term: Term) -> Result<u64> {
         let all = self.all_with::<E>(term).await?;
         for some in all.chunks(256) {
             let batch = some

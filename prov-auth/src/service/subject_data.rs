@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::AuthService;
 use crate::ApiTokenId;
+use crate::federation::FederatedIdentity;
 use crate::user::UserRecord;
 
 #[async_trait]
@@ -27,6 +28,12 @@ impl SubjectData for AuthService {
         for token in self.tokens_of(subject).await? {
             let id: ApiTokenId = token.id.parse()?;
             records.push(record("auth.api_token", &token.id, &token.public(id, None))?);
+        }
+        for link in
+            self.all_with::<FederatedIdentity>(FederatedIdentity::user_term(subject)).await?
+        {
+            let told = serde_json::json!({"issuer": link.issuer, "linked_at": link.linked_at});
+            records.push(record("auth.federated_identity", &link.digest, &told)?);
         }
         Ok(records)
     }

@@ -83,6 +83,8 @@ impl AuthService {
             teams: teams_of(&new.teams),
             locked: false,
             must_change_password: new.must_change_password || temporary.is_some(),
+            issuer: None,
+            organization: None,
             created_at: now,
             updated_at: now,
         };
@@ -175,8 +177,8 @@ impl AuthService {
             match self.store().commit(batch).await {
                 Ok(_) => {
                     self.api_tokens.forget_owner(id);
-                    let tokens = self.end_api_tokens_of(id).await?;
-                    return Ok(2 + tokens + self.end_everything_of(id).await?);
+                    let gone = self.end_api_tokens_of(id).await? + self.unlink(id).await?;
+                    return Ok(2 + gone + self.end_everything_of(id).await?);
                 }
                 Err(error) if error.is(core_codes::CONFLICT) => {}
                 Err(error) => return Err(error),

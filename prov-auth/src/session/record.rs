@@ -7,6 +7,7 @@ use prov_core::{Amr, SessionId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::Session;
+use crate::federation::Origin;
 use crate::refresh::SpentToken;
 
 /// A session. No token stands in it in a form that could be used: the current refresh token is a
@@ -22,6 +23,9 @@ pub(crate) struct SessionRecord {
     pub(crate) last_used_at: Timestamp,
     pub(crate) authenticated_at: Timestamp,
     pub(crate) amr: Vec<Amr>,
+    /// At which identity provider it began, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<Origin>,
     /// Which refresh token of the family is current; rises by one with every rotation.
     pub(crate) generation: u64,
     /// SHA-256 of the current refresh token.
@@ -63,7 +67,9 @@ impl Entity for SessionRecord {
     }
 
     fn terms(&self) -> Vec<Term> {
-        vec![Self::user_term(&self.user)]
+        let mut terms = vec![Self::user_term(&self.user)];
+        terms.extend(self.origin.iter().flat_map(Origin::terms));
+        terms
     }
 
     fn expires_at(&self) -> Option<Timestamp> {

@@ -22,7 +22,7 @@ use header::Header;
 pub use key::{VerificationKey, VerificationKeys};
 use prov_core::{Error, Result};
 pub(crate) use public::{PublicHalf, stored as stored_bytes};
-pub(super) use strict_json::from_object;
+pub(crate) use strict_json::from_object;
 
 use crate::codes;
 
@@ -65,6 +65,15 @@ impl<'t> Jws<'t> {
         key.check(self.signed.as_bytes(), &self.signature)?;
         Ok(self.payload)
     }
+}
+
+/// The payload of a text, of which nothing is checked: only to find out which keys could tell more.
+pub(crate) fn unverified_payload(compact: &str) -> Option<Vec<u8>> {
+    if compact.len() > MAX_LENGTH {
+        return None;
+    }
+    let (_, rest) = compact.split_once('.')?;
+    decode(rest.split_once('.')?.0).ok()
 }
 
 /// Canonical base64url without padding.

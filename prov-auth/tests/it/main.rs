@@ -16,6 +16,17 @@ mod api_tokens;
 #[cfg(test)]
 mod embedded;
 #[cfg(test)]
+mod federation_fixture;
+#[cfg(test)]
+mod federation_logout;
+#[cfg(all(feature = "axum", feature = "https"))]
+#[cfg(test)]
+mod federation_peer;
+#[cfg(test)]
+mod federation_sign_in;
+#[cfg(test)]
+mod federation_tokens;
+#[cfg(test)]
 mod jose;
 #[cfg(test)]
 mod layers_authn;
@@ -25,6 +36,9 @@ mod layers_rate_limit;
 mod login_mfa;
 #[cfg(test)]
 mod login_password;
+#[cfg(all(feature = "axum", feature = "https"))]
+#[cfg(test)]
+mod node;
 #[cfg(feature = "axum")]
 #[cfg(test)]
 mod python;

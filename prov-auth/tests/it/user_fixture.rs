@@ -85,6 +85,7 @@ impl House {
             revocations,
             passwords: hasher.clone(),
             second_factor: Some(factors.clone()),
+            outbound: None,
         };
         let service = AuthService::open(parts.clone(), options).await.unwrap();
         Self { service, parts, clock, store, recorder, verifier, hasher, factors }

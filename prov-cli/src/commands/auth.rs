@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use ureq::http::Method;
 
 use super::Session;
+use super::issuer::IssuerVerb;
 use crate::client::segment;
 use crate::failure::Outcome;
 use crate::{output, prompt};
@@ -21,6 +22,9 @@ pub(crate) enum Auth {
     /// The keys that sign tokens
     #[command(subcommand)]
     Keys(KeysVerb),
+    /// Identity providers that people sign in with
+    #[command(subcommand)]
+    Issuer(IssuerVerb),
     /// Print the public keys as a JSON Web Key Set
     Jwks,
 }
@@ -114,6 +118,7 @@ impl Auth {
                 let body = json!({ "rotation": rotation });
                 session.show(&client.post("/api/v1/auth/keys/rotate", &body)?, &[])
             }
+            Self::Issuer(verb) => verb.run(session),
             Self::Jwks => {
                 let jwks = client.anonymous(&Method::GET, "/.well-known/jwks.json", None)?;
                 output::print(&output::json(&jwks)?)

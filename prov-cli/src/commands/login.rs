@@ -1,5 +1,7 @@
 //! Signing in and out.
 
+mod browser;
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -29,10 +31,22 @@ pub(crate) struct Login {
     /// A backup code instead of the authenticator app
     #[arg(long, value_name = "CODE")]
     backup_code: Option<String>,
+    /// Sign in with this identity provider, in a browser on this machine
+    #[arg(long, value_name = "ISSUER", conflicts_with_all = ["user", "password_file", "new_password_file"])]
+    oidc: Option<String>,
 }
 
 impl Login {
     pub(crate) fn run(self, session: &Session) -> Outcome {
+        if let Some(issuer) = &self.oidc {
+            let mut answer = browser::sign_in(session, issuer)?;
+            if answer.get("mfa_required").and_then(Value::as_bool) == Some(true) {
+                answer = self.second_step(session, &answer)?;
+            }
+            session.client.keep_tokens(&answer)?;
+            session.done(&format!("signed in with {issuer}"));
+            return Ok(());
+        }
         let user = match &self.user {
             Some(user) => user.clone(),
             None => prompt::line("user")?,

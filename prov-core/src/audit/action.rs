@@ -98,9 +98,13 @@ actions! {
     API_RATE_LIMITED = "api.rate_limited", "A request was refused because its address sent too many.";
     AUTH_BOOTSTRAP = "auth.bootstrap", "The first administrator was created.";
     AUTH_LOGIN = "auth.login", "A user signed in, or tried to.";
+    AUTH_ISSUER_CREATE = "auth.issuer.create", "An identity provider was entered.";
+    AUTH_ISSUER_DELETE = "auth.issuer.delete", "An identity provider was removed, and what began there ended.";
+    AUTH_LOGIN_FEDERATED = "auth.login.federated", "Somebody came back from an identity provider.";
     AUTH_LOGIN_MFA = "auth.login.mfa", "The second step of signing in.";
     AUTH_STEP_UP = "auth.step_up", "A signed-in user proved themselves again.";
     AUTH_LOGOUT = "auth.logout", "A user signed out.";
+    AUTH_LOGOUT_BACKCHANNEL = "auth.logout.backchannel", "An identity provider said that somebody has signed out there.";
     AUTH_TOKEN_REFRESH = "auth.token.refresh", "A refresh token was exchanged.";
     AUTH_TOKEN_REUSE = "auth.token.reuse", "A spent refresh token was presented: its whole family was revoked.";
     AUTH_TOKEN_REVOKE = "auth.token.revoke", "A token was revoked.";

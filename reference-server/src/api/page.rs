@@ -197,6 +197,13 @@ fn who(route: &Route) -> String {
     if let Some(within) = route.second_factor_within {
         let _ = write!(who, " With a second factor of the last {} s.", within.as_secs());
     }
+    if let Some(within) = route.signed_in_within {
+        let _ = write!(
+            who,
+            " After signing in, or proving oneself again, in the last {} s.",
+            within.as_secs()
+        );
+    }
     let changes = ![Method::GET, Method::HEAD].contains(&route.method);
     match route.repeat {
         Repeat::Answered if changes => {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prov_auth::{
-    AuthOptions, AuthParts, AuthService, BreachedPasswords, PasswordHasher, PasswordParameters,
-    PasswordPolicy, PoolOptions, Revocations, SigningKeyOptions, SigningKeys, TokenIssuer,
-    TokenOptions, TokenVerifier,
+    AuthOptions, AuthParts, AuthService, BreachedPasswords, HttpsClient, HttpsOptions,
+    PasswordHasher, PasswordParameters, PasswordPolicy, PoolOptions, Revocations,
+    SigningKeyOptions, SigningKeys, TokenIssuer, TokenOptions, TokenVerifier,
 };
 use prov_core::audit::Recorder;
 use prov_core::store::Store;
@@ -64,6 +64,7 @@ pub(super) async fn open(
         revocations: Arc::clone(&revocations),
         passwords: Arc::new(hasher(config)?),
         second_factor: Some(Arc::<MfaService>::clone(&mfa)),
+        outbound: Some(Arc::new(outbound(config)?)),
     };
     let options = AuthOptions::default()
         .with_refresh_lifetime(config.jwt.refresh_token_ttl)
@@ -109,6 +110,23 @@ fn hasher(config: &Config) -> Result<PasswordHasher> {
     let parameters = PasswordParameters::new(passwords.memory_kib, passwords.iterations, 1)?;
     let workers = NonZeroUsize::new(passwords.workers).unwrap_or(NonZeroUsize::MIN);
     PasswordHasher::new(parameters, PoolOptions::new(workers))
+}
+
+/// The way to identity providers.
+fn outbound(config: &Config) -> Result<HttpsClient> {
+    let federation = &config.federation;
+    let authorities = match &federation.ca_path {
+        Some(path) => Some(std::fs::read_to_string(path).map_err(|e| unreadable(path, e))?),
+        None => None,
+    };
+    if federation.insecure_loopback {
+        tracing::warn!("identity providers on this machine are asked without TLS");
+    }
+    HttpsClient::new(
+        HttpsOptions::default()
+            .with_authorities(authorities)
+            .with_insecure_loopback(federation.insecure_loopback),
+    )
 }
 
 fn password_policy(config: &Config) -> Result<PasswordPolicy> {

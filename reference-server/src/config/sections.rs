@@ -49,6 +49,8 @@ section! {
         jwt: Jwt = Jwt::default(),
         /// `[passwords]`
         passwords: Passwords = Passwords::default(),
+        /// `[federation]`
+        federation: Federation = Federation::default(),
         /// `[cedar]`
         cedar: Cedar = Cedar::default(),
         /// `[mfa]`
@@ -178,6 +180,17 @@ section! {
         fewest_guesses: u64 = 100_000_000,
         /// A list of stolen passwords: one in a line, or its SHA-1 as Pwned Passwords has it.
         breached_list: Option<PathBuf> = None,
+    }
+}
+
+section! {
+    /// `[federation]`: how identity providers are reached. Which there are, the API says.
+    Federation {
+        /// Certificates (PEM) of authorities that are trusted besides the machine's.
+        ca_path: Option<PathBuf> = None,
+        /// Asks identity providers on this machine too, also without TLS. Dangerous: whoever may enter an
+        /// issuer can then have this machine asked.
+        insecure_loopback: bool = false,
     }
 }
 
@@ -377,6 +390,7 @@ impl Config {
             ("store", self.store == reloaded.store),
             ("jwt", self.jwt == reloaded.jwt),
             ("passwords", self.passwords == reloaded.passwords),
+            ("federation", self.federation == reloaded.federation),
             ("cedar", self.cedar == reloaded.cedar),
             ("mfa", self.mfa == reloaded.mfa),
             ("kms", self.kms == reloaded.kms),

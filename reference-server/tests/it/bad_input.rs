@@ -66,9 +66,10 @@ fn inventory(admin: &Client) -> Vec<BTreeSet<String>> {
         ("auth/keys", "id"),
         ("auth/tokens", "id"),
         ("authz/entities", "id"),
+        ("auth/issuers", "id"),
     ]
     .map(|(list, field)| {
-        let query = if ["mfa/devices", "auth/keys", "auth/tokens"].contains(&list) {
+        let query = if ["mfa/devices", "auth/keys", "auth/tokens", "auth/issuers"].contains(&list) {
             ""
         } else {
             "?limit=1000"

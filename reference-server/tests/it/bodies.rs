@@ -42,6 +42,13 @@ fn about_signing_in() -> Vec<Good> {
     let rotation = json!({ "rotation": "published" });
     let token = || json!({ "token": "x" });
     let program = json!({ "name": "backup", "scopes": ["read:users"], "expires_in": "90d" });
+    let handover = json!({ "code": "x".repeat(43), "code_verifier": "x".repeat(43) });
+    let issuer = json!({
+        "name": "probe", "issuer": "https://idp.invalid", "client_id": "prov",
+        "client_secret": "not-told-to-anybody", "organization": "Probe", "scopes": ["profile"],
+        "groups_claim": "groups", "trusts_second_factor": false,
+        "rules": [{ "group": "ops", "roles": ["viewer"], "teams": ["sre"] }],
+    });
     let renewed = "tokens/pat_01M818C9P4TME7GS2YF210MV9Z/rotate";
     vec![
         ("POST /api/v1/auth/bootstrap", at("bootstrap"), first, 409),
@@ -53,6 +60,15 @@ fn about_signing_in() -> Vec<Good> {
         ("POST /api/v1/auth/revoke", at("revoke"), token(), 200),
         ("POST /api/v1/auth/introspect", at("introspect"), token(), 200),
         ("POST /api/v1/auth/step-up", at("step-up"), step_up, 401),
+        ("POST /api/v1/auth/issuers", at("issuers"), issuer, 201),
+        ("POST /api/v1/auth/oidc/exchange", at("oidc/exchange"), handover, 401),
+        // There is no such issuer.
+        (
+            "POST /api/v1/auth/oidc/{issuer}/logout",
+            at("oidc/nobody/logout"),
+            json!({ "logout_token": "x" }),
+            404,
+        ),
         ("POST /api/v1/auth/tokens", at("tokens"), program, 201),
         // Nobody has such a token.
         ("POST /api/v1/auth/tokens/{id}/rotate", at(renewed), json!({ "overlap": "1h" }), 404),

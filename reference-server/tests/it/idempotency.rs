@@ -197,6 +197,8 @@ const EXECUTED: &[&str] = &[
     "POST /api/v1/auth/introspect",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/login/mfa",
+    "POST /api/v1/auth/oidc/exchange",
+    "POST /api/v1/auth/oidc/{issuer}/logout",
     "POST /api/v1/auth/password/expired",
     "POST /api/v1/auth/refresh",
     "POST /api/v1/auth/revoke",

@@ -29,9 +29,19 @@ impl VerificationKey {
     /// * for `ES256`, a point of P-256;
     /// * for `EdDSA`, a key of Ed25519.
     pub fn from_jwk(jwk: &Value) -> Result<Self> {
+        if jwk.get("alg").is_none() {
+            return Err(refused("it does not say what it is for (`alg`)"));
+        }
+        Self::from_foreign_jwk(jwk)
+    }
+
+    /// As [`VerificationKey::from_jwk`], also of a key without `alg`, which many issuers leave out: it is
+    /// then for the one algorithm that such a key is for here.
+    fn from_foreign_jwk(jwk: &Value) -> Result<Self> {
         let jwk = Jwk::deserialize(jwk).map_err(|e| refused("not a JSON Web Key").source(e))?;
         let public = PublicHalf::of_jwk(&jwk.algorithm)?;
-        if jwk.common.key_algorithm != public.jwk().common.key_algorithm {
+        let named = jwk.common.key_algorithm;
+        if named.is_some() && named != public.jwk().common.key_algorithm {
             return Err(refused("its `alg` is not the one for such a key"));
         }
         if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
@@ -92,6 +102,18 @@ impl VerificationKeys {
     /// [`codes::VERIFICATION_KEY_REFUSED`] when it is no JWK set, or two of its keys, usable or not,
     /// have the same id: a name that means two keys means none.
     pub fn from_jwks(jwks: &Value) -> Result<Self> {
+        Self::read(jwks, VerificationKey::from_jwk)
+    }
+
+    /// The keys of another issuer, which need not say what each is for.
+    ///
+    /// # Errors
+    /// As [`VerificationKeys::from_jwks`].
+    pub(crate) fn from_foreign_jwks(jwks: &Value) -> Result<Self> {
+        Self::read(jwks, VerificationKey::from_foreign_jwk)
+    }
+
+    fn read(jwks: &Value, key: fn(&Value) -> Result<VerificationKey>) -> Result<Self> {
         let keys = jwks.get("keys").and_then(Value::as_array);
         let keys = keys.ok_or_else(|| refused("not a JWK set"))?;
         let mut ids: Vec<_> = keys.iter().filter_map(|jwk| jwk.get("kid")?.as_str()).collect();
@@ -99,7 +121,7 @@ impl VerificationKeys {
         if ids.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
             return Err(refused("two keys of the set have the same id"));
         }
-        let usable = keys.iter().filter_map(|jwk| VerificationKey::from_jwk(jwk).ok());
+        let usable = keys.iter().filter_map(|jwk| key(jwk).ok());
         let by_id = usable.filter_map(|key| Some((key.id.clone()?, key))).collect();
         Ok(Self { by_id })
     }
@@ -115,11 +137,29 @@ impl VerificationKeys {
     /// # Errors
     /// As [`VerificationKey::open`]; also when the key is not of this set.
     pub fn open(&self, compact: &str) -> Result<Vec<u8>> {
-        let jws = Jws::parse(compact)?;
+        self.open_typed(compact).map(|opened| opened.payload)
+    }
+
+    /// As [`VerificationKeys::open`], with what the header says it is.
+    ///
+    /// # Errors
+    /// As [`VerificationKeys::open`].
+    pub(crate) fn open_typed(&self, compact: &str) -> Result<Opened> {
+        let mut jws = Jws::parse(compact)?;
         let named = jws.header.key_id.as_deref().and_then(|id| self.find(id));
         let key = named.ok_or_else(|| forged("signed by an unknown key"))?;
-        jws.verified_by(key)
+        let kind = jws.header.kind.take();
+        Ok(Opened { kind, algorithm: key.algorithm(), payload: jws.verified_by(key)? })
     }
+}
+
+/// A text whose signature holds.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// What it says it is (`typ`).
+    pub(crate) kind: Option<String>,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) payload: Vec<u8>,
 }
 
 pub(super) fn refused(why: &'static str) -> Error {

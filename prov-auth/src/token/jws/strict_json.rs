@@ -11,9 +11,7 @@ const MAX_MEMBERS: usize = 64;
 
 /// Reads one JSON object in which no name stands twice, at any depth (RFC 7515, section 4; RFC 7519,
 /// section 4). Two readers of a duplicate may see two different values.
-pub(in crate::token) fn from_object<'a, T: Deserialize<'a>>(
-    json: &'a [u8],
-) -> Result<T, serde_json::Error> {
+pub(crate) fn from_object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, serde_json::Error> {
     // Derived structs accept an array of their fields as well; a header or claim set is an object.
     if json.trim_ascii_start().first() != Some(&b'{') {
         return Err(serde_json::Error::custom("not an object"));

@@ -1,0 +1,48 @@
+//! The Node.js packages the tests talk to, in a per-user cache that nothing else sees.
+
+use std::path::PathBuf;
+
+use crate::steps::{Outcome, in_ci, run};
+
+/// What is installed together, pinned.
+const PACKAGES: &[(&str, &str)] = &[
+    ("oidc-provider@9.13.3", "signing in with an identity provider"),
+    ("oauth4webapi@3.8.8", "proofs of possession by a client nobody here wrote"),
+    ("jose@6.2.17", "proofs of possession by a client nobody here wrote"),
+];
+
+/// Where they live: `PROV_PEERS`, or `.cache/prov/peers` at home.
+fn folder() -> Option<PathBuf> {
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/prov/peers"));
+    std::env::var_os("PROV_PEERS").map(PathBuf::from).or_else(home).map(|peers| peers.join("node"))
+}
+
+/// Installs what is missing. Where that can't be done it is a visible skip; in CI, a failure.
+pub(crate) fn install() -> Outcome {
+    let Some(folder) = folder() else { return Err("neither HOME nor PROV_PEERS is set".into()) };
+    // Says which versions are there.
+    let marker = folder.join("installed");
+    let wanted: Vec<&str> = PACKAGES.iter().map(|(package, _)| *package).collect();
+    let wanted_text = wanted.join("\n");
+    if std::fs::read_to_string(&marker).is_ok_and(|present| present == wanted_text) {
+        return Ok(());
+    }
+    let into = folder.display().to_string();
+    let mut arguments = vec!["install", "--silent", "--no-audit", "--no-fund", "--prefix", &into];
+    arguments.extend(&wanted);
+    let installed = std::fs::create_dir_all(&folder)
+        .map_err(|e| e.to_string())
+        .and_then(|()| run("npm", &arguments))
+        .and_then(|()| std::fs::write(&marker, &wanted_text).map_err(|e| e.to_string()));
+    match installed {
+        Err(why) if in_ci() => Err(format!("packages of Node.js are missing: {why}")),
+        Err(why) => {
+            println!("SKIPPED installing packages of Node.js: {why}");
+            for (package, used_for) in PACKAGES {
+                println!("  without {package}: no test of {used_for}");
+            }
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
