@@ -33,8 +33,11 @@ impl Program {
         let mut child = command.spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let program = Self(child);
-        let ready = stdout.lines().map_while(Result::ok).any(|line| line == "ready");
+        let mut lines = stdout.lines().map_while(Result::ok);
+        let ready = lines.by_ref().any(|line| line == "ready");
         assert!(ready, "`{name}` has ended without being ready");
+        // Whoever talks on needs somebody who listens; this ends with the program.
+        std::thread::spawn(move || lines.for_each(drop));
         Some(program)
     }
 }

@@ -45,6 +45,8 @@ const provider = new Provider(issuer, {
     },
   },
   pkce: { required: () => true },
+  // It asks no address of this machine by itself; the tests are there.
+  fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, options),
   findAccount: (_, id) => ({
     accountId: id,
     claims: () => ({
@@ -57,6 +59,9 @@ const provider = new Provider(issuer, {
   }),
 });
 for (const event of ['server_error', 'grant.error', 'backchannel.error']) {
-  provider.on(event, (...args) => console.error(event, args.find((a) => a instanceof Error)?.message));
+  provider.on(event, (...args) => {
+    const error = args.find((a) => a instanceof Error);
+    console.error(event, error?.message, error?.cause?.message ?? '');
+  });
 }
 provider.listen(Number(port), '127.0.0.1', () => console.log('ready'));
