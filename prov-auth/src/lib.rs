@@ -8,6 +8,8 @@
 //!   holds at once, whatever the clocks do: [`Revocations`].
 //! * **API tokens** for programs: good for their scopes and never for more than their owner:
 //!   [`ApiTokens`].
+//! * **Identity providers** (OpenID Connect): signing in with them, and taking their tokens:
+//!   [`NewIssuer`], [`AuthService::federated_start`].
 //! * **Layers** for any tower service: [`AuthnLayer`] asks who sent a request, [`RateLimitLayer`]
 //!   limits how often an address may ask.
 //!

@@ -216,7 +216,9 @@ impl Snapshot for Federation {
                 .filter(|name| issuers.iter().all(|stored| stored.issuer.name != **name))
                 .cloned()
                 .collect();
-            gone.iter().for_each(|name| known.drop_issuer(name));
+            for name in &gone {
+                known.drop_issuer(name);
+            }
             for stored in &issuers {
                 known.put_issuer(&stored.entity, stored.version);
             }

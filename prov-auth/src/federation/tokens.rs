@@ -86,9 +86,9 @@ impl Federation {
         if claims.iss != provider.issuer.issuer || !claims.aud.names(&accepted.audience) {
             return Err(Error::new(codes::TOKEN_FOREIGN));
         }
-        check_subject(&claims.sub).map_err(inner)?;
+        check_subject(&claims.sub).map_err(|e| inner(&e))?;
         let now = self.clock.now();
-        check_times(claims.iat, claims.nbf, claims.exp, now.as_second()).map_err(inner)?;
+        check_times(claims.iat, claims.nbf, claims.exp, now.as_second()).map_err(|e| inner(&e))?;
         let principal = self.principal(&provider.issuer, accepted.subjects, &claims)?;
         self.identity(&provider.issuer, principal, &claims)
     }
@@ -168,8 +168,7 @@ fn refused(why: &'static str) -> Error {
 }
 
 /// What a sign-in calls failed is, of a token, why it does not hold.
-fn inner(error: Error) -> Error {
-    let source =
-        std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Error>());
+fn inner(error: &Error) -> Error {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Error>());
     source.map_or_else(|| refused("claims that can't be true"), |e| Error::new(e.code()))
 }

@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn an_entry_takes_eight_bytes_and_all_are_found() {
-        let text: String = (0..50_000).map(|n| format!("stolen-{n}\n")).collect();
+        let lines: Vec<String> = (0..50_000).map(|n| format!("stolen-{n}")).collect();
+        let text = lines.join("\n");
         let list = BreachedPasswords::read(text.as_bytes()).unwrap();
         assert_eq!(size_of_val(&*list.0), 8 * 50_000);
         assert!((0..50_000).all(|n| list.contains(&format!("stolen-{n}"))));

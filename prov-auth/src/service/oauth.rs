@@ -44,7 +44,7 @@ pub enum ActiveToken {
     /// A refresh token of the caller.
     Refresh {
         /// Whose.
-        user: User,
+        user: Box<User>,
         /// Of which session.
         session: prov_core::SessionId,
         /// When it ends.
@@ -154,7 +154,7 @@ impl AuthService {
         let user = self.store().load::<UserRecord>(session.user.as_str()).await?;
         Ok(match user.filter(|stored| own && current && !stored.user.locked) {
             Some(stored) => Introspection::Active(ActiveToken::Refresh {
-                user: stored.entity.user,
+                user: Box::new(stored.entity.user),
                 session: session.id.clone(),
                 expires_at: session.expires_at,
             }),

@@ -207,11 +207,6 @@ impl Federated {
             (200, json!({"access_token": "at", "token_type": "Bearer", "id_token": id_token}));
     }
 
-    pub(crate) fn back(&self, begun: &Begun) -> FederatedAnswer {
-        FederatedAnswer::new(&begun.state, Some(begun.browser.clone()))
-            .with_code(Some(secret("the-code")))
-    }
-
     pub(crate) async fn come_back(&self, answer: &FederatedAnswer) -> Result<FederatedOutcome> {
         self.service.federated_callback("corp", answer, &self.house.facts()).await
     }
@@ -225,7 +220,7 @@ impl Federated {
         let mut claims = self.claims(&begun);
         change(&mut claims);
         self.answer_with(&self.corp.signed("JWT", &claims));
-        self.come_back(&self.back(&begun)).await
+        self.come_back(&back(&begun)).await
     }
 
     pub(crate) async fn tokens(&self, change: impl FnOnce(&mut Value)) -> TokenSet {
@@ -238,4 +233,10 @@ pub(crate) fn tokens(outcome: FederatedOutcome) -> TokenSet {
         FederatedOutcome::Login(LoginOutcome::Tokens(tokens)) => tokens,
         other => panic!("tokens are due: {other:?}"),
     }
+}
+
+/// What the browser brings back.
+pub(crate) fn back(begun: &Begun) -> FederatedAnswer {
+    FederatedAnswer::new(&begun.state, Some(begun.browser.clone()))
+        .with_code(Some(secret("the-code")))
 }

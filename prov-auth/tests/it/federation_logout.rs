@@ -6,7 +6,7 @@ use prov_auth::codes::{FEDERATION_FAILED, LOGOUT_TOKEN_REFUSED};
 use prov_auth::{FederatedStart, TokenSet};
 use serde_json::{Value, json};
 
-use crate::federation_fixture::{CORP, Federated};
+use crate::federation_fixture::{CORP, Federated, back};
 use crate::user_fixture::secret;
 
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
@@ -110,7 +110,7 @@ async fn a_logout_token_is_good_once_and_no_other_token_is_one() {
     let id_token = fed.corp.signed("JWT", &fed.claims(&begun));
     assert!(logout(&fed, &id_token).await.unwrap_err().is(LOGOUT_TOKEN_REFUSED));
     fed.answer_with(&fed.corp.signed("JWT", &claims(&fed, "2")));
-    let refused = fed.come_back(&fed.back(&begun)).await.unwrap_err();
+    let refused = fed.come_back(&back(&begun)).await.unwrap_err();
     assert!(refused.is(FEDERATION_FAILED));
     fed.house.wait(Duration::from_mins(6));
     let old = fed.corp.signed("logout+jwt", &claims(&fed, "3"));

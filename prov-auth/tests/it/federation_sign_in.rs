@@ -12,7 +12,7 @@ use prov_auth::{
 use prov_core::{Amr, Error, Role};
 use serde_json::{Value, json};
 
-use crate::federation_fixture::{CORP, Federated, PUBLIC_URL, corp, tokens};
+use crate::federation_fixture::{CORP, Federated, PUBLIC_URL, back, corp, tokens};
 use crate::token_fixture::b64;
 use crate::user_fixture::{House, secret};
 
@@ -26,7 +26,7 @@ async fn somebody_comes_back_with_an_account_roles_and_teams_by_rule() {
     assert_eq!(begun.query["scope"], "openid profile email");
     assert_eq!(begun.query["redirect_uri"], format!("{PUBLIC_URL}/api/v1/auth/oidc/corp/callback"));
     fed.answer_with(&fed.corp.signed("JWT", &fed.claims(&begun)));
-    let signed_in = tokens(fed.come_back(&fed.back(&begun)).await.unwrap());
+    let signed_in = tokens(fed.come_back(&back(&begun)).await.unwrap());
     let identity = fed.house.verifier.verify(signed_in.access_token.expose()).unwrap();
     assert_eq!(identity.principal.name, "alice@corp");
     assert_eq!(identity.principal.roles, [Role::Operator]);
@@ -186,7 +186,7 @@ async fn tokens_with_another_algorithm_type_or_key_are_refused() {
         ] {
             let begun = fed.begin().await;
             fed.answer_with(&token);
-            let refused = fed.come_back(&fed.back(&begun)).await.unwrap_err();
+            let refused = fed.come_back(&back(&begun)).await.unwrap_err();
             assert!(refused.is(FEDERATION_FAILED), "{header}: {refused:?}");
         }
     }
@@ -201,21 +201,21 @@ async fn a_state_is_good_once_for_one_browser_one_issuer_and_ten_minutes() {
     let failed = |error: Error| assert!(error.is(FEDERATION_FAILED), "{error:?}");
     // Login CSRF: the attacker's answer in the victim's browser.
     for browser in [None, Some(other.browser.clone()), Some(secret("x"))] {
-        let mut answer = fed.back(&begun);
+        let mut answer = back(&begun);
         answer.browser = browser;
         failed(fed.come_back(&answer).await.unwrap_err());
     }
     for state in ["", "x", &b64([7; 32])] {
-        let mut answer = fed.back(&begun);
+        let mut answer = back(&begun);
         answer.state = state.to_owned();
         failed(fed.come_back(&answer).await.unwrap_err());
     }
     assert!(fed.corp.asked.lock().is_empty(), "no code was sent anywhere");
-    tokens(fed.come_back(&fed.back(&begun)).await.unwrap());
-    failed(fed.come_back(&fed.back(&begun)).await.unwrap_err());
+    tokens(fed.come_back(&back(&begun)).await.unwrap());
+    failed(fed.come_back(&back(&begun)).await.unwrap_err());
     let late = fed.begin().await;
     fed.house.wait(Duration::from_mins(10));
-    failed(fed.come_back(&fed.back(&late)).await.unwrap_err());
+    failed(fed.come_back(&back(&late)).await.unwrap_err());
 }
 
 /// RFC 9700, section 4.4: an answer of one issuer that arrives as another's, by address or by name.
@@ -226,22 +226,22 @@ async fn mixed_up_answers_are_refused_before_the_code_goes_anywhere() {
         .with_rule(GroupRule::new("*", [Role::Viewer]));
     fed.service.create_issuer(&fed.house.system(), other).await.unwrap();
     let begun = fed.begin().await;
-    let answer = fed.back(&begun);
+    let answer = back(&begun);
     let facts = fed.house.facts();
     let refused = fed.service.federated_callback("other", &answer, &facts).await.unwrap_err();
     assert!(refused.is(FEDERATION_FAILED), "{refused:?}");
     let begun = fed.begin().await;
-    let answer = fed.back(&begun).by_issuer(Some("https://other.example.com".to_owned()));
+    let answer = back(&begun).by_issuer(Some("https://other.example.com".to_owned()));
     assert!(fed.come_back(&answer).await.unwrap_err().is(FEDERATION_FAILED));
     // An issuer that says it always tells its name must.
     fed.corp.metadata.lock()["authorization_response_iss_parameter_supported"] = json!(true);
     fed.house.wait(Duration::from_mins(11));
     let begun = fed.begin().await;
-    assert!(fed.come_back(&fed.back(&begun)).await.unwrap_err().is(FEDERATION_FAILED));
+    assert!(fed.come_back(&back(&begun)).await.unwrap_err().is(FEDERATION_FAILED));
     assert!(fed.corp.asked.lock().is_empty(), "no code was sent anywhere");
     let begun = fed.begin().await;
     fed.answer_with(&fed.corp.signed("JWT", &fed.claims(&begun)));
-    let told = fed.back(&begun).by_issuer(Some(CORP.to_owned()));
+    let told = back(&begun).by_issuer(Some(CORP.to_owned()));
     tokens(fed.come_back(&told).await.unwrap());
 }
 
@@ -249,19 +249,19 @@ async fn mixed_up_answers_are_refused_before_the_code_goes_anywhere() {
 async fn what_a_provider_refuses_or_cannot_answer_is_told_apart() {
     let fed = Federated::new().await;
     let begun = fed.begin().await;
-    let denied = fed.back(&begun).with_code(None).with_error(Some("access_denied".to_owned()));
+    let denied = back(&begun).with_code(None).with_error(Some("access_denied".to_owned()));
     assert!(fed.come_back(&denied).await.unwrap_err().is(FEDERATION_REFUSED));
     for (status, code) in
         [(400, FEDERATION_FAILED), (302, PROVIDER_UNAVAILABLE), (500, PROVIDER_UNAVAILABLE)]
     {
         let begun = fed.begin().await;
         *fed.corp.answer.lock() = (status, json!({"error": "invalid_grant"}));
-        let refused = fed.come_back(&fed.back(&begun)).await.unwrap_err();
+        let refused = fed.come_back(&back(&begun)).await.unwrap_err();
         assert!(refused.is(code), "{status}: {refused:?}");
     }
     let begun = fed.begin().await;
     *fed.corp.answer.lock() = (200, json!({"access_token": "at"}));
-    assert!(fed.come_back(&fed.back(&begun)).await.unwrap_err().is(FEDERATION_FAILED));
+    assert!(fed.come_back(&back(&begun)).await.unwrap_err().is(FEDERATION_FAILED));
 }
 
 #[tokio::test]
@@ -279,7 +279,7 @@ async fn keys_are_fetched_again_when_needed_and_never_more_than_every_thirty_sec
         let begun = fed.begin().await;
         let header = json!({"alg": "EdDSA", "kid": "unknown"});
         fed.answer_with(&fed.corp.sign(&header, &fed.claims(&begun)));
-        assert!(fed.come_back(&fed.back(&begun)).await.is_err());
+        assert!(fed.come_back(&back(&begun)).await.is_err());
     }
     assert_eq!(fed.corp.fetched(), 2, "a flood of unknown ids asks nobody");
     // What is known is used on while the provider is away.
@@ -348,7 +348,7 @@ async fn a_sign_in_that_must_be_recent_is() {
             claims["auth_time"] = json!(fed.now() + ago);
         }
         fed.answer_with(&fed.corp.signed("JWT", &claims));
-        let outcome = fed.come_back(&fed.back(&begun)).await;
+        let outcome = fed.come_back(&back(&begun)).await;
         assert_eq!(outcome.is_ok(), holds, "{auth_time:?}");
         if let Ok(outcome) = outcome {
             let token = tokens(outcome).access_token;
@@ -368,7 +368,7 @@ async fn a_program_fetches_its_tokens_once_with_its_verifier() {
     let code = async || {
         let begun = fed.begin_with(start()).await.unwrap();
         fed.answer_with(&fed.corp.signed("JWT", &fed.claims(&begun)));
-        match fed.come_back(&fed.back(&begun)).await.unwrap() {
+        match fed.come_back(&back(&begun)).await.unwrap() {
             FederatedOutcome::Handover { location } => {
                 secret(location.strip_prefix("http://127.0.0.1:40001/x?code=").unwrap())
             }
@@ -443,7 +443,7 @@ async fn an_issuer_that_is_removed_takes_its_sessions_along() {
     assert!(fed.house.verifier.verify(session.access_token.expose()).is_err());
     let refresh = session.refresh_token.unwrap();
     assert!(fed.service.refresh(&refresh, &fed.house.facts()).await.is_err());
-    assert!(fed.come_back(&fed.back(&begun)).await.unwrap_err().is(ISSUER_UNKNOWN));
+    assert!(fed.come_back(&back(&begun)).await.unwrap_err().is(ISSUER_UNKNOWN));
     let gone = fed.service.delete_issuer(&fed.house.system(), "corp").await;
     assert!(gone.unwrap_err().is(ISSUER_UNKNOWN));
     // Entered again, the same person has the same account.

@@ -162,7 +162,7 @@ fn scope_challenge(
     // The names of an application's resources are its own: only what may stand in a scope is told.
     let scope = needed_scope(protection, extensions).map(|(a, r)| format!("{a}:{r}"));
     if let Some(scope) = scope.filter(|text| text.parse::<Scope>().is_ok()) {
-        challenge.push_str(&format!(", scope=\"{scope}\""));
+        challenge = format!("{challenge}, scope=\"{scope}\"");
     }
     HeaderValue::try_from(challenge).ok()
 }
