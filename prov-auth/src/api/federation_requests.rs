@@ -25,6 +25,7 @@ pub struct StartQuery {
 #[non_exhaustive]
 pub struct CallbackQuery {
     /// What was sent.
+    #[serde(default)]
     pub state: String,
     /// The code.
     #[param(value_type = Option<String>)]
