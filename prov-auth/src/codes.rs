@@ -148,6 +148,12 @@ pub const REFRESH_TOKEN_REUSED: Code = Code::new(
 /// The session of the request has ended.
 pub const SESSION_ENDED: Code =
     Code::new("auth.session_ended", Kind::Unauthenticated, "the session has ended; sign in again");
+/// A program's document that does not hold, or a program that no rule knows.
+pub const WORKLOAD_REFUSED: Code = Code::new(
+    "auth.workload_refused",
+    Kind::Unauthenticated,
+    "the program's document does not hold",
+);
 /// No identity provider of this name.
 pub const ISSUER_UNKNOWN: Code =
     Code::new("auth.issuer_unknown", Kind::NotFound, "there is no such identity provider");
@@ -264,6 +270,7 @@ pub const ALL: &[Code] = &[
     REFRESH_TOKEN_INVALID,
     REFRESH_TOKEN_REUSED,
     SESSION_ENDED,
+    WORKLOAD_REFUSED,
     ISSUER_UNKNOWN,
     ISSUER_EXISTS,
     FEDERATION_UNCONFIGURED,

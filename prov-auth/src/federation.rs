@@ -17,7 +17,7 @@ mod provider;
 mod record;
 mod tokens;
 
-pub(crate) use claims::{Expected, IdToken, LogoutToken, failed};
+pub(crate) use claims::{Audience, Expected, IdToken, LogoutToken, failed};
 pub(crate) use directory::Federation;
 pub use issuer::{AcceptedSubjects, AcceptedTokens, GroupRule, Issuer, NewIssuer};
 pub(crate) use issuer::{Grants, IssuerRecord};

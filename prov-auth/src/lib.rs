@@ -10,6 +10,7 @@
 //!   [`ApiTokens`].
 //! * **Identity providers** (OpenID Connect): signing in with them, and taking their tokens:
 //!   [`NewIssuer`], [`AuthService::federated_start`].
+//! * **Programs** by SPIFFE documents, by themselves or acting for a person: [`Workloads`].
 //! * **Layers** for any tower service: [`AuthnLayer`] asks who sent a request, [`RateLimitLayer`]
 //!   limits how often an address may ask.
 //!
@@ -61,6 +62,7 @@ mod snapshot;
 mod team;
 mod token;
 mod user;
+mod workload;
 
 pub use api_token::{ApiToken, ApiTokenId, ApiTokens, IssuedApiToken, NewApiToken};
 pub use authn::{Authn, AuthnFuture, AuthnLayer};
@@ -74,7 +76,7 @@ pub use password::{
     PoolOptions, PoolUse, Verdict,
 };
 pub use rate_limit::{RateLimit, RateLimitFuture, RateLimitLayer, RateLimitReporter, RateLimited};
-pub use revocation::Revocations;
+pub use revocation::{RevocationCounts, Revocations};
 pub use service::{
     ActiveToken, AuthOptions, AuthParts, AuthService, Discovery, FederatedAnswer, FederatedOutcome,
     FederatedRedirect, FederatedStart, Introspection, Me, TeamPage, UserPage,
@@ -89,3 +91,7 @@ pub use token::{
     VerificationKey, VerificationKeys,
 };
 pub use user::{CreatedUser, NewUser, User, UserChanges, Username};
+pub use workload::{
+    BundleFiles, SpiffeId, TrustBundle, TrustBundles, TrustDomain, WorkloadRule, WorkloadRules,
+    Workloads,
+};

@@ -50,7 +50,22 @@ pub struct Revocations {
     everything_ended: AtomicU64,
     sessions: Watchlist,
     tokens: Watchlist,
+    made: [AtomicU64; 4],
     freshness: Freshness,
+}
+
+/// How many revocations this node has made since it started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RevocationCounts {
+    /// Of sessions.
+    pub sessions: u64,
+    /// Of single tokens.
+    pub tokens: u64,
+    /// Of everything of a user.
+    pub users: u64,
+    /// Of everything of everybody.
+    pub everything: u64,
 }
 
 impl Revocations {
@@ -87,6 +102,7 @@ impl Revocations {
             everything_ended: AtomicU64::new(0),
             sessions: Watchlist::default(),
             tokens: Watchlist::default(),
+            made: [const { AtomicU64::new(0) }; 4],
             freshness,
         };
         revocations.reload().await?;
@@ -123,6 +139,26 @@ impl Revocations {
     /// As [`Revocations::revoke_session`].
     pub async fn revoke_all(&self) -> Result<()> {
         self.revoke_generation(Target::Everything).await
+    }
+
+    /// How many revocations this node has made: a spike is for somebody to look at.
+    #[must_use]
+    pub fn counts(&self) -> RevocationCounts {
+        let [sessions, tokens, users, everything] = [0, 1, 2, 3]
+            .map(|at: usize| self.made.get(at).map_or(0, |n| n.load(Ordering::Relaxed)));
+        RevocationCounts { sessions, tokens, users, everything }
+    }
+
+    fn count(&self, target: &Target) {
+        let at = match target {
+            Target::Session(_) => 0,
+            Target::Token(_) => 1,
+            Target::User(_) => 2,
+            Target::Everything => 3,
+        };
+        if let Some(made) = self.made.get(at) {
+            made.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// The generation that credentials made now belong to.
@@ -190,6 +226,7 @@ impl Revocations {
         let record = RevocationRecord { target, generation: 0, until };
         self.store.commit(Batch::new().with(record.put(Expect::Any)?)).await?;
         self.apply(&record);
+        self.count(&record.target);
         Ok(())
     }
 
@@ -208,6 +245,7 @@ impl Revocations {
             match self.store.commit(batch).await {
                 Ok(_) => {
                     self.apply(&record);
+                    self.count(&record.target);
                     return Ok(());
                 }
                 Err(error) if error.is(codes::CONFLICT) => {}

@@ -45,8 +45,8 @@ pub use users::UserPage;
 use crate::federation::Federation;
 use crate::login::Throttle;
 use crate::{
-    ApiTokens, Fetch, PasswordHasher, Revocations, SigningKeys, TokenIssuer, TokenSet,
-    TokenVerifier,
+    ApiTokens, Fetch, PasswordHasher, PoolUse, RevocationCounts, Revocations, SigningKeys,
+    TokenIssuer, TokenSet, TokenVerifier,
 };
 
 /// The parts an [`AuthService`] is made of.
@@ -138,6 +138,18 @@ impl AuthService {
     #[must_use]
     pub fn federated_tokens(&self) -> Arc<dyn Authenticator> {
         Arc::<Federation>::clone(&self.federation)
+    }
+
+    /// What was revoked by this node, for whoever counts.
+    #[must_use]
+    pub fn revocation_counts(&self) -> RevocationCounts {
+        self.parts.revocations.counts()
+    }
+
+    /// What hashing passwords has cost this node.
+    #[must_use]
+    pub fn hashing_use(&self) -> PoolUse {
+        self.parts.passwords.usage()
     }
 
     /// Whether browsers reach this service over TLS, as far as its public URL says.

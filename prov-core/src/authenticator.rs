@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::{Error, Identity, RequestFacts};
 
 /// What a request presents as proof of who sent it.
@@ -11,6 +13,12 @@ use crate::{Error, Identity, RequestFacts};
 pub struct Presented<'a> {
     /// The value of the `Authorization` header, if there was exactly one.
     pub authorization: Option<&'a str>,
+    /// The value of the `workload-identity-token` header, if there was exactly one: who acts for whoever
+    /// `authorization` names.
+    pub workload_token: Option<&'a str>,
+    /// The client's certificates as DER, the leaf first, if it has proved in the handshake that the leaf is
+    /// its own. Whether they lead anywhere is for the authenticator to find out.
+    pub certificates: Option<&'a [Bytes]>,
     /// The request.
     pub request: &'a RequestFacts,
 }
@@ -19,13 +27,27 @@ impl<'a> Presented<'a> {
     /// A request that presents nothing.
     #[must_use]
     pub fn new(request: &'a RequestFacts) -> Self {
-        Self { authorization: None, request }
+        Self { authorization: None, workload_token: None, certificates: None, request }
     }
 
     /// With this `Authorization` header.
     #[must_use]
     pub fn with_authorization(mut self, value: Option<&'a str>) -> Self {
         self.authorization = value;
+        self
+    }
+
+    /// With this document of whoever acts.
+    #[must_use]
+    pub fn with_workload_token(mut self, value: Option<&'a str>) -> Self {
+        self.workload_token = value;
+        self
+    }
+
+    /// With these certificates of the client.
+    #[must_use]
+    pub fn with_certificates(mut self, chain: Option<&'a [Bytes]>) -> Self {
+        self.certificates = chain;
         self
     }
 }

@@ -5,5 +5,5 @@ mod layer;
 mod service;
 
 pub use future::EdgeFuture;
-pub use layer::{EdgeLayer, PeerAddr};
+pub use layer::{EdgeLayer, PeerAddr, PeerCertificates};
 pub use service::{Edge, socket_address};

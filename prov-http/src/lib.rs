@@ -20,7 +20,7 @@ mod problem_response;
 mod proxies;
 mod route;
 
-pub use edge::{Edge, EdgeFuture, EdgeLayer, PeerAddr, socket_address};
+pub use edge::{Edge, EdgeFuture, EdgeLayer, PeerAddr, PeerCertificates, socket_address};
 #[cfg(feature = "idempotency")]
 pub use idempotency::{IdempotencyFuture, IdempotencyLayer, IdempotencyOptions, Idempotent};
 pub use problem_response::{KeepBody, Refusal, facts, refuse};

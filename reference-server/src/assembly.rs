@@ -84,7 +84,7 @@ impl Assembly {
         background.purge(Arc::clone(&storage.store));
 
         sinks::start(config, &storage.log, &mut background).await?;
-        let metrics = policies.metrics(&storage.log, &clock);
+        let metrics = policies.metrics(&identity, &storage.log, &clock);
         let checks = checks(&storage, &kms, &identity, &policies);
         let audit = ApiState::new(Arc::clone(&storage.log), Arc::clone(&clock));
         let services = Services {
@@ -105,7 +105,7 @@ impl Assembly {
             metrics: MetricsLayer::new(metrics, Arc::clone(&clock)),
             rate_limit: rate_limit.clone(),
             audit: AuditLayer::new(recorder, Arc::clone(&clock)),
-            authn: identity.auth.authn_layer(),
+            authn: identity.authn(),
             mfa: RequireMfaLayer::new(Arc::clone(&clock)),
             authz: AuthzLayer::new(policies.shadowed, Arc::clone(&clock)),
             idempotency: idempotency(config, &storage, &clock)?,

@@ -1,5 +1,6 @@
 //! What the server counts, for Prometheus (OpenMetrics text).
 
+mod identities;
 mod layer;
 mod policies;
 mod sinks;
@@ -8,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use identities::IdentityMetrics;
 pub use layer::{Measured, MeasuredFuture, MetricsLayer};
 pub(crate) use policies::PolicyMetrics;
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -47,10 +49,15 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Fresh counters, beside those of the policies and of the log's sinks.
+    /// Fresh counters, beside those of the policies, the identities and the log's sinks.
     #[must_use]
-    pub(crate) fn new(policies: PolicyMetrics, sinks: SinkMetrics) -> Arc<Self> {
+    pub(crate) fn new(
+        policies: PolicyMetrics,
+        identities: IdentityMetrics,
+        sinks: SinkMetrics,
+    ) -> Arc<Self> {
         let mut registry = Registry::with_prefix("prov");
+        registry.register_collector(Box::new(identities));
         registry.register_collector(Box::new(policies));
         registry.register_collector(Box::new(sinks));
         let requests = Family::default();

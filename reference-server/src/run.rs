@@ -12,7 +12,7 @@ use crate::bootstrap::{Bootstrapped, bootstrap};
 use crate::config::Config;
 use crate::connections::Connections;
 use crate::reload::{Reloader, Reread};
-use crate::serve::{Tls, serve};
+use crate::serve::{Clients, Tls, serve};
 use crate::telemetry::LogFilter;
 
 /// Serves until SIGINT or SIGTERM, then ends in order.
@@ -26,7 +26,9 @@ pub async fn run(config: &Config, log_filter: LogFilter, reread: Reread) -> Resu
     // From here on: a signal that comes while everything is opened ends the server in order too.
     let shutdown = stop_signal().map_err(|e| format!("listening for signals: {e}"))?;
     let files = config.server.tls.as_ref();
-    let tls = files.map(|files| Tls::read(&files.cert, &files.key)).transpose();
+    let programs = !config.workloads.bundles.is_empty();
+    let clients = if programs { Clients::Asked } else { Clients::NotAsked };
+    let tls = files.map(|files| Tls::read(&files.cert, &files.key, clients)).transpose();
     let tls = tls.map_err(|e| format!("`server.tls`: {e}"))?;
     let mut assembly = Assembly::open(config).await.map_err(|e| format!("{e:?}"))?;
     let listener = TcpListener::bind(config.server.listen)

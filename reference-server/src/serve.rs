@@ -16,9 +16,12 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
-use prov_http::PeerAddr;
+use prov_http::{PeerAddr, PeerCertificates};
+use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -56,15 +59,30 @@ impl<S> App for S where
 
 /// Certificate and key, which can be replaced while connections go on.
 #[derive(Debug, Clone)]
-pub struct Tls(Arc<ArcSwap<rustls::ServerConfig>>);
+pub struct Tls {
+    config: Arc<ArcSwap<rustls::ServerConfig>>,
+    clients: Clients,
+}
+
+/// Whether clients are asked for certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "they are asked or they are not")]
+pub enum Clients {
+    /// No.
+    NotAsked,
+    /// Yes, and whoever has none may come all the same. The handshake proves that a certificate is the
+    /// client's own; where it leads, the authentication layer finds out, which knows the trust domains.
+    Asked,
+}
 
 impl Tls {
     /// Reads certificate and key. TLS 1.3 only, HTTP/2 and HTTP/1.1.
     ///
     /// # Errors
     /// When a file can't be read or the key does not belong to the certificate.
-    pub fn read(certificate: &Path, key: &Path) -> io::Result<Self> {
-        Ok(Self(Arc::new(ArcSwap::from_pointee(tls_config(certificate, key)?))))
+    pub fn read(certificate: &Path, key: &Path, clients: Clients) -> io::Result<Self> {
+        let config = tls_config(certificate, key, clients)?;
+        Ok(Self { config: Arc::new(ArcSwap::from_pointee(config)), clients })
     }
 
     /// Reads them again; connections from now on get the new ones.
@@ -72,16 +90,20 @@ impl Tls {
     /// # Errors
     /// As [`read`](Self::read); the old ones stay.
     pub fn reload(&self, certificate: &Path, key: &Path) -> io::Result<()> {
-        self.0.store(Arc::new(tls_config(certificate, key)?));
+        self.config.store(Arc::new(tls_config(certificate, key, self.clients)?));
         Ok(())
     }
 
     fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.0.load_full())
+        TlsAcceptor::from(self.config.load_full())
     }
 }
 
-fn tls_config(certificate: &Path, key: &Path) -> io::Result<rustls::ServerConfig> {
+fn tls_config(
+    certificate: &Path,
+    key: &Path,
+    clients: Clients,
+) -> io::Result<rustls::ServerConfig> {
     let named = |path: &Path, e: &dyn std::fmt::Display| {
         io::Error::other(format!("`{}`: {e}", path.display()))
     };
@@ -90,14 +112,77 @@ fn tls_config(certificate: &Path, key: &Path) -> io::Result<rustls::ServerConfig
         .map_err(|e| named(certificate, &e))?;
     let private = PrivateKeyDer::from_pem_file(key).map_err(|e| named(key, &e))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+    let builder = rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(io::Error::other)?
-        .with_no_client_auth()
-        .with_single_cert(chain, private)
-        .map_err(|e| named(key, &e))?;
+        .map_err(io::Error::other)?;
+    let builder = match clients {
+        Clients::NotAsked => builder.with_no_client_auth(),
+        Clients::Asked => builder.with_client_cert_verifier(Arc::new(ProvesItsKey)),
+    };
+    let mut config = builder.with_single_cert(chain, private).map_err(|e| named(key, &e))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// Takes any certificate of which the client proves the key; who that is, others find out.
+#[derive(Debug)]
+struct ProvesItsKey;
+
+impl ClientCertVerifier for ProvesItsKey {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General("TLS 1.3 only".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let algorithms = &provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone)]
+struct Client {
+    peer: SocketAddr,
+    certificates: Option<PeerCertificates>,
+}
+
+fn certificates_of(connection: &rustls::ServerConnection) -> Option<PeerCertificates> {
+    let chain = connection.peer_certificates().filter(|chain| !chain.is_empty())?;
+    let chain: Vec<_> = chain.iter().map(|der| bytes::Bytes::copy_from_slice(der)).collect();
+    Some(PeerCertificates(chain.into()))
 }
 
 /// Serves until `shutdown` ends, then lets running requests finish for at most `drain`.
@@ -170,12 +255,19 @@ async fn connection<A: App>(
 ) {
     // A response is one small write: waiting to fill a packet would only delay it.
     let _ = stream.set_nodelay(true);
-    let Some(acceptor) = tls else { return talk_http1(stream, peer, app, watcher).await };
+    let Some(acceptor) = tls else {
+        let client = Client { peer, certificates: None };
+        return talk_http1(stream, client, app, watcher).await;
+    };
     match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-            talk_http2(stream, peer, app, watcher).await;
+        Ok(Ok(stream)) => {
+            let client = Client { peer, certificates: certificates_of(stream.get_ref().1) };
+            if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                talk_http2(stream, client, app, watcher).await;
+            } else {
+                talk_http1(stream, client, app, watcher).await;
+            }
         }
-        Ok(Ok(stream)) => talk_http1(stream, peer, app, watcher).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "tls handshake failed"),
         Err(_) => tracing::debug!(%peer, "tls handshake took too long"),
     }
@@ -183,15 +275,16 @@ async fn connection<A: App>(
 
 async fn talk_http1<A: App>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: SocketAddr,
+    client: Client,
     app: A,
     watcher: Watcher,
 ) {
+    let peer = client.peer;
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(64 * 1024)
-        .serve_connection(TokioIo::new(stream), service_for(app, peer));
+        .serve_connection(TokioIo::new(stream), service_for(app, client));
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%peer, %error, "connection ended early");
     }
@@ -199,17 +292,18 @@ async fn talk_http1<A: App>(
 
 async fn talk_http2<A: App>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: SocketAddr,
+    client: Client,
     app: A,
     watcher: Watcher,
 ) {
+    let peer = client.peer;
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(HEADER_TIMEOUT)
         .max_concurrent_streams(128)
         .max_header_list_size(64 * 1024)
-        .serve_connection(TokioIo::new(stream), service_for(app, peer));
+        .serve_connection(TokioIo::new(stream), service_for(app, client));
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%peer, %error, "connection ended early");
     }
@@ -218,13 +312,16 @@ async fn talk_http2<A: App>(
 /// The chain for one connection: each request carries the socket it came from.
 fn service_for<A: App>(
     app: A,
-    peer: SocketAddr,
+    client: Client,
 ) -> TowerToHyperService<
     impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone,
 > {
     TowerToHyperService::new(app.map_request(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(PeerAddr(peer));
+        request.extensions_mut().insert(PeerAddr(client.peer));
+        if let Some(certificates) = &client.certificates {
+            request.extensions_mut().insert(certificates.clone());
+        }
         request
     }))
 }

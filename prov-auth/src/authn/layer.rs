@@ -49,6 +49,8 @@ pub struct AuthnLayer {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) authenticators: Vec<Arc<dyn Authenticator>>,
+    /// Knows programs that act for whoever was authenticated.
+    pub(super) programs: Option<Arc<dyn Authenticator>>,
     pub(super) edge: EdgeLayer,
     pub(super) challenges: Challenges,
 }
@@ -70,7 +72,21 @@ impl AuthnLayer {
     pub fn new(authenticators: Vec<Arc<dyn Authenticator>>, clock: Arc<dyn Clock>) -> Self {
         let challenges = Challenges::of(&authenticators);
         let edge = EdgeLayer::new(clock);
-        Self { shared: Arc::new(Shared { authenticators, edge, challenges }) }
+        Self { shared: Arc::new(Shared { authenticators, programs: None, edge, challenges }) }
+    }
+
+    /// Knowing programs as well: by themselves, asked before all others; and beside the token of a person,
+    /// where they act for that person. Whatever is done then needs the permission of both
+    /// ([`Authentication::actor`](prov_core::Authentication::actor)), and a document of a program that
+    /// does not hold is refused, whatever else is presented.
+    #[must_use]
+    pub fn acting_by(self, programs: Arc<dyn Authenticator>) -> Self {
+        let mut authenticators = vec![Arc::clone(&programs)];
+        authenticators.extend(self.shared.authenticators.iter().cloned());
+        let challenges = Challenges::of(&authenticators);
+        let edge = self.shared.edge.clone();
+        let programs = Some(programs);
+        Self { shared: Arc::new(Shared { authenticators, programs, edge, challenges }) }
     }
 }
 

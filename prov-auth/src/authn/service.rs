@@ -3,17 +3,21 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::{Request, Response};
 use prov_core::{
-    Attempt, Error, Identity, Kind, Presented, RequestFacts, SecurityContext, codes as core_codes,
+    Attempt, Error, Identity, Kind, Presented, PrincipalKind, RequestFacts, SecurityContext,
+    codes as core_codes,
 };
-use prov_http::{Access, MatchedRoute, refuse};
+use prov_http::{Access, MatchedRoute, PeerCertificates, refuse};
 use tower_service::Service;
 
 use super::AuthnFuture;
 use super::layer::Shared;
 use crate::codes;
+
+/// Where the document of a program stands that acts for somebody (as the IETF's WIMSE group calls it).
+const WORKLOAD_TOKEN: HeaderName = HeaderName::from_static("workload-identity-token");
 
 /// The service of [`AuthnLayer`](super::AuthnLayer).
 #[derive(Debug, Clone)]
@@ -48,7 +52,8 @@ where
             Ok(facts) => facts,
             Err(error) => return AuthnFuture::refused(refuse(error, None)),
         };
-        let who = self.shared.who(request.headers(), &facts);
+        let certificates = request.extensions().get::<PeerCertificates>().map(|chain| &*chain.0);
+        let who = self.shared.who(request.headers(), certificates, &facts);
         match who.and_then(|identity| recently_enough(identity, &request, &facts)) {
             Ok(identity) => {
                 let context = SecurityContext::new(identity, facts);
@@ -110,28 +115,70 @@ impl Shared {
         Ok(facts)
     }
 
-    fn who(&self, headers: &HeaderMap, facts: &RequestFacts) -> Result<Arc<Identity>, Refused> {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        let value = values.next();
-        if values.next().is_some() {
-            let error = Error::new(core_codes::INVALID_REQUEST)
-                .detail("send one `Authorization` header, not several");
-            let challenge = Some(self.challenges.invalid_request.clone());
-            return Err(Refused { error, challenge });
-        }
-        let text = value.map(HeaderValue::to_str).transpose().map_err(|e| {
-            self.invalid(Error::new(codes::TOKEN_MALFORMED).context("not ASCII").source(e))
-        })?;
-        let presented = Presented::new(facts).with_authorization(text);
+    fn who(
+        &self,
+        headers: &HeaderMap,
+        certificates: Option<&[Bytes]>,
+        facts: &RequestFacts,
+    ) -> Result<Arc<Identity>, Refused> {
+        let presented = Presented::new(facts)
+            .with_authorization(self.only_one(headers, &AUTHORIZATION)?)
+            .with_certificates(certificates);
         for authenticator in &self.authenticators {
             match authenticator.authenticate(&presented) {
                 Attempt::NotRequested => {}
-                Attempt::Authenticated(identity) => return Ok(identity),
+                Attempt::Authenticated(identity) => {
+                    let beside = Presented::new(facts)
+                        .with_workload_token(self.only_one(headers, &WORKLOAD_TOKEN)?)
+                        .with_certificates(certificates);
+                    return self.with_actor(identity, &beside);
+                }
                 Attempt::Refused(reason) => return Err(self.invalid(reason)),
             }
         }
         let error = Error::new(core_codes::UNAUTHENTICATED);
         Err(Refused { error, challenge: Some(self.challenges.sign_in.clone()) })
+    }
+
+    /// The only value of a header: two readers of several could each believe another one.
+    fn only_one<'h>(
+        &self,
+        headers: &'h HeaderMap,
+        name: &HeaderName,
+    ) -> Result<Option<&'h str>, Refused> {
+        let mut values = headers.get_all(name).iter();
+        let value = values.next();
+        if values.next().is_some() {
+            let error = Error::new(core_codes::INVALID_REQUEST)
+                .detail(format!("send one `{name}` header, not several"));
+            let challenge = Some(self.challenges.invalid_request.clone());
+            return Err(Refused { error, challenge });
+        }
+        value.map(HeaderValue::to_str).transpose().map_err(|e| {
+            self.invalid(Error::new(codes::TOKEN_MALFORMED).context("not ASCII").source(e))
+        })
+    }
+
+    /// Whoever was authenticated, with the program that acts for them if one does.
+    fn with_actor(
+        &self,
+        identity: Arc<Identity>,
+        beside: &Presented<'_>,
+    ) -> Result<Arc<Identity>, Refused> {
+        let person = identity.principal.kind == PrincipalKind::User
+            && identity.authentication.actor.is_none();
+        let Some(programs) = self.programs.as_ref().filter(|_| person) else {
+            return Ok(identity);
+        };
+        match programs.authenticate(beside) {
+            Attempt::NotRequested => Ok(identity),
+            Attempt::Refused(reason) => Err(self.invalid(reason)),
+            Attempt::Authenticated(program) => {
+                let Identity { principal, authentication } = (*identity).clone();
+                let authentication = authentication.acted_by(program.principal.clone());
+                Ok(Arc::new(Identity { principal, authentication }))
+            }
+        }
     }
 
     /// One public answer for every credential that does not hold; other failures keep their own.

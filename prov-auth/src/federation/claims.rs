@@ -24,13 +24,13 @@ const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 /// For whom a token is: one name or several (RFC 7519, section 4.1.3).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Audience {
+pub(crate) enum Audience {
     One(String),
     Several(Vec<String>),
 }
 
 impl Audience {
-    pub(super) fn names(&self, wanted: &str) -> bool {
+    pub(crate) fn names(&self, wanted: &str) -> bool {
         match self {
             Self::One(name) => name == wanted,
             Self::Several(names) => names.iter().any(|name| name == wanted),

@@ -59,6 +59,8 @@ mod token_clauses;
 #[cfg(test)]
 mod token_fixture;
 #[cfg(test)]
+mod token_fuzz;
+#[cfg(test)]
 mod token_oracle;
 #[cfg(test)]
 mod token_refusals;
@@ -79,3 +81,8 @@ mod user_bootstrap;
 mod user_evidence;
 #[cfg(test)]
 mod user_fixture;
+#[cfg(feature = "x509-svid")]
+#[cfg(test)]
+mod workload_certificates;
+#[cfg(test)]
+mod workload_tokens;

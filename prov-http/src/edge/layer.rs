@@ -13,6 +13,12 @@ use crate::{RouteTable, TrustedProxies};
 #[expect(clippy::exhaustive_structs, reason = "a name for one thing")]
 pub struct PeerAddr(pub SocketAddr);
 
+/// The certificates a client showed in the TLS handshake and proved to own, as DER, the leaf first; the
+/// server's accept loop puts them into the request's extensions. Nobody has looked where they lead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a name for one thing")]
+pub struct PeerCertificates(pub Arc<[bytes::Bytes]>);
+
 /// The outermost layer of the chain.
 ///
 /// Rules:

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prov_auth::{
-    AuthOptions, AuthParts, AuthService, BreachedPasswords, HttpsClient, HttpsOptions,
-    PasswordHasher, PasswordParameters, PasswordPolicy, PoolOptions, Revocations,
-    SigningKeyOptions, SigningKeys, TokenIssuer, TokenOptions, TokenVerifier,
+    AuthOptions, AuthParts, AuthService, AuthnLayer, BreachedPasswords, BundleFiles, HttpsClient,
+    HttpsOptions, PasswordHasher, PasswordParameters, PasswordPolicy, PoolOptions, Revocations,
+    SigningKeyOptions, SigningKeys, TokenIssuer, TokenOptions, TokenVerifier, WorkloadRule,
+    WorkloadRules, Workloads,
 };
 use prov_core::audit::Recorder;
 use prov_core::store::Store;
@@ -23,6 +24,7 @@ pub(super) struct Identity {
     pub(super) revocations: Arc<Revocations>,
     pub(super) mfa: Arc<MfaService>,
     pub(super) auth: Arc<AuthService>,
+    programs: Option<(Arc<Workloads>, Arc<BundleFiles>)>,
 }
 
 pub(super) async fn open(
@@ -72,7 +74,32 @@ pub(super) async fn open(
         .with_passwords(password_policy(config)?)
         .with_permissions(permissions());
     let auth = AuthService::open(parts, options).await?;
-    Ok(Identity { keys, revocations, mfa, auth })
+    let programs = programs(config, &revocations, clock)?;
+    Ok(Identity { keys, revocations, mfa, auth, programs })
+}
+
+/// Programs, if any trust domain is known.
+fn programs(
+    config: &Config,
+    revocations: &Arc<Revocations>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<(Arc<Workloads>, Arc<BundleFiles>)>> {
+    let workloads = &config.workloads;
+    if workloads.bundles.is_empty() {
+        return Ok(None);
+    }
+    let files = workloads.bundles.iter().map(|(domain, path)| Ok((domain.parse()?, path.clone())));
+    let files = Arc::new(BundleFiles::open(files.collect::<Result<Vec<_>>>()?)?);
+    let rules = workloads.rules.iter().map(|rule| {
+        let roles = rule.roles.iter().copied();
+        Ok(WorkloadRule::new(&rule.id, roles)?.with_teams(rule.teams.iter().cloned()))
+    });
+    let rules = WorkloadRules::new(rules.collect::<Result<Vec<_>>>()?);
+    let own = &workloads.audience;
+    let audience = if own.is_empty() { &config.jwt.audience } else { own };
+    let (revocations, clock) = (Arc::clone(revocations), Arc::clone(clock));
+    let known = Workloads::new(files.bundles(), rules, audience, revocations, clock);
+    Ok(Some((Arc::new(known), files)))
 }
 
 impl Identity {
@@ -80,6 +107,19 @@ impl Identity {
     pub(super) fn look_after(&self, background: &mut Background) {
         let auth = Arc::clone(&self.auth);
         background.run("identities", |stop| auth.run(stop));
+        if let Some((_, files)) = &self.programs {
+            let files = Arc::clone(files);
+            background.run("trust bundles", |stop| files.follow(stop));
+        }
+    }
+
+    /// Asks who sent a request.
+    pub(super) fn authn(&self) -> AuthnLayer {
+        let layer = self.auth.authn_layer();
+        match &self.programs {
+            Some((programs, _)) => layer.acting_by(Arc::<Workloads>::clone(programs)),
+            None => layer,
+        }
     }
 }
 

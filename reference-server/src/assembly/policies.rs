@@ -19,7 +19,7 @@ use super::identity::Identity;
 use super::storage::Storage;
 use crate::background::Background;
 use crate::config::{Cedar, Config};
-use crate::metrics::{Metrics, PolicyMetrics, SinkMetrics};
+use crate::metrics::{IdentityMetrics, Metrics, PolicyMetrics, SinkMetrics};
 
 pub(super) struct Policies {
     /// What answers for the health of the policies.
@@ -32,10 +32,17 @@ pub(super) struct Policies {
 }
 
 impl Policies {
-    /// What is counted, that of the policies and of the log's sinks included.
-    pub(super) fn metrics(&self, log: &Arc<Log>, clock: &Arc<dyn Clock>) -> Arc<Metrics> {
+    /// What is counted, that of the policies, the identities and the log's sinks included.
+    pub(super) fn metrics(
+        &self,
+        identity: &Identity,
+        log: &Arc<Log>,
+        clock: &Arc<dyn Clock>,
+    ) -> Arc<Metrics> {
         let policies = PolicyMetrics::new(Arc::clone(&self.shadowed), Arc::clone(clock));
-        Metrics::new(policies, SinkMetrics::new(Arc::clone(log), Arc::clone(clock)))
+        let identities = IdentityMetrics::new(Arc::clone(&identity.auth));
+        let sinks = SinkMetrics::new(Arc::clone(log), Arc::clone(clock));
+        Metrics::new(policies, identities, sinks)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The sections of `security.toml` and their defaults.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -51,6 +52,8 @@ section! {
         passwords: Passwords = Passwords::default(),
         /// `[federation]`
         federation: Federation = Federation::default(),
+        /// `[workloads]`
+        workloads: Workloads = Workloads::default(),
         /// `[cedar]`
         cedar: Cedar = Cedar::default(),
         /// `[mfa]`
@@ -191,6 +194,32 @@ section! {
         /// Asks identity providers on this machine too, also without TLS. Dangerous: whoever may enter an
         /// issuer can then have this machine asked.
         insecure_loopback: bool = false,
+    }
+}
+
+section! {
+    /// `[workloads]`: programs that prove who they are by SPIFFE documents.
+    Workloads {
+        /// The file with the bundle of each trust domain; read again when it changes. None: no program
+        /// is known, and no client is asked for a certificate.
+        bundles: BTreeMap<String, PathBuf> = BTreeMap::new(),
+        /// What JWT-SVIDs must name as their audience; that of `[jwt]` unless said otherwise.
+        #[serde(deserialize_with = "list::deserialize")]
+        audience: Vec<String> = Vec::new(),
+        /// `[[workloads.rules]]`
+        rules: Vec<WorkloadRule> = Vec::new(),
+    }
+}
+
+section! {
+    /// `[[workloads.rules]]`: what programs get. Whom no rule knows does not get in.
+    WorkloadRule {
+        /// An id, or `spiffe://domain/path/*` for all below a path.
+        id: String = String::new(),
+        /// Roles.
+        roles: Vec<prov_core::Role> = Vec::new(),
+        /// Teams.
+        teams: Vec<prov_core::TeamName> = Vec::new(),
     }
 }
 
@@ -391,6 +420,7 @@ impl Config {
             ("jwt", self.jwt == reloaded.jwt),
             ("passwords", self.passwords == reloaded.passwords),
             ("federation", self.federation == reloaded.federation),
+            ("workloads", self.workloads == reloaded.workloads),
             ("cedar", self.cedar == reloaded.cedar),
             ("mfa", self.mfa == reloaded.mfa),
             ("kms", self.kms == reloaded.kms),
