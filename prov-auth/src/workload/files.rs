@@ -24,8 +24,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub struct BundleFiles {
     files: Vec<(TrustDomain, PathBuf)>,
     bundles: Arc<TrustBundles>,
-    read: parking_lot::Mutex<Vec<Option<(Vec<u8>, TrustBundle)>>>,
+    read: parking_lot::Mutex<Vec<Option<Read>>>,
 }
+
+/// What a file held when it was last good: its bytes, and what they mean.
+type Read = (Vec<u8>, TrustBundle);
 
 impl BundleFiles {
     /// Reads these files, all of which must be good at the start.
@@ -37,10 +40,10 @@ impl BundleFiles {
         let bundles = TrustBundles::new([]);
         let read = parking_lot::Mutex::new(files.iter().map(|_| None).collect());
         let opened = Self { files, bundles, read };
-        for error in opened.look() {
-            return Err(error);
+        match opened.look().pop() {
+            Some(error) => Err(error),
+            None => Ok(opened),
         }
-        Ok(opened)
     }
 
     /// What they hold, always as they were read last.
