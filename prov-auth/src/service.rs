@@ -13,6 +13,7 @@ mod login;
 mod oauth;
 mod options;
 mod own_account;
+mod passwordless;
 mod prove;
 mod second_step;
 mod sessions;

@@ -78,6 +78,11 @@ pub struct MfaRequiredBody {
     /// The factors that can be answered with.
     #[schema(example = json!(["totp", "backup_code"]))]
     pub methods: Vec<String>,
+    /// With `webauthn` among them: what the browser is to be asked, for
+    /// `PublicKeyCredential.parseRequestOptionsFromJSON`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub webauthn: Option<serde_json::Value>,
     /// For how many seconds the challenge is good.
     #[schema(example = 300)]
     pub expires_in: u64,
@@ -104,10 +109,11 @@ impl LoginAnswer {
                 let expires_in = expires_in(&tokens);
                 Self::Tokens(TokenBody::of(tokens, expires_in))
             }
-            LoginOutcome::MfaRequired { challenge, methods, expires_in } => {
+            LoginOutcome::MfaRequired { challenge, methods, passkey_options, expires_in } => {
                 Self::MfaRequired(MfaRequiredBody {
                     mfa_required: true,
                     challenge,
+                    webauthn: passkey_options,
                     methods: methods.iter().map(text_of).collect(),
                     expires_in: whole_seconds(expires_in),
                 })

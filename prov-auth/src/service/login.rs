@@ -67,9 +67,15 @@ impl AuthService {
                 self.open_session(stored, &[Amr::Pwd], generation, request, &Batch::new()).await?;
             return Ok(LoginOutcome::Tokens(tokens));
         }
+        let passkey_options = match &self.parts.second_factor {
+            Some(port) if methods.contains(&FactorMethod::Webauthn) => {
+                port.passkey_options(&stored.user.id, request).await?
+            }
+            _ => None,
+        };
         let challenge = self.challenge(&stored).await?;
         let expires_in = self.options.challenge_lifetime;
-        Ok(LoginOutcome::MfaRequired { challenge, methods, expires_in })
+        Ok(LoginOutcome::MfaRequired { challenge, methods, passkey_options, expires_in })
     }
 
     /// The factors a user can answer with. When that can't be found out, nobody signs in.

@@ -1,6 +1,7 @@
 //! `prov mfa`.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -20,6 +21,9 @@ pub(crate) enum Mfa {
     /// Authenticator app
     #[command(subcommand)]
     Totp(TotpVerb),
+    /// Passkeys and security keys
+    #[command(subcommand)]
+    Webauthn(WebauthnVerb),
     /// Your devices
     Devices,
     /// Printed codes for when the device is lost
@@ -67,6 +71,31 @@ pub(crate) enum TotpVerb {
     },
 }
 
+/// What to do with passkeys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebauthnVerb {
+    /// Add one: opens the server's page for it in your browser, which asks your authenticator
+    Enroll {
+        /// Only print the address
+        #[arg(long)]
+        print: bool,
+    },
+    /// List them
+    List,
+    /// Give one another name, for example `prov mfa webauthn rename passkey_01J… desk`
+    Rename {
+        /// Which, from `list`
+        id: String,
+        /// What to call it
+        name: String,
+    },
+    /// Remove one
+    Remove {
+        /// Which, from `list`
+        id: String,
+    },
+}
+
 /// What to do with backup codes.
 #[derive(Debug, Subcommand)]
 pub(crate) enum BackupCodesVerb {
@@ -88,6 +117,7 @@ impl Mfa {
             Self::Status => session.show(&client.get("/api/v1/mfa/status")?, &[]),
             Self::Devices => session.show(&client.get("/api/v1/mfa/devices")?, &[]),
             Self::Totp(verb) => verb.run(session),
+            Self::Webauthn(verb) => verb.run(session),
             Self::BackupCodes(verb) => verb.run(session),
             Self::StepUp { totp, backup_code, password_file } => {
                 let body = proof(totp, backup_code, password_file.as_deref())?;
@@ -140,6 +170,49 @@ impl TotpVerb {
             }
         }
     }
+}
+
+impl WebauthnVerb {
+    fn run(self, session: &Session) -> Outcome {
+        const DEVICES: &str = "/api/v1/mfa/devices";
+        let client = &session.client;
+        match self {
+            Self::Enroll { print } => {
+                let page = client.page("/passkeys");
+                output::print(&page)?;
+                if !print && !open_in_browser(&page) {
+                    session.done("open this address in a browser");
+                }
+                Ok(())
+            }
+            Self::List => {
+                let mut all = client.get(DEVICES)?;
+                if let Some(items) = all.get_mut("items").and_then(Value::as_array_mut) {
+                    let is_passkey =
+                        |item: &Value| item.get("method").is_some_and(|method| method == "webauthn");
+                    items.retain(is_passkey);
+                }
+                session.show(&all, &[])
+            }
+            Self::Rename { id, name } => {
+                let path = format!("{DEVICES}/{}", segment(&id));
+                session.show(&client.patch(&path, &json!({ "name": name }))?, &[])
+            }
+            Self::Remove { id } => {
+                client.delete(&format!("{DEVICES}/{}", segment(&id)))?;
+                session.done("removed");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Whether a browser could be started.
+fn open_in_browser(page: &str) -> bool {
+    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let mut command = Command::new(opener);
+    command.arg(page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 impl BackupCodesVerb {
