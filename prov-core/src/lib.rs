@@ -54,7 +54,7 @@ pub use request::RequestFacts;
 pub use role::Role;
 pub use scope::Scope;
 pub use second_factor::{
-    FactorMethod, FactorResponse, SecondFactor, SignIn, SignedIn, VerifiedFactor,
+    Enrolment, FactorMethod, FactorResponse, SecondFactor, SignIn, SignedIn, VerifiedFactor,
 };
 pub use secret::{SecretBytes, SecretText};
 pub use subject_data::{SubjectData, SubjectRecord};

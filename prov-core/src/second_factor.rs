@@ -7,7 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Amr, Error, RequestFacts, Result, SecretText, SessionId, UserId, codes};
+use crate::{
+    Amr, Error, RequestFacts, Result, Role, SecretText, SecurityContext, SessionId, TeamName,
+    Timestamp, UserId, codes,
+};
 
 /// A kind of second factor, as clients name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -83,6 +86,18 @@ impl VerifiedFactor {
     }
 }
 
+/// Whether somebody without a second factor must get one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a fourth answer would be a new contract")]
+pub enum Enrolment {
+    /// They need not.
+    NotAsked,
+    /// They must, until then; it is time to say so.
+    DueBy(Timestamp),
+    /// They must, and until they have one their session is good for nothing else.
+    Overdue,
+}
+
 /// Second factors of users. Contract: a response that verified once never verifies again, on any
 /// node; attempts are limited per user and factor; every verification leaves an audit event that is
 /// durable before the answer.
@@ -93,6 +108,20 @@ pub trait SecondFactor: Debug + Send + Sync + 'static {
     /// # Errors
     /// When the store can't be read: signing in must then fail, not skip the factor.
     async fn methods(&self, user: &UserId) -> Result<Vec<FactorMethod>>;
+
+    /// Whether a user with these roles and teams, who has no second factor, must get one. Asked when
+    /// they sign in, which is from when their grace counts.
+    ///
+    /// # Errors
+    /// When the store can't be read or written: signing in must then fail.
+    async fn enrolment(
+        &self,
+        _user: &UserId,
+        _roles: &[Role],
+        _teams: &[TeamName],
+    ) -> Result<Enrolment> {
+        Ok(Enrolment::NotAsked)
+    }
 
     /// What the client needs to be told before it can answer with a passkey: the request options, as
     /// browsers read them. Names the one ceremony that the response will belong to. `None` where the
@@ -162,4 +191,10 @@ pub trait SignIn: Debug + Send + Sync + 'static {
         factor: &VerifiedFactor,
         request: &RequestFacts,
     ) -> Result<SignedIn>;
+
+    /// Ends whatever this user is signed in with, on every node: what proved them holds no more.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    async fn sign_out(&self, context: &SecurityContext, user: &UserId) -> Result<()>;
 }

@@ -4,6 +4,7 @@ mod backup;
 mod devices;
 mod error;
 mod passkeys;
+mod policy;
 mod shapes;
 mod totp;
 mod users;
@@ -19,7 +20,8 @@ pub use shapes::{
     AssertionAnswerBody, AssertionBeginRequest, AssertionFinishRequest, AssertionPurpose,
     BackupCodesBody, BackupVerifiedBody, BackupVerifyRequest, DeviceBody, DevicePatch,
     EnrollRequest, EnrollmentBody, PasskeyBeginRequest, PasskeyFinishRequest, PasskeyRequestBody,
-    ProofRequest, RemovedBody, SignedInBody, StatusBody, TotpVerifiedBody, TotpVerifyRequest,
+    PolicyBody, ProofRequest, RemovedBody, SignedInBody, StatusBody, TotpVerifiedBody,
+    TotpVerifyRequest,
 };
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes as openapi_routes;
@@ -56,6 +58,7 @@ pub fn router(mfa: Arc<MfaService>, sign_in: Arc<dyn SignIn>) -> OpenApiRouter {
         .routes(openapi_routes!(backup::generate))
         .routes(openapi_routes!(backup::verify))
         .routes(openapi_routes!(users::reset))
+        .routes(openapi_routes!(policy::show, policy::set))
         .with_state(ApiState { mfa, sign_in })
 }
 
@@ -66,20 +69,25 @@ pub fn router(mfa: Arc<MfaService>, sign_in: Arc<dyn SignIn>) -> OpenApiRouter {
 #[must_use]
 pub fn routes() -> Vec<Route> {
     vec![
-        Route::self_service(Method::POST, "/api/v1/mfa/totp/enroll").with_secret_answer(),
-        Route::self_service(Method::POST, "/api/v1/mfa/totp/verify"),
+        Route::self_service(Method::POST, "/api/v1/mfa/totp/enroll")
+            .with_secret_answer()
+            .during_enrolment(),
+        Route::self_service(Method::POST, "/api/v1/mfa/totp/verify").during_enrolment(),
         Route::self_service(Method::DELETE, "/api/v1/mfa/totp/{id}"),
-        Route::self_service(Method::POST, "/api/v1/mfa/webauthn/register/begin"),
-        Route::self_service(Method::POST, "/api/v1/mfa/webauthn/register/finish"),
+        Route::self_service(Method::POST, "/api/v1/mfa/webauthn/register/begin").during_enrolment(),
+        Route::self_service(Method::POST, "/api/v1/mfa/webauthn/register/finish")
+            .during_enrolment(),
         Route::public(Method::POST, "/api/v1/mfa/webauthn/authenticate/begin"),
         Route::public(Method::POST, "/api/v1/mfa/webauthn/authenticate/finish"),
-        Route::self_service(Method::GET, "/api/v1/mfa/devices"),
+        Route::self_service(Method::GET, "/api/v1/mfa/devices").during_enrolment(),
         Route::self_service(Method::PATCH, "/api/v1/mfa/devices/{id}"),
         Route::self_service(Method::DELETE, "/api/v1/mfa/devices/{id}"),
-        Route::self_service(Method::GET, "/api/v1/mfa/status"),
+        Route::self_service(Method::GET, "/api/v1/mfa/status").during_enrolment(),
         Route::self_service(Method::POST, "/api/v1/mfa/backup-codes").with_secret_answer(),
         Route::self_service(Method::POST, "/api/v1/mfa/backup-codes/verify"),
         Route::guarded(Method::POST, "/api/v1/mfa/users/{id}/reset", "admin", "mfa"),
+        Route::guarded(Method::GET, "/api/v1/mfa/policy", "admin", "mfa"),
+        Route::guarded(Method::PUT, "/api/v1/mfa/policy", "admin", "mfa"),
     ]
 }
 
@@ -88,8 +96,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use prov_core::{
-        ManualClock, RequestFacts, Result, SignedIn, UserId, VerifiedFactor, audit::MemoryRecorder,
-        codes, store::MemoryStore,
+        ManualClock, RequestFacts, Result, SecurityContext, SignedIn, UserId, VerifiedFactor,
+        audit::MemoryRecorder, codes, store::MemoryStore,
     };
 
     use super::*;
@@ -108,6 +116,10 @@ mod tests {
             _: &RequestFacts,
         ) -> Result<SignedIn> {
             Err(codes::DENIED.into())
+        }
+
+        async fn sign_out(&self, _: &SecurityContext, _: &UserId) -> Result<()> {
+            Ok(())
         }
     }
 

@@ -40,6 +40,9 @@ pub(crate) struct UserFactors {
     pub(crate) backup: Option<BackupSet>,
     pub(crate) attempts: Attempts,
     pub(crate) proofs: Vec<SessionProof>,
+    /// By when the policy wants a factor, since a sign-in without one.
+    #[serde(default)]
+    pub(crate) enrol_by: Option<Timestamp>,
 }
 
 impl Entity for UserFactors {
@@ -51,7 +54,7 @@ impl Entity for UserFactors {
 
     /// A record that holds no confirmed factor ends with the last thing that it is kept for.
     fn expires_at(&self) -> Option<Timestamp> {
-        if self.has_confirmed() || self.backup.is_some() {
+        if self.has_confirmed() || self.backup.is_some() || self.enrol_by.is_some() {
             return None;
         }
         let pending = self.totp.iter().filter_map(|device| match device.state {
@@ -96,6 +99,7 @@ impl UserFactors {
             backup: None,
             attempts: Attempts::none(),
             proofs: Vec::new(),
+            enrol_by: None,
         }
     }
 

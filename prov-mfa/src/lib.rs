@@ -43,6 +43,7 @@ mod exposed;
 mod factors;
 #[cfg(feature = "webauthn")]
 mod passkeys;
+mod policy;
 #[cfg(feature = "qr")]
 pub mod qr;
 mod require;
@@ -55,6 +56,7 @@ pub use config::MfaConfig;
 pub use factors::{FactorId, PasskeyId, TotpId};
 #[cfg(feature = "webauthn")]
 pub use passkeys::{AttestationPolicy, Discoverable, PasskeyOptions};
+pub use policy::MfaPolicy;
 pub use require::{RequireMfa, RequireMfaFuture, RequireMfaLayer};
 pub use service::{
     BackupCodes, BackupVerified, Device, Enrollment, MfaService, MfaStatus, Removed, TotpVerified,

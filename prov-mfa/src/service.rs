@@ -9,6 +9,7 @@ mod devices;
 mod enrol;
 #[cfg(feature = "webauthn")]
 mod passkeys;
+mod policy;
 mod remove;
 mod second_factor;
 mod verify;

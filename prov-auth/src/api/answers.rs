@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prov_core::{SecretText, Timestamp};
+use prov_core::{Enrolment, SecretText, Timestamp};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
@@ -51,6 +51,13 @@ pub struct TokenBody {
     refresh_token: Option<SecretText>,
     /// The session.
     pub session_id: String,
+    /// Present when a second factor must be enrolled and the tokens are good for nothing else until
+    /// then: enrol one, and prove it with `POST /api/v1/auth/step-up`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub enrolment_required: bool,
+    /// By when a second factor must be enrolled (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enrol_by: Option<String>,
 }
 
 impl TokenBody {
@@ -61,6 +68,11 @@ impl TokenBody {
             expires_in: whole_seconds(expires_in),
             refresh_token: tokens.refresh_token,
             session_id: tokens.session.as_str().to_owned(),
+            enrolment_required: tokens.enrolment == Enrolment::Overdue,
+            enrol_by: match tokens.enrolment {
+                Enrolment::DueBy(at) => Some(at.to_string()),
+                Enrolment::NotAsked | Enrolment::Overdue => None,
+            },
         }
     }
 }

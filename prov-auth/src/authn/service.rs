@@ -48,6 +48,15 @@ where
             Err(error) => return AuthnFuture::refused(refuse(error, None)),
         };
         match self.shared.who(request.headers(), &facts) {
+            // On a public route they are nobody.
+            Ok(identity) if identity.authentication.enrolment_only && is_public(&request) => {
+                AuthnFuture::passed(self.inner.call(request), None)
+            }
+            Ok(identity)
+                if identity.authentication.enrolment_only && !serves_enrolment(&request) =>
+            {
+                AuthnFuture::refused(refuse(codes::ENROLMENT_REQUIRED.into(), Some(&facts)))
+            }
             Ok(identity) => {
                 let context = SecurityContext::new(identity, facts);
                 request.extensions_mut().insert(context.clone());
@@ -69,6 +78,12 @@ where
 fn is_public<B>(request: &Request<B>) -> bool {
     let route = request.extensions().get::<MatchedRoute>();
     route.is_some_and(|MatchedRoute(route)| route.access == Access::Public)
+}
+
+/// Whether the route is part of enrolling a second factor; one that is not known is not.
+fn serves_enrolment<B>(request: &Request<B>) -> bool {
+    let route = request.extensions().get::<MatchedRoute>();
+    route.is_some_and(|MatchedRoute(route)| route.serves_enrolment)
 }
 
 impl Shared {

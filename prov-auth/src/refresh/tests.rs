@@ -30,6 +30,7 @@ pub(super) fn family() -> (SessionRecord, RefreshToken) {
         last_used_at: clock.now(),
         authenticated_at: clock.now(),
         amr: Vec::new(),
+        enrolment_only: false,
         generation: 0,
         current: token.digest(),
         spent: Vec::new(),

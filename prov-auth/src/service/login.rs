@@ -2,10 +2,11 @@
 
 use prov_core::audit::Action;
 use prov_core::store::{Batch, StoreExt, Stored};
-use prov_core::{Amr, FactorMethod, RequestFacts, Result, SecretText};
+use prov_core::{Enrolment, FactorMethod, RequestFacts, Result, SecretText};
 
 use super::AuthService;
 use super::events::account;
+use super::sessions::Proof;
 use crate::codes;
 use crate::login::{ChallengeRecord, ChallengeToken};
 use crate::refresh::later;
@@ -44,6 +45,9 @@ impl AuthService {
             Ok(LoginOutcome::MfaRequired { .. }) => event = event.with("second_factor_due", true),
             Ok(LoginOutcome::Tokens(tokens)) => {
                 event = event.with("session", tokens.session.as_str());
+                if tokens.enrolment == Enrolment::Overdue {
+                    event = event.with("enrolment_only", true);
+                }
             }
             Err(_) => {}
         }
@@ -63,8 +67,9 @@ impl AuthService {
         }
         let methods = self.second_factors_of(&stored).await?;
         if methods.is_empty() {
+            let proof = Proof::password(self.enrolment_of(&stored).await?);
             let tokens =
-                self.open_session(stored, &[Amr::Pwd], generation, request, &Batch::new()).await?;
+                self.open_session(stored, proof, generation, request, &Batch::new()).await?;
             return Ok(LoginOutcome::Tokens(tokens));
         }
         let passkey_options = match &self.parts.second_factor {
@@ -86,6 +91,15 @@ impl AuthService {
         match &self.parts.second_factor {
             Some(port) => port.methods(&stored.user.id).await,
             None => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether a user without a factor must get one. When that can't be found out, nobody signs in.
+    async fn enrolment_of(&self, stored: &Stored<UserRecord>) -> Result<Enrolment> {
+        let user = &stored.user;
+        match &self.parts.second_factor {
+            Some(port) => port.enrolment(&user.id, &user.roles, &user.teams).await,
+            None => Ok(Enrolment::NotAsked),
         }
     }
 

@@ -115,6 +115,8 @@ impl AuthService {
             self.parts.verifier.verify(token.expose())
         };
         Ok(match verified {
+            // Good for nothing but enrolling a second factor here: worth nothing to anybody else.
+            Ok(identity) if identity.authentication.enrolment_only => Introspection::Inactive,
             Ok(identity) => Introspection::Active(ActiveToken::Access(identity)),
             Err(_) => Introspection::Inactive,
         })

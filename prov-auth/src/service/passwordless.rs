@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 use prov_core::audit::Action;
 use prov_core::store::{Batch, Stored};
-use prov_core::{RequestFacts, Result, SignIn, SignedIn, UserId, VerifiedFactor};
+use prov_core::{RequestFacts, Result, SecurityContext, SignIn, SignedIn, UserId, VerifiedFactor};
 
 use super::AuthService;
 use super::events::account;
+use super::sessions::Proof;
 use crate::user::UserRecord;
 use crate::{TokenSet, codes};
 
@@ -42,6 +43,14 @@ impl SignIn for AuthService {
         let refresh = tokens.refresh_token.unwrap_or_default();
         Ok(SignedIn::new(tokens.access_token, expires_in, refresh, tokens.session))
     }
+
+    async fn sign_out(&self, context: &SecurityContext, user: &UserId) -> Result<()> {
+        let result = self.end_everything_of(user).await;
+        let event = self
+            .event_on_user(context, Action::AUTH_SESSION_REVOKE, user.as_str())
+            .with("all", true);
+        self.conclude(context.request(), event, result).await.map(drop)
+    }
 }
 
 impl AuthService {
@@ -58,6 +67,6 @@ impl AuthService {
         if stored.user.must_change_password {
             return Err(codes::PASSWORD_CHANGE_REQUIRED.into());
         }
-        self.open_session(stored, &factor.amr, generation, request, &Batch::new()).await
+        self.open_session(stored, Proof::of(&factor.amr), generation, request, &Batch::new()).await
     }
 }

@@ -3,13 +3,13 @@
 use prov_core::audit::Action;
 use prov_core::store::{Batch, Entity, Expect, StoreExt, Stored};
 use prov_core::{
-    Amr, Error, FactorResponse, RequestFacts, Result, SecretText, SecurityContext, SessionId,
-    codes as core_codes,
+    Amr, Enrolment, Error, FactorResponse, RequestFacts, Result, SecretText, SecurityContext,
+    SessionId, codes as core_codes,
 };
 
 use super::AuthService;
 use super::events::{account, failed};
-use super::sessions::may_go_on;
+use super::sessions::{Proof, may_go_on};
 use super::user_changes::RACES;
 use crate::codes;
 use crate::login::{ChallengeRecord, ChallengeToken};
@@ -86,7 +86,10 @@ impl AuthService {
             };
             let spent = Batch::new()
                 .delete(ChallengeRecord::key(digest), Expect::Version(challenge.version));
-            match self.open_session(stored.clone(), &amr, generation, request, &spent).await {
+            match self
+                .open_session(stored.clone(), Proof::of(&amr), generation, request, &spent)
+                .await
+            {
                 Err(error) if error.is(core_codes::CONFLICT) => {}
                 other => return other,
             }
@@ -150,6 +153,8 @@ impl AuthService {
                 // A password alone renews the password alone, not a factor of long ago.
                 None => vec![Amr::Pwd],
             };
+            // Whoever proves a second factor has one.
+            after.enrolment_only = found.enrolment_only && factor.is_none();
             let issued = self.issue(&stored.user, &after, generation)?;
             let batch = Batch::new()
                 .with(after.put(Expect::Version(found.version))?)
@@ -161,6 +166,7 @@ impl AuthService {
                         access_expires_at: issued.expires_at,
                         refresh_token: None,
                         session: after.id,
+                        enrolment: Enrolment::NotAsked,
                     });
                 }
                 Err(error) if error.is(core_codes::CONFLICT) => {}

@@ -3,7 +3,7 @@
 use prov_core::audit::Action;
 use prov_core::store::{Batch, Entity, Expect, Scan, StoreExt, Stored, Term};
 use prov_core::{
-    Amr, Error, RequestFacts, Result, SecretText, SecurityContext, SessionId, UserId,
+    Amr, Enrolment, Error, RequestFacts, Result, SecretText, SecurityContext, SessionId, UserId,
     codes as core_codes,
 };
 
@@ -25,7 +25,7 @@ impl AuthService {
     pub(super) async fn open_session(
         &self,
         mut stored: Stored<UserRecord>,
-        amr: &[Amr],
+        proof: Proof<'_>,
         generation: u64,
         request: &RequestFacts,
         also: &Batch,
@@ -33,7 +33,7 @@ impl AuthService {
         let proved = stored.password.as_ref().map(|kept| kept.changed_at);
         self.make_room_for_a_session(&stored.user, request).await?;
         for _ in 0..RACES {
-            let (session, refresh) = self.new_session(&stored.user, amr, request)?;
+            let (session, refresh) = self.new_session(&stored.user, proof, request)?;
             let issued = self.issue(&stored.user, &session, generation)?;
             let key = UserRecord::key(stored.user.id.as_str());
             let batch = also
@@ -41,7 +41,10 @@ impl AuthService {
                 .with(session.put(Expect::Absent)?)
                 .check(key, Expect::Version(stored.version));
             match self.store().commit(batch).await {
-                Ok(_) => return Ok(token_set(&session.id, issued, &refresh)),
+                Ok(_) => {
+                    let tokens = token_set(&session.id, issued, &refresh);
+                    return Ok(TokenSet { enrolment: proof.enrolment, ..tokens });
+                }
                 Err(error) if error.is(core_codes::CONFLICT) => {
                     let before = stored.version;
                     stored = self.load_user(&stored.user.id).await?;
@@ -76,7 +79,7 @@ impl AuthService {
     fn new_session(
         &self,
         user: &User,
-        amr: &[Amr],
+        proof: Proof<'_>,
         request: &RequestFacts,
     ) -> Result<(SessionRecord, RefreshToken)> {
         let now = self.clock().now();
@@ -91,7 +94,8 @@ impl AuthService {
             created_at: now,
             last_used_at: now,
             authenticated_at: now,
-            amr: amr.to_vec(),
+            amr: proof.amr.to_vec(),
+            enrolment_only: proof.enrolment == Enrolment::Overdue,
             generation: 0,
             current: refresh.digest(),
             spent: Vec::new(),
@@ -116,6 +120,7 @@ impl AuthService {
             session.authenticated_at,
         )
         .with_amr(session.amr.iter().copied())
+        .for_enrolment_only(session.enrolment_only)
         .with_roles(user.roles.iter().copied())
         .with_teams(user.teams.iter().cloned())
         .in_generation(generation);
@@ -145,6 +150,7 @@ impl AuthService {
                     access_expires_at: pair.access_expires_at,
                     refresh_token: Some(pair.refresh_token),
                     session: token.session,
+                    enrolment: Enrolment::NotAsked,
                 })
             }
             Ok(Exchange::Replayed { user }) => {
@@ -335,6 +341,27 @@ pub(super) const fn may_go_on(user: &User) -> bool {
     !user.locked && !user.must_change_password
 }
 
+/// What a session is opened on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Proof<'a> {
+    /// What was proved.
+    amr: &'a [Amr],
+    /// What is still to be done.
+    enrolment: Enrolment,
+}
+
+impl<'a> Proof<'a> {
+    /// A proof that is enough.
+    pub(super) const fn of(amr: &'a [Amr]) -> Self {
+        Self { amr, enrolment: Enrolment::NotAsked }
+    }
+
+    /// A password, of somebody of whom more may be asked.
+    pub(super) const fn password(enrolment: Enrolment) -> Self {
+        Self { amr: &[Amr::Pwd], enrolment }
+    }
+}
+
 /// What became of a refresh token that this installation made.
 enum Exchange {
     Done { user: User, pair: TokenPair, repeated: bool },
@@ -347,5 +374,6 @@ fn token_set(session: &SessionId, issued: IssuedToken, refresh: &RefreshToken) -
         access_expires_at: issued.expires_at,
         refresh_token: Some(refresh.text().clone()),
         session: session.clone(),
+        enrolment: Enrolment::NotAsked,
     }
 }

@@ -22,6 +22,9 @@ pub(crate) struct SessionRecord {
     pub(crate) last_used_at: Timestamp,
     pub(crate) authenticated_at: Timestamp,
     pub(crate) amr: Vec<Amr>,
+    /// Whether it is good for nothing but enrolling a second factor.
+    #[serde(default)]
+    pub(crate) enrolment_only: bool,
     /// Which refresh token of the family is current; rises by one with every rotation.
     pub(crate) generation: u64,
     /// SHA-256 of the current refresh token.

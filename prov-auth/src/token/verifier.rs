@@ -84,7 +84,7 @@ impl TokenVerifier {
             window = window.until(end.as_second());
         }
         window.check(now)?;
-        Ok((claims.into_identity()?, window))
+        Ok((claims.into_identity(&self.options)?, window))
     }
 
     fn unless_revoked(&self, identity: Arc<Identity>) -> Result<Arc<Identity>> {

@@ -50,6 +50,11 @@ impl Login {
         }
         session.client.keep_tokens(&answer)?;
         session.done(&format!("signed in as {user}"));
+        if answer.get("enrolment_required").and_then(Value::as_bool) == Some(true) {
+            session.done("you must have a second factor: prov mfa totp enroll, then sign in again");
+        } else if let Some(by) = answer.get("enrol_by").and_then(Value::as_str) {
+            session.done(&format!("you must have a second factor by {by}: prov mfa totp enroll"));
+        }
         Ok(())
     }
 

@@ -29,6 +29,9 @@ pub(crate) enum Mfa {
     /// Printed codes for when the device is lost
     #[command(subcommand)]
     BackupCodes(BackupCodesVerb),
+    /// Who must have a second factor
+    #[command(subcommand)]
+    Policy(PolicyVerb),
     /// Prove yourself again in this session, for what asks for a recent second factor
     StepUp {
         /// The code of the authenticator app instead of asking
@@ -96,6 +99,40 @@ pub(crate) enum WebauthnVerb {
     },
 }
 
+/// What to do with the policy.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyVerb {
+    /// Show it
+    Show,
+    /// Set it, for example `prov mfa policy set --role operator --team sre --grace 7d`; without role and
+    /// team, nobody must
+    Set {
+        /// Whoever has this role, or one above it. Repeat for several
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+        /// Whoever is in this team. Repeat for several
+        #[arg(long = "team", value_name = "TEAM")]
+        teams: Vec<String>,
+        /// How long one may go on without, from the next sign-in
+        #[arg(long, value_name = "DURATION", default_value = "0s")]
+        grace: String,
+    },
+}
+
+impl PolicyVerb {
+    fn run(self, session: &Session) -> Outcome {
+        const POLICY: &str = "/api/v1/mfa/policy";
+        let answer = match self {
+            Self::Show => session.client.get(POLICY)?,
+            Self::Set { roles, teams, grace } => {
+                let body = json!({ "roles": roles, "teams": teams, "grace": grace });
+                session.client.put(POLICY, &body)?
+            }
+        };
+        session.show(&answer, &[])
+    }
+}
+
 /// What to do with backup codes.
 #[derive(Debug, Subcommand)]
 pub(crate) enum BackupCodesVerb {
@@ -119,6 +156,7 @@ impl Mfa {
             Self::Totp(verb) => verb.run(session),
             Self::Webauthn(verb) => verb.run(session),
             Self::BackupCodes(verb) => verb.run(session),
+            Self::Policy(verb) => verb.run(session),
             Self::StepUp { totp, backup_code, password_file } => {
                 let body = proof(totp, backup_code, password_file.as_deref())?;
                 let tokens = client.post("/api/v1/auth/step-up", &body)?;
@@ -188,8 +226,9 @@ impl WebauthnVerb {
             Self::List => {
                 let mut all = client.get(DEVICES)?;
                 if let Some(items) = all.get_mut("items").and_then(Value::as_array_mut) {
-                    let is_passkey =
-                        |item: &Value| item.get("method").is_some_and(|method| method == "webauthn");
+                    let is_passkey = |item: &Value| {
+                        item.get("method").is_some_and(|method| method == "webauthn")
+                    };
                     items.retain(is_passkey);
                 }
                 session.show(&all, &[])

@@ -136,6 +136,8 @@ actions! {
     MFA_PASSKEY_REMOVE = "mfa.passkey.remove", "A passkey was removed.";
     MFA_PASSKEY_CLONED = "mfa.passkey.cloned", "The counter of a passkey went back: it may have been copied, and was refused.";
     MFA_DEVICE_RENAME = "mfa.device.rename", "A second factor got another name.";
+    MFA_POLICY_SET = "mfa.policy.set", "It was set who must have a second factor.";
+    MFA_ENROLMENT_DUE = "mfa.enrolment.due", "A user signed in who must have a second factor and has none.";
     MFA_RESET = "mfa.reset", "An administrator removed a user's second factors.";
     AUTHZ_DECISION = "authz.decision", "A decision was asked for and given.";
     AUTHZ_ENTITY_DELETE = "authz.entity.delete", "An entity was taken out of the inventory.";

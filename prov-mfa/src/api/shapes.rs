@@ -1,6 +1,7 @@
 //! Bodies of requests and answers.
 
 mod passkeys;
+mod policy;
 
 use prov_core::{FactorMethod, FactorResponse, Result, SecretText};
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ pub use self::passkeys::{
     AssertionAnswerBody, AssertionBeginRequest, AssertionFinishRequest, AssertionPurpose,
     DevicePatch, PasskeyBeginRequest, PasskeyFinishRequest, PasskeyRequestBody, SignedInBody,
 };
+pub use self::policy::PolicyBody;
 use crate::qr::QrImage;
 use crate::{BackupCodes, BackupVerified, Device, Enrollment, MfaStatus, Removed, TotpVerified};
 

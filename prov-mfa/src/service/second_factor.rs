@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use prov_core::{
-    FactorMethod, FactorResponse, RequestFacts, Result, SecondFactor, UserId, VerifiedFactor,
+    Enrolment, FactorMethod, FactorResponse, RequestFacts, Result, Role, SecondFactor, TeamName,
+    UserId, VerifiedFactor,
 };
 
 use super::{Caller, MfaService};
@@ -21,6 +22,15 @@ impl SecondFactor for MfaService {
     ) -> Result<VerifiedFactor> {
         let caller = Caller::signing_in(user, request);
         self.use_up(&caller, user, response, None).await
+    }
+
+    async fn enrolment(
+        &self,
+        user: &UserId,
+        roles: &[Role],
+        teams: &[TeamName],
+    ) -> Result<Enrolment> {
+        Self::enrolment(self, user, roles, teams).await
     }
 
     /// Where passkeys are not configured any more, a user's other factors can still be answered with.

@@ -1,7 +1,9 @@
 //! Whose authenticators are accepted; and an authenticator that somebody else wrote.
 
-use crypto_glue::pkcs8::LineEnding;
-use crypto_glue::traits::EncodePem;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use crypto_glue::traits::EncodeDer;
+use crypto_glue::x509::Certificate;
 use prov_core::{Amr, FactorMethod, FactorResponse, SecondFactor, SecurityContext};
 use prov_mfa::{AttestationPolicy, Device, MfaConfig, MfaService, PasskeyOptions, codes};
 use serde_json::{Value, json};
@@ -49,9 +51,15 @@ async fn an_authenticator_of_somebody_else_is_registered_and_is_a_second_factor(
     assert!(world.mfa.verify(&user, &response, &world.facts()).await.is_err(), "once");
 }
 
+fn pem(root: &Certificate) -> String {
+    let der = STANDARD.encode(root.to_der().unwrap());
+    let lines: Vec<&str> =
+        (0..der.len()).step_by(64).map(|at| &der[at..(at + 64).min(der.len())]).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+}
+
 fn under(world: &World, roots: &[String], models: &[String]) -> std::sync::Arc<MfaService> {
-    let attestation =
-        AttestationPolicy::Under { roots: roots.to_vec(), models: models.to_vec() };
+    let attestation = AttestationPolicy::Under { roots: roots.to_vec(), models: models.to_vec() };
     let options = PasskeyOptions::for_site(SITE, [ORIGIN]).with_attestation(attestation);
     node_with(world.shared_store(), world.recorder.clone(), &world.clock, options)
 }
@@ -61,7 +69,6 @@ async fn only_makers_and_models_that_are_named_are_accepted() {
     let world = World::new();
     let (mut token, root) = SoftToken::new(true).unwrap();
     let (_, other) = SoftToken::new(true).unwrap();
-    let pem = |root: &crypto_glue::x509::Certificate| root.to_pem(LineEnding::LF).unwrap();
     let (root, other) = (pem(&root), pem(&other));
     let model = AAGUID.to_string();
     let foreign = "00000000-0000-0000-0000-000000000001".to_owned();

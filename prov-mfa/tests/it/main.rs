@@ -19,6 +19,8 @@ mod oathtool;
 #[cfg(test)]
 mod passkeys;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod removal;

@@ -252,7 +252,8 @@ async fn a_registration_that_does_not_hold_says_why_and_leaves_nothing() {
 #[tokio::test]
 async fn a_passkey_has_one_owner_until_it_is_removed() {
     let world = World::new();
-    let (alice, bob) = (world.person(), world.person());
+    let bob = world.person();
+    let alice = world.session_of(&user_of(&world.person()), &[Amr::Pwd, Amr::Otp, Amr::Mfa]);
     let mut key = Key::new();
     let device = registered(&world, &alice, &mut key).await;
     let mut copy = key.copied();

@@ -95,6 +95,12 @@ fn about_factors(world: &World) -> Vec<Good> {
         ("POST /api/v1/mfa/totp/verify", at("totp/verify"), code, 404),
         ("DELETE /api/v1/mfa/totp/{id}", at(&format!("totp/{app}")), proof.clone(), 401),
         ("POST /api/v1/mfa/backup-codes/verify", at("backup-codes/verify"), backup, 401),
+        (
+            "PUT /api/v1/mfa/policy",
+            at("policy"),
+            json!({ "roles": ["auditor"], "teams": ["sre"], "grace": "7d" }),
+            200,
+        ),
         ("PATCH /api/v1/mfa/devices/{id}", device(), json!({ "name": "desk" }), 404),
         ("DELETE /api/v1/mfa/devices/{id}", device(), proof, 401),
         (
@@ -135,9 +141,7 @@ fn passkey_answers() -> (Value, Value) {
         });
         b64(&data.to_string())
     };
-    let of = |response: Value| {
-        json!({ "id": b64("key"), "rawId": b64("key"), "type": "public-key", "response": response })
-    };
+    let of = |response: Value| json!({ "id": b64("key"), "rawId": b64("key"), "type": "public-key", "response": response });
     let created = of(json!({
         "clientDataJSON": client("webauthn.create"), "attestationObject": b64("x"),
     }));

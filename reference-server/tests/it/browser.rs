@@ -36,7 +36,9 @@ impl Browser {
         let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let port = lines
             .map_while(Result::ok)
-            .find_map(|line| line.split_once("on port ")?.1.trim_end_matches('.').parse::<u16>().ok())
+            .find_map(|line| {
+                line.split_once("on port ")?.1.trim_end_matches('.').parse::<u16>().ok()
+            })
             .unwrap();
         let client = Client::new(&format!("http://127.0.0.1:{port}"));
         let wanted = json!({ "capabilities": { "alwaysMatch": {

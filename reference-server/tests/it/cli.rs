@@ -204,7 +204,12 @@ fn second_factors() {
     dora.ok(&["mfa", "totp", "disable", id]);
     assert!(dora.ok(&["mfa", "totp", "enroll"]).contains("secret"), "a picture for people");
     admin.ok(&["mfa", "reset", text(&me, "id")]);
+    dora.fails(3, &["mfa", "devices"]);
+    dora.ok(&login);
     assert_eq!(dora.json(&["mfa", "devices"])["items"], json!([]));
+    let set = admin.json(&["mfa", "policy", "set", "--role", "auditor", "--grace", "7d"]);
+    assert_eq!((&set["roles"], &set["grace"]), (&json!(["auditor"]), &json!("7d")));
+    assert_eq!(admin.json(&["mfa", "policy", "show"]), set);
 }
 
 #[test]
