@@ -237,7 +237,10 @@ async fn an_administrator_resets_a_user_and_nobody_gets_in_without_a_context() {
     enrolled(&world, &alice).await;
     let path = format!("/users/{}/reset", user_of(&alice));
     let (status, _, removed) = send(&world, Some(&admin), Method::POST, &path, None).await;
-    assert_eq!((status, removed), (StatusCode::OK, json!({"totp_devices": 1, "passkeys": 0, "backup_codes": 0})));
+    assert_eq!(
+        (status, removed),
+        (StatusCode::OK, json!({"totp_devices": 1, "passkeys": 0, "backup_codes": 0}))
+    );
     let (status, _, _) = send(&world, Some(&admin), Method::POST, "/users/alice/reset", None).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     for route in api::routes() {

@@ -1,4 +1,4 @@
-//! Chromium, driven by `chromedriver` (W3C WebDriver), with an authenticator of its own.
+//! Chromium, driven by `chromedriver` (W3C `WebDriver`), with an authenticator of its own.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
