@@ -45,7 +45,9 @@ impl TokenVerifier {
         Ok(Self { keys, revocations, clock, options: options.clone(), known })
     }
 
-    /// Whose token this is.
+    /// Whose token this is. One that is good for nothing but enrolling a second factor holds as well, and
+    /// says so ([`Authentication::enrolment_only`](prov_core::Authentication::enrolment_only)): the
+    /// [`AuthnLayer`](crate::AuthnLayer) lets it through to nothing else.
     ///
     /// # Errors
     /// [`codes::TOKEN_MALFORMED`], [`codes::TOKEN_FORGED`], [`codes::TOKEN_FOREIGN`],

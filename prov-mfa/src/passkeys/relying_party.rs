@@ -12,7 +12,7 @@ use webauthn_rs_core::WebauthnCore;
 use webauthn_rs_core::error::WebauthnError;
 use webauthn_rs_core::proto::{
     AttestationConveyancePreference, AuthenticationState, COSEAlgorithm, Credential,
-    RegistrationState, RequestRegistrationExtensions, ResidentKeyRequirement,
+    ParsedAttestation, RegistrationState, RequestRegistrationExtensions, ResidentKeyRequirement,
     UserVerificationPolicy,
 };
 
@@ -133,13 +133,17 @@ impl RelyingParty {
         if answer.client.cross_origin {
             return Err(refused("it was asked for out of a frame of another site"));
         }
-        let credential = self
+        let mut credential = self
             .core
             .register_credential(&answer.credential, &state, self.makers.as_ref())
             .map_err(|error| refused(in_words(&error)).source(error))?;
         let told = answer.credential.extensions.cred_props.as_ref().and_then(|props| props.rk);
         if self.discoverable == Discoverable::Required && told == Some(false) {
             return Err(refused("it can't sign in without a user name, which is required here"));
+        }
+        if self.makers.is_none() {
+            // What an authenticator said of its maker unasked: certificates that nobody checked.
+            credential.attestation = ParsedAttestation::default();
         }
         Ok(Registered {
             credential_id: URL_SAFE_NO_PAD.encode(&credential.cred_id),

@@ -10,6 +10,9 @@ impl MfaService {
     /// an administrator, when a phone is lost. Who resets themselves needs a second factor proved in
     /// the last 15 minutes, as for [`remove`](Self::remove).
     ///
+    /// Sessions go on: whoever calls this ends them afterwards, by
+    /// [`SignIn::sign_out`](prov_core::SignIn::sign_out), as the API does.
+    ///
     /// That the caller may do this to others is for the policies to decide, before this is called.
     ///
     /// # Errors

@@ -53,8 +53,7 @@ async fn an_authenticator_of_somebody_else_is_registered_and_is_a_second_factor(
 
 fn pem(root: &Certificate) -> String {
     let der = STANDARD.encode(root.to_der().unwrap());
-    let lines: Vec<&str> =
-        (0..der.len()).step_by(64).map(|at| &der[at..(at + 64).min(der.len())]).collect();
+    let lines: Vec<_> = der.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
     format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }
 
@@ -76,11 +75,11 @@ async fn only_makers_and_models_that_are_named_are_accepted() {
     for (roots, models) in
         [(&root, vec![]), (&root, vec![model.clone()]), (&root, vec![foreign.clone(), model])]
     {
-        let mfa = under(&world, &[roots.clone()], &models);
+        let mfa = under(&world, std::slice::from_ref(roots), &models);
         register(&mfa, &world.person(), &mut token).await.unwrap();
     }
     for (roots, models) in [(&other, vec![]), (&root, vec![foreign])] {
-        let mfa = under(&world, &[roots.clone()], &models);
+        let mfa = under(&world, std::slice::from_ref(roots), &models);
         let error = register(&mfa, &world.person(), &mut token).await.unwrap_err();
         assert!(error.is(codes::PASSKEY_REFUSED), "{error:?}");
         assert!(error.public_detail().contains("maker"), "{}", error.public_detail());

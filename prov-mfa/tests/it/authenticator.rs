@@ -15,6 +15,7 @@ const MAY_BE_COPIED: u8 = 0x08;
 const ATTESTED: u8 = 0x40;
 
 /// One credential, and how it misbehaves.
+#[expect(clippy::struct_excessive_bools, reason = "each is one way to misbehave")]
 pub(crate) struct Key {
     pair: EcdsaKeyPair,
     pub(crate) id: Vec<u8>,

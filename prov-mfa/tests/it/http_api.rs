@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use prov_core::{
     Amr, RequestFacts, SecretText, SecurityContext, SignIn, SignedIn, UserId, VerifiedFactor,
 };
+use prov_http::Access;
 use prov_mfa::api;
 use serde_json::{Value, json};
 use totp_rs::Totp;
@@ -243,7 +244,7 @@ async fn an_administrator_resets_a_user_and_nobody_gets_in_without_a_context() {
     );
     let (status, _, _) = send(&world, Some(&admin), Method::POST, "/users/alice/reset", None).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
-    for route in api::routes() {
+    for route in api::routes().into_iter().filter(|route| route.access != Access::Public) {
         let path = route.path.replace("{id}", user_of(&alice).as_str());
         let path = path.strip_prefix("/api/v1/mfa").unwrap();
         let body =
