@@ -1,7 +1,7 @@
 //! Chromium, driven by `chromedriver` (W3C `WebDriver`), with an authenticator of its own.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// One browser, ended when dropped.
 pub(crate) struct Browser {
     driver: Child,
+    /// Kept open: the driver ends when nobody hears it.
+    _says: Lines<BufReader<ChildStdout>>,
     client: Client,
     session: String,
 }
@@ -33,11 +35,16 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let port = lines
+            .by_ref()
             .map_while(Result::ok)
             .find_map(|line| {
-                line.split_once("on port ")?.1.trim_end_matches('.').parse::<u16>().ok()
+                line.split_once("successfully on port ")?
+                    .1
+                    .trim_end_matches('.')
+                    .parse::<u16>()
+                    .ok()
             })
             .unwrap();
         let client = Client::new(&format!("http://127.0.0.1:{port}"));
@@ -51,7 +58,7 @@ impl Browser {
         } } });
         let session = client.post("/session", &wanted).expect(200);
         let session = session["value"]["sessionId"].as_str().unwrap().to_owned();
-        Some(Self { driver, client, session })
+        Some(Self { driver, _says: lines, client, session })
     }
 
     #[track_caller]
