@@ -85,6 +85,8 @@ const PEERS: &[Peer] = &[
         program: "sh",
         probe: &["-c", "test -x /usr/bin/secret-tool"],
         used_for: "keeping tokens in a keyring",
+    },
+    Peer {
         package: "chromium",
         program: "sh",
         probe: &["-c", "test -x /usr/bin/chromium"],

@@ -19,7 +19,7 @@ use crate::MfaService;
 )]
 pub(super) async fn show(
     State(service): State<Arc<MfaService>>,
-    Context(_): Context,
+    Context(_context): Context,
 ) -> Result<Json<PolicyBody>, MfaApiError> {
     Ok(Json(PolicyBody::of(service.policy().await?)))
 }
