@@ -7,13 +7,13 @@ use axum::Router;
 use axum::routing::{get, post};
 use http::Method;
 use prov_audit::{AuditLayer, Log};
-use prov_auth::{AuthService, RateLimitLayer};
+use prov_auth::{AuthService, RateLimitLayer, api as auth_api};
 use prov_authz::{AuthzLayer, CedarEngine, CedarOptions};
 use prov_core::{Clock, SystemClock};
 use prov_http::axum::Context;
 use prov_http::{EdgeLayer, Route, RouteTable};
 use prov_kms::SealedStore;
-use prov_mfa::{MfaService, RECENT_SECOND_FACTOR as FRESH, RequireMfaLayer};
+use prov_mfa::{MfaService, RECENT_SECOND_FACTOR as FRESH, RequireMfaLayer, api as mfa_api};
 use prov_store::connect;
 
 use crate::Failure;
@@ -45,11 +45,11 @@ pub async fn secured(app: Router, data: &Path) -> Result<(Router, Arc<AuthServic
     let mfa = MfaService::embedded(db.clone(), log.clone(), clock.clone())?;
     let auth = AuthService::embedded("board", mfa.clone(), db, log.clone(), clock.clone()).await?;
     let policies = Arc::new(CedarEngine::shipped(clock.clone(), CedarOptions::default())?);
-    let mut routes = [prov_auth::api::routes(), prov_mfa::api::routes()].concat();
+    let mut routes = [auth_api::routes(), mfa_api::routes()].concat();
     routes.push(Route::public(Method::GET, "/"));
     routes.push(Route::guarded(Method::GET, "/status", "read", "status"));
     routes.push(Route::guarded(Method::POST, "/drain", "admin", "fleet").with_second_factor(FRESH));
-    let app = app.merge(prov_auth::api::router(auth.clone())).merge(prov_mfa::api::router(mfa));
+    let app = app.merge(auth_api::router(auth.clone())).merge(mfa_api::router(mfa, auth.clone()));
     let app = app
         .layer(AuthzLayer::new(policies, clock.clone()))
         .layer(RequireMfaLayer::new(clock.clone()))

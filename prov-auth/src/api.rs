@@ -111,12 +111,16 @@ pub fn routes() -> Vec<Route> {
         Route::guarded(Method::GET, "/api/v1/auth/issuers", "list", ISSUERS),
         Route::guarded(Method::POST, "/api/v1/auth/issuers", "admin", ISSUERS),
         Route::guarded(Method::DELETE, "/api/v1/auth/issuers/{id}", "admin", ISSUERS),
-        Route::self_service(Method::POST, "/api/v1/auth/step-up").with_secret_answer(),
-        Route::self_service(Method::POST, "/api/v1/auth/logout"),
+        Route::self_service(Method::POST, "/api/v1/auth/step-up")
+            .with_secret_answer()
+            .during_enrolment(),
+        Route::self_service(Method::POST, "/api/v1/auth/logout").during_enrolment(),
         Route::self_service(Method::POST, "/api/v1/auth/introspect")
             .without_effect()
             .with_scope("introspect", "tokens"),
-        Route::self_service(Method::GET, "/api/v1/auth/me").with_scope("read", "account"),
+        Route::self_service(Method::GET, "/api/v1/auth/me")
+            .with_scope("read", "account")
+            .during_enrolment(),
         Route::self_service(Method::POST, "/api/v1/auth/password"),
         Route::self_service(Method::GET, "/api/v1/auth/sessions"),
         Route::self_service(Method::DELETE, "/api/v1/auth/sessions"),

@@ -103,6 +103,12 @@ pub const PASSWORD_CHANGE_REQUIRED: Code = Code::new(
     Kind::Denied,
     "the password must be changed before signing in",
 );
+/// The session is good for nothing but enrolling a second factor.
+pub const ENROLMENT_REQUIRED: Code = Code::new(
+    "auth.enrolment_required",
+    Kind::Denied,
+    "you must have a second factor: enrol one, then prove it with `POST /api/v1/auth/step-up`",
+);
 /// Too many passwords are waiting to be hashed.
 pub const HASHING_OVERLOADED: Code = Code::new(
     "auth.hashing_overloaded",
@@ -262,6 +268,7 @@ pub const ALL: &[Code] = &[
     INVALID_CREDENTIALS,
     PASSWORD_REFUSED,
     PASSWORD_CHANGE_REQUIRED,
+    ENROLMENT_REQUIRED,
     HASHING_OVERLOADED,
     LOGIN_THROTTLED,
     CHALLENGE_INVALID,

@@ -24,6 +24,8 @@ pub enum LoginOutcome {
         challenge: SecretText,
         /// The factors this user can answer with.
         methods: Vec<FactorMethod>,
+        /// What the browser is to be asked, where a passkey is among them.
+        passkey_options: Option<serde_json::Value>,
         /// How long the challenge is good.
         expires_in: Duration,
     },

@@ -16,6 +16,7 @@ mod login;
 mod oauth;
 mod options;
 mod own_account;
+mod passwordless;
 mod prove;
 mod return_address;
 mod second_step;

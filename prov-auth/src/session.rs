@@ -4,7 +4,7 @@ mod record;
 
 use std::net::IpAddr;
 
-use prov_core::{Amr, SecretText, SessionId, Timestamp};
+use prov_core::{Amr, Enrolment, SecretText, SessionId, Timestamp};
 pub(crate) use record::SessionRecord;
 use serde::{Deserialize, Serialize};
 
@@ -44,4 +44,6 @@ pub struct TokenSet {
     pub refresh_token: Option<SecretText>,
     /// The session.
     pub session: SessionId,
+    /// Whether a second factor must be enrolled, and by when.
+    pub enrolment: Enrolment,
 }

@@ -61,6 +61,13 @@ impl Client {
         Ok(Self { agent: config.new_agent(), settings, clock: SystemClock::new() })
     }
 
+    /// A page of the server, as a browser has to name it: passkeys are for names, not for addresses.
+    pub(crate) fn page(&self, path: &str) -> String {
+        let server = self.settings.server.trim_end_matches('/');
+        let server = server.replacen("://127.0.0.1", "://localhost", 1);
+        format!("{}{path}", server.replacen("://[::1]", "://localhost", 1))
+    }
+
     /// GET as whoever is signed in.
     pub(crate) fn get(&self, path: &str) -> Outcome<Value> {
         self.signed_in(&Method::GET, path, None)

@@ -87,6 +87,9 @@ pub struct Authentication {
     /// done needs the permission of both, so nobody gains anything by acting for somebody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Box<Principal>>,
+    /// Good for nothing but enrolling a second factor, which its principal must have and has not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub enrolment_only: bool,
     /// What the credential may be used for at most; `None`: for whatever its principal may do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<Scope>>,
@@ -105,6 +108,7 @@ impl Authentication {
             expires_at: None,
             generation: 0,
             actor: None,
+            enrolment_only: false,
             scopes: None,
         }
     }
@@ -142,6 +146,13 @@ impl Authentication {
     #[must_use]
     pub fn acted_by(mut self, actor: Principal) -> Self {
         self.actor = Some(Box::new(actor));
+        self
+    }
+
+    /// Good for nothing but enrolling a second factor.
+    #[must_use]
+    pub fn for_enrolment_only(mut self) -> Self {
+        self.enrolment_only = true;
         self
     }
 

@@ -4,7 +4,7 @@
 //!   [`Problem`], [`audit::Event`], [`SecretText`], typed [`id`]s.
 //! * **Ports**: [`Store`](store::Store) (durable records), [`Recorder`](audit::Recorder) (what
 //!   happened, durable before the answer), [`Authenticator`] (who is asking), [`SecondFactor`]
-//!   (prove it again), [`SubjectData`] (what is held about a person), [`EvidenceSource`] (what the
+//!   (prove it again), [`SignIn`] (a passkey opens a session), [`SubjectData`] (what is held about a person), [`EvidenceSource`] (what the
 //!   running system can prove), [`Clock`], [`HealthCheck`].
 //!
 //! This crate knows no HTTP framework, no database and no async runtime.
@@ -53,7 +53,9 @@ pub use problem::Problem;
 pub use request::RequestFacts;
 pub use role::Role;
 pub use scope::Scope;
-pub use second_factor::{FactorMethod, FactorResponse, SecondFactor, VerifiedFactor};
+pub use second_factor::{
+    Enrolment, FactorMethod, FactorResponse, SecondFactor, SignIn, SignedIn, VerifiedFactor,
+};
 pub use secret::{SecretBytes, SecretText};
 pub use subject_data::{SubjectData, SubjectRecord};
 pub use team::TeamName;

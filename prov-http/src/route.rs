@@ -66,6 +66,8 @@ pub struct Route {
     /// What a credential with scopes must be good for where anybody signed in may come: an action and a
     /// part of the API. `None`: such a credential is refused there.
     pub own_scope: Option<(&'static str, &'static str)>,
+    /// Whether a session may come that is good for nothing but enrolling a second factor.
+    pub serves_enrolment: bool,
 }
 
 impl Route {
@@ -81,6 +83,7 @@ impl Route {
             echoes_request_id: false,
             repeat: Repeat::Executed,
             own_scope: None,
+            serves_enrolment: false,
         }
     }
 
@@ -128,6 +131,13 @@ impl Route {
             Access::SelfService => self.own_scope,
             Access::Public => None,
         }
+    }
+
+    /// Part of enrolling a second factor: a session that is good for nothing else may come.
+    #[must_use]
+    pub fn during_enrolment(mut self) -> Self {
+        self.serves_enrolment = true;
+        self
     }
 
     /// Only with a second factor at most this old.

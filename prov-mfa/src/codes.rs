@@ -30,17 +30,17 @@ pub const SIGN_IN_NOT_RECENT: Code = Code::new(
 /// The caller has no factor of this id.
 pub const FACTOR_UNKNOWN: Code =
     Code::new("mfa.factor_unknown", Kind::NotFound, "there is no such second factor");
-/// The user has as many authenticator apps as one user may have.
+/// The user has as many authenticator apps or passkeys as one user may have.
 pub const FACTOR_COUNT_REACHED: Code = Code::new(
     "mfa.factor_count_reached",
     Kind::Conflict,
-    "there are as many authenticator apps as a user may have; remove one first",
+    "there are as many second factors of this kind as a user may have; remove one first",
 );
 /// Backup codes stand in for another factor, and there is none.
 pub const FACTOR_MISSING: Code = Code::new(
     "mfa.factor_missing",
     Kind::Conflict,
-    "there is no confirmed second factor; enrol an authenticator app first",
+    "there is no confirmed second factor; enrol an authenticator app or a passkey first",
 );
 /// This kind of factor can't be checked here.
 pub const FACTOR_METHOD_UNKNOWN: Code = Code::new(
@@ -51,6 +51,21 @@ pub const FACTOR_METHOD_UNKNOWN: Code = Code::new(
 /// The caller is a program; only people have second factors.
 pub const FACTOR_NEEDS_PERSON: Code =
     Code::new("mfa.factor_needs_person", Kind::Denied, "only people have second factors");
+/// This server is not set up for passkeys.
+pub const PASSKEYS_NOT_CONFIGURED: Code = Code::new(
+    "mfa.passkeys_not_configured",
+    Kind::Conflict,
+    "passkeys are not configured here; the operator has to name the site they are for",
+);
+/// A registration that does not hold; the detail says what was wrong with it.
+pub const PASSKEY_REFUSED: Code = Code::new(
+    "mfa.passkey_refused",
+    Kind::InvalidRequest,
+    "the passkey can't be accepted; begin again",
+);
+/// The passkey is registered already, by this user or another.
+pub const PASSKEY_KNOWN: Code =
+    Code::new("mfa.passkey_known", Kind::Conflict, "this passkey is registered already");
 
 /// Every code of this crate.
 pub const ALL: &[Code] = &[
@@ -63,6 +78,9 @@ pub const ALL: &[Code] = &[
     FACTOR_MISSING,
     FACTOR_METHOD_UNKNOWN,
     FACTOR_NEEDS_PERSON,
+    PASSKEYS_NOT_CONFIGURED,
+    PASSKEY_REFUSED,
+    PASSKEY_KNOWN,
 ];
 
 #[cfg(test)]

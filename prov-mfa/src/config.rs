@@ -25,6 +25,10 @@ pub struct MfaConfig {
     /// How long an attempt that failed counts; at most a day.
     #[serde(with = "duration_text")]
     pub rate_limit_window: Duration,
+    /// Passkeys and security keys; without it none can be registered, and those there are can't be
+    /// checked.
+    #[cfg(feature = "webauthn")]
+    pub passkeys: Option<crate::PasskeyOptions>,
 }
 
 impl Default for MfaConfig {
@@ -35,6 +39,8 @@ impl Default for MfaConfig {
             totp_issuer: "prov".to_owned(),
             rate_limit: FIVE,
             rate_limit_window: Duration::from_mins(5),
+            #[cfg(feature = "webauthn")]
+            passkeys: None,
         }
     }
 }
@@ -52,6 +58,14 @@ impl MfaConfig {
     pub fn with_rate_limit(mut self, attempts: NonZeroU32, window: Duration) -> Self {
         self.rate_limit = attempts;
         self.rate_limit_window = window;
+        self
+    }
+
+    /// With passkeys.
+    #[cfg(feature = "webauthn")]
+    #[must_use]
+    pub fn with_passkeys(mut self, options: crate::PasskeyOptions) -> Self {
+        self.passkeys = Some(options);
         self
     }
 

@@ -4,12 +4,19 @@
 mod attempts;
 mod backup;
 mod device;
+mod id;
+mod passkey;
 mod proof;
 
 pub(crate) use attempts::{Attempts, Limit};
 pub(crate) use backup::BackupSet;
 pub use device::TotpId;
 pub(crate) use device::{DeviceState, TotpDevice};
+pub use id::FactorId;
+pub use passkey::PasskeyId;
+#[cfg(feature = "webauthn")]
+pub(crate) use passkey::{Asserted, HeldPasskey, credential_digest};
+pub(crate) use passkey::{Passkey, PasskeyOwner};
 pub(crate) use proof::SessionProof;
 use prov_core::store::Entity;
 use prov_core::{FactorMethod, SessionId, Timestamp, UserId};
@@ -19,15 +26,23 @@ use crate::spelling::{BackupCode, TotpCode};
 
 /// Authenticator apps of one user, at most: each one more makes guessing as much easier.
 pub(crate) const MOST_DEVICES: usize = 5;
+/// Passkeys of one user, at most: what fits into one record.
+#[cfg(feature = "webauthn")]
+pub(crate) const MOST_PASSKEYS: usize = 10;
 
 /// The record.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct UserFactors {
     pub(crate) user: UserId,
     pub(crate) totp: Vec<TotpDevice>,
+    #[serde(default)]
+    pub(crate) passkeys: Vec<Passkey>,
     pub(crate) backup: Option<BackupSet>,
     pub(crate) attempts: Attempts,
     pub(crate) proofs: Vec<SessionProof>,
+    /// By when the policy wants a factor, since a sign-in without one.
+    #[serde(default)]
+    pub(crate) enrol_by: Option<Timestamp>,
 }
 
 impl Entity for UserFactors {
@@ -39,7 +54,7 @@ impl Entity for UserFactors {
 
     /// A record that holds no confirmed factor ends with the last thing that it is kept for.
     fn expires_at(&self) -> Option<Timestamp> {
-        if self.has_confirmed() || self.backup.is_some() {
+        if self.has_confirmed() || self.backup.is_some() || self.enrol_by.is_some() {
             return None;
         }
         let pending = self.totp.iter().filter_map(|device| match device.state {
@@ -80,9 +95,11 @@ impl UserFactors {
         Self {
             user,
             totp: Vec::new(),
+            passkeys: Vec::new(),
             backup: None,
             attempts: Attempts::none(),
             proofs: Vec::new(),
+            enrol_by: None,
         }
     }
 
@@ -97,8 +114,9 @@ impl UserFactors {
         self.totp.iter().filter(|device| device.is_confirmed())
     }
 
+    /// Whether there is a second factor: a confirmed app, or a passkey.
     pub(crate) fn has_confirmed(&self) -> bool {
-        self.confirmed().next().is_some()
+        self.confirmed().next().is_some() || !self.passkeys.is_empty()
     }
 
     /// Unused backup codes that stand in for a factor there is.
@@ -108,9 +126,10 @@ impl UserFactors {
 
     /// The factors the user can answer with.
     pub(crate) fn methods(&self) -> Vec<FactorMethod> {
-        let totp = self.has_confirmed().then_some(FactorMethod::Totp);
+        let totp = self.confirmed().next().map(|_| FactorMethod::Totp);
+        let passkey = self.passkeys.first().map(|_| FactorMethod::Webauthn);
         let backup = (self.backup_codes_left() > 0).then_some(FactorMethod::BackupCode);
-        totp.into_iter().chain(backup).collect()
+        [totp, passkey, backup].into_iter().flatten().collect()
     }
 
     /// Whether this session proved a factor that is still recent.
@@ -118,14 +137,26 @@ impl UserFactors {
         session.is_some_and(|id| self.proofs.iter().any(|p| p.session == *id && p.until > now))
     }
 
-    /// Removes a device; the last confirmed one takes the backup codes with it.
+    /// Removes an app; the last factor takes the backup codes with it.
     pub(crate) fn remove(&mut self, id: &TotpId) -> Option<TotpDevice> {
         let place = self.totp.iter().position(|device| device.id == *id)?;
         let removed = self.totp.remove(place);
+        self.drop_backup_without_factor();
+        Some(removed)
+    }
+
+    /// Removes a passkey; the last factor takes the backup codes with it.
+    pub(crate) fn remove_passkey(&mut self, id: &PasskeyId) -> Option<Passkey> {
+        let place = self.passkeys.iter().position(|passkey| passkey.id == *id)?;
+        let removed = self.passkeys.remove(place);
+        self.drop_backup_without_factor();
+        Some(removed)
+    }
+
+    fn drop_backup_without_factor(&mut self) {
         if !self.has_confirmed() {
             self.backup = None;
         }
-        Some(removed)
     }
 
     /// Checks a code and uses up its time step; confirms a device that waited for its first code.
@@ -141,6 +172,7 @@ impl UserFactors {
             return Ok(Checked::Limited(until));
         }
         let mut reason = "wrong_code";
+        let enrolled = !self.totp.is_empty();
         for device in &mut self.totp {
             if !which.includes(device) {
                 continue;
@@ -155,7 +187,7 @@ impl UserFactors {
                 Claim::Wrong => {}
             }
         }
-        if self.totp.is_empty() {
+        if !enrolled {
             // A user without a factor costs as much as one with.
             crate::totp::matching_step(&TotpDevice::nobody(), code, now)?;
             reason = "not_enrolled";
@@ -189,6 +221,54 @@ impl UserFactors {
                 })
             }
         }
+    }
+}
+
+#[cfg(feature = "webauthn")]
+impl UserFactors {
+    /// Checks an assertion by the passkey it names, and uses it up: its counter moves on. `limit` is
+    /// `None` while nobody has proved to be the user: strangers must not spend the user's attempts.
+    pub(crate) fn check_passkey(
+        &mut self,
+        credential: &str,
+        verify: impl Fn(&Passkey) -> prov_core::Result<Asserted>,
+        limit: Option<&Limit>,
+        now: Timestamp,
+    ) -> prov_core::Result<Checked<HeldPasskey>> {
+        if let Some(until) = limit.and_then(|limit| self.attempts.webauthn.exhausted(limit)) {
+            return Ok(Checked::Limited(until));
+        }
+        let named = |passkey: &&mut Passkey| passkey.credential_id == credential;
+        let Some(passkey) = self.passkeys.iter_mut().find(named) else {
+            return Ok(self.reject_passkey("not_enrolled", limit, now));
+        };
+        match verify(passkey)? {
+            Asserted::Wrong(reason) => Ok(self.reject_passkey(reason, limit, now)),
+            Asserted::Held { counter, credential } => {
+                passkey.counter = counter;
+                passkey.credential = credential;
+                passkey.last_used_at = Some(now);
+                let held = HeldPasskey { id: passkey.id.clone(), synced: passkey.synced };
+                self.attempts.webauthn.forget();
+                Ok(Checked::Held(held))
+            }
+        }
+    }
+
+    /// Counts an assertion that does not hold, as [`Self::check_passkey`].
+    pub(crate) fn reject_passkey(
+        &mut self,
+        reason: &'static str,
+        limit: Option<&Limit>,
+        now: Timestamp,
+    ) -> Checked<HeldPasskey> {
+        if let Some(limit) = limit {
+            if let Some(until) = self.attempts.webauthn.exhausted(limit) {
+                return Checked::Limited(until);
+            }
+            self.attempts.webauthn.count(limit, now);
+        }
+        Checked::Rejected(reason)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Second factors for any service: proof that it is still the same person, that nobody can use twice.
 //!
-//! * [`MfaService`]: authenticator apps (RFC 6238) and backup codes. A code works once on however many
-//!   nodes, in whatever spelling; after five attempts in five minutes none is looked at.
+//! * [`MfaService`]: authenticator apps (RFC 6238), passkeys and security keys (WebAuthn level 3,
+//!   feature `webauthn`) and backup codes. A code works once on however many nodes, in whatever
+//!   spelling; after five attempts in five minutes none is looked at.
 //! * [`RequireMfaLayer`]: a tower layer that refuses what needs a second factor and says how to get
 //!   one (RFC 9470).
 //! * feature `qr`: QR codes as SVG, PNG and terminal text. Feature `axum`: the HTTP API as a router.
@@ -40,6 +41,9 @@ pub mod codes;
 mod config;
 mod exposed;
 mod factors;
+#[cfg(feature = "webauthn")]
+mod passkeys;
+mod policy;
 #[cfg(feature = "qr")]
 pub mod qr;
 mod require;
@@ -49,11 +53,16 @@ mod step_up;
 mod totp;
 
 pub use config::MfaConfig;
-pub use factors::TotpId;
+pub use factors::{FactorId, PasskeyId, TotpId};
+#[cfg(feature = "webauthn")]
+pub use passkeys::{AttestationPolicy, Discoverable, PasskeyOptions};
+pub use policy::MfaPolicy;
 pub use require::{RequireMfa, RequireMfaFuture, RequireMfaLayer};
 pub use service::{
     BackupCodes, BackupVerified, Device, Enrollment, MfaService, MfaStatus, Removed, TotpVerified,
 };
+#[cfg(feature = "webauthn")]
+pub use service::{PasskeyOutcome, PasskeyRequest};
 pub use step_up::{ACR_MFA, RECENT_SECOND_FACTOR, challenge, is_recent, sign_in_challenge};
 
 /// The README's example, kept true.

@@ -1,9 +1,15 @@
 //! What can be done with second factors.
 
 mod answers;
+#[cfg(feature = "webauthn")]
+mod assertions;
 mod backup;
 mod caller;
+mod devices;
 mod enrol;
+#[cfg(feature = "webauthn")]
+mod passkeys;
+mod policy;
 mod remove;
 mod second_factor;
 mod verify;
@@ -14,15 +20,17 @@ use std::sync::Arc;
 pub use answers::{
     BackupCodes, BackupVerified, Device, Enrollment, MfaStatus, Removed, TotpVerified,
 };
+#[cfg(feature = "webauthn")]
+pub use answers::{PasskeyOutcome, PasskeyRequest};
 use prov_core::audit::{Action, Outcome, Recorder, RecorderExt};
 use prov_core::store::{Batch, Entity, Expect, Store, StoreExt, Stored};
 use prov_core::{
-    Clock, Error, FactorMethod, FactorResponse, Kind, Result, SecurityContext, Timestamp, UserId,
-    codes as core_codes,
+    Amr, Clock, Error, FactorMethod, FactorResponse, Kind, Result, SecurityContext, Timestamp,
+    UserId, VerifiedFactor, codes as core_codes,
 };
 
 use self::caller::Caller;
-use crate::factors::{Checked, Limit, UserFactors};
+use crate::factors::{Checked, Limit, Passkey, PasskeyOwner, UserFactors};
 use crate::step_up::is_within;
 use crate::{MfaConfig, RECENT_SECOND_FACTOR, codes, is_recent};
 
@@ -37,6 +45,7 @@ const RACES: u32 = 64;
 /// * an attempt in vain counts before it is answered: parallel guesses are not heard more often;
 /// * a first factor needs a person who proved themselves in the last 15 minutes, by whatever they
 ///   have: who only holds a stolen token can't bind an app of their own;
+/// * a passkey's ceremony takes one answer, checked with the passkey as it is stored then;
 /// * adding to what there is, or taking away, needs a second factor proved in the last 15 minutes,
 ///   by the token or in the same session.
 pub struct MfaService {
@@ -44,6 +53,8 @@ pub struct MfaService {
     recorder: Arc<dyn Recorder>,
     clock: Arc<dyn Clock>,
     config: MfaConfig,
+    #[cfg(feature = "webauthn")]
+    relying_party: Option<crate::passkeys::RelyingParty>,
 }
 
 impl fmt::Debug for MfaService {
@@ -84,7 +95,19 @@ impl MfaService {
         config: MfaConfig,
     ) -> Result<Self> {
         config.check()?;
-        Ok(Self { store, recorder, clock, config })
+        Ok(Self {
+            store,
+            recorder,
+            clock,
+            #[cfg(feature = "webauthn")]
+            relying_party: match &config.passkeys {
+                Some(options) => {
+                    Some(crate::passkeys::RelyingParty::new(options, &config.totp_issuer)?)
+                }
+                None => None,
+            },
+            config,
+        })
     }
 
     /// A service with every default, shared: by its user's routes and, as
@@ -116,12 +139,14 @@ impl MfaService {
         Ok(MfaStatus::of(&self.look(&person(context)?).await?))
     }
 
-    /// The caller's authenticator apps, without their secrets.
+    /// The caller's authenticator apps and passkeys, without their secrets.
     ///
     /// # Errors
     /// As [`Self::status`].
     pub async fn devices(&self, context: &SecurityContext) -> Result<Vec<Device>> {
-        Ok(self.look(&person(context)?).await?.totp.iter().map(Device::of).collect())
+        let factors = self.look(&person(context)?).await?;
+        let passkeys = factors.passkeys.iter().map(Device::of_passkey);
+        Ok(factors.totp.iter().map(Device::of).chain(passkeys).collect())
     }
 
     /// The user's record as it is now.
@@ -147,13 +172,18 @@ impl MfaService {
             };
             let now = self.clock.now();
             factors.prune(now);
-            let (answer, batch) = match decide(&mut factors, now)? {
+            let before = factors.passkeys.clone();
+            let (answer, batch, after) = match decide(&mut factors, now)? {
                 Decided::Kept(answer) => return Ok(answer),
-                Decided::Changed(answer) => (answer, Batch::new().with(factors.put(expect)?)),
+                Decided::Changed(answer) => {
+                    (answer, Batch::new().with(factors.put(expect)?), &*factors.passkeys)
+                }
                 Decided::Removed(answer) => {
-                    (answer, Batch::new().delete(UserFactors::key(user.as_str()), expect))
+                    let batch = Batch::new().delete(UserFactors::key(user.as_str()), expect);
+                    (answer, batch, &[][..])
                 }
             };
+            let batch = with_owners(batch, user, &before, after)?;
             match self.store.commit(batch).await {
                 Ok(_) => return Ok(answer),
                 Err(error) if error.is(core_codes::CONFLICT) => {}
@@ -170,15 +200,21 @@ impl MfaService {
         user: &UserId,
         response: &FactorResponse,
         context: Option<&SecurityContext>,
-    ) -> Result<()> {
+    ) -> Result<VerifiedFactor> {
         let code = &response.code;
         match response.method {
-            FactorMethod::Totp => self.use_up_totp(caller, user, code).await,
+            FactorMethod::Totp => self.use_up_totp(caller, user, code).await?,
             FactorMethod::BackupCode => {
-                self.use_up_backup_code(caller, user, code, context).await.map(drop)
+                self.use_up_backup_code(caller, user, code, context).await.map(drop)?;
             }
-            _ => Err(codes::FACTOR_METHOD_UNKNOWN.into()),
+            #[cfg(feature = "webauthn")]
+            FactorMethod::Webauthn => {
+                return self.use_up_passkey(caller, user, code, context).await;
+            }
+            _ => return Err(codes::FACTOR_METHOD_UNKNOWN.into()),
         }
+        // Both are one-time passwords in the words of RFC 8176, section 2.
+        Ok(VerifiedFactor::new(response.method, [Amr::Otp, Amr::Mfa]))
     }
 
     const fn limit(&self) -> Limit {
@@ -246,6 +282,24 @@ impl MfaService {
             }
         }
     }
+}
+
+/// Notes with a change of a user's passkeys whose they are, so that nobody else can register one of them.
+fn with_owners(
+    mut batch: Batch,
+    user: &UserId,
+    before: &[Passkey],
+    after: &[Passkey],
+) -> Result<Batch> {
+    let is_in = |some: &[Passkey], one: &Passkey| some.iter().any(|other| other.id == one.id);
+    for gone in before.iter().filter(|passkey| !is_in(after, passkey)) {
+        let key = PasskeyOwner::key(PasskeyOwner::of(gone, user).id());
+        batch = batch.delete(key, Expect::Any);
+    }
+    for new in after.iter().filter(|passkey| !is_in(before, passkey)) {
+        batch = batch.with(PasskeyOwner::of(new, user).put(Expect::Absent)?);
+    }
+    Ok(batch)
 }
 
 /// Refuses unless a second factor was proved recently: by the token, or in the same session. Who has

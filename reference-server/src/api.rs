@@ -1,8 +1,10 @@
 //! The API: every crate's router and route table, and the OpenAPI document over all of them.
 
 mod page;
+mod passkeys;
 
 use std::any::Any;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -29,6 +31,10 @@ const DOCUMENT: &str = "/api/openapi.json";
 /// Where it can be read as a page, and what the page looks like.
 const PAGE: &str = "/api/docs";
 const STYLE: &str = "/api/docs.css";
+
+/// Where people add passkeys, and what the page does.
+const PASSKEYS: &str = "/passkeys";
+const PASSKEYS_SCRIPT: &str = "/passkeys.js";
 
 /// What the document says beyond the endpoints.
 #[derive(Debug, OpenApi)]
@@ -60,7 +66,8 @@ impl utoipa::Modify for Bearer {
 #[must_use]
 pub fn route_list() -> Vec<Route> {
     let mut routes = probes::routes();
-    routes.extend([DOCUMENT, PAGE, STYLE].map(|path| Route::public(Method::GET, path)));
+    let pages = [DOCUMENT, PAGE, STYLE, PASSKEYS, PASSKEYS_SCRIPT];
+    routes.extend(pages.map(|path| Route::public(Method::GET, path)));
     routes.extend(prov_auth::api::routes());
     routes.extend(prov_mfa::api::routes());
     routes.extend(prov_authz::api::routes());
@@ -92,8 +99,8 @@ pub(crate) fn build(
 fn merged(services: Services, probes: Probes) -> OpenApiRouter {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(probes::router(probes))
-        .merge(prov_auth::api::router(services.auth))
-        .merge(prov_mfa::api::router(services.mfa))
+        .merge(prov_auth::api::router(Arc::clone(&services.auth)))
+        .merge(prov_mfa::api::router(services.mfa, services.auth))
         .merge(prov_authz::api::router(services.decisions))
         .merge(prov_authz::authzen::router(services.authzen))
         .merge(prov_authz::api::grant_router(services.grants))
@@ -123,15 +130,19 @@ impl Published {
     }
 
     fn router(self) -> Router {
-        let answer = |kind: &'static str, body: Bytes| {
-            let headers = [(CONTENT_TYPE, kind), (CONTENT_SECURITY_POLICY, page::POLICY)];
+        const HTML: &str = "text/html; charset=utf-8";
+        let answer = |kind: &'static str, policy: &'static str, body: Bytes| {
+            let headers = [(CONTENT_TYPE, kind), (CONTENT_SECURITY_POLICY, policy)];
             axum::routing::get(move || std::future::ready((headers, body.clone())))
         };
-        let style = Bytes::from_static(page::STYLE.as_bytes());
+        let fixed = |text: &'static str| Bytes::from_static(text.as_bytes());
+        let script = fixed(passkeys::SCRIPT);
         Router::new()
-            .route(DOCUMENT, answer("application/json", self.document))
-            .route(PAGE, answer("text/html; charset=utf-8", self.page))
-            .route(STYLE, answer("text/css; charset=utf-8", style))
+            .route(DOCUMENT, answer("application/json", page::POLICY, self.document))
+            .route(PAGE, answer(HTML, page::POLICY, self.page))
+            .route(STYLE, answer("text/css; charset=utf-8", page::POLICY, fixed(page::STYLE)))
+            .route(PASSKEYS, answer(HTML, passkeys::POLICY, fixed(passkeys::PAGE)))
+            .route(PASSKEYS_SCRIPT, answer("text/javascript; charset=utf-8", page::POLICY, script))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod identity;
 mod policies;
+mod second_factors;
 mod secrets;
 mod sinks;
 mod storage;

@@ -86,6 +86,18 @@ const PEERS: &[Peer] = &[
         probe: &["-c", "test -x /usr/bin/secret-tool"],
         used_for: "keeping tokens in a keyring",
     },
+    Peer {
+        package: "chromium",
+        program: "sh",
+        probe: &["-c", "test -x /usr/bin/chromium"],
+        used_for: "passkeys in a real browser",
+    },
+    Peer {
+        package: "chromium-driver",
+        program: "sh",
+        probe: &["-c", "test -x /usr/bin/chromedriver"],
+        used_for: "passkeys in a real browser",
+    },
     Peer { package: "curl", program: "curl", probe: &["--version"], used_for: "the walk by hand" },
 ];
 

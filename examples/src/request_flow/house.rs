@@ -70,7 +70,7 @@ impl House {
         let app = deployment::router(kms, ssh, &*clock)
             .await?
             .merge(prov_auth::api::router(auth.clone()))
-            .merge(prov_mfa::api::router(mfa));
+            .merge(prov_mfa::api::router(mfa, auth.clone()));
         let app = layered(app, &auth, &log, &clock)?;
         Ok(Self { clock: monday_at_ten, log, auth, app })
     }

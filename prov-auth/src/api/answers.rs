@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prov_core::{SecretText, Timestamp};
+use prov_core::{Enrolment, SecretText, Timestamp};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
@@ -51,6 +51,13 @@ pub struct TokenBody {
     refresh_token: Option<SecretText>,
     /// The session.
     pub session_id: String,
+    /// Present when a second factor must be enrolled and the tokens are good for nothing else until
+    /// then: enrol one, and prove it with `POST /api/v1/auth/step-up`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub enrolment_required: bool,
+    /// By when a second factor must be enrolled (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enrol_by: Option<String>,
 }
 
 impl TokenBody {
@@ -61,6 +68,11 @@ impl TokenBody {
             expires_in: whole_seconds(expires_in),
             refresh_token: tokens.refresh_token,
             session_id: tokens.session.as_str().to_owned(),
+            enrolment_required: tokens.enrolment == Enrolment::Overdue,
+            enrol_by: match tokens.enrolment {
+                Enrolment::DueBy(at) => Some(at.to_string()),
+                Enrolment::NotAsked | Enrolment::Overdue => None,
+            },
         }
     }
 }
@@ -78,6 +90,11 @@ pub struct MfaRequiredBody {
     /// The factors that can be answered with.
     #[schema(example = json!(["totp", "backup_code"]))]
     pub methods: Vec<String>,
+    /// With `webauthn` among them: what the browser is to be asked, for
+    /// `PublicKeyCredential.parseRequestOptionsFromJSON`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub webauthn: Option<serde_json::Value>,
     /// For how many seconds the challenge is good.
     #[schema(example = 300)]
     pub expires_in: u64,
@@ -104,10 +121,11 @@ impl LoginAnswer {
                 let expires_in = expires_in(&tokens);
                 Self::Tokens(TokenBody::of(tokens, expires_in))
             }
-            LoginOutcome::MfaRequired { challenge, methods, expires_in } => {
+            LoginOutcome::MfaRequired { challenge, methods, passkey_options, expires_in } => {
                 Self::MfaRequired(MfaRequiredBody {
                     mfa_required: true,
                     challenge,
+                    webauthn: passkey_options,
                     methods: methods.iter().map(text_of).collect(),
                     expires_in: whole_seconds(expires_in),
                 })

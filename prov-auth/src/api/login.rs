@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use http::StatusCode;
-use prov_core::FactorResponse;
 use prov_http::axum::{ApiResult, CommonErrors, Context, Facts, Json};
 
 use super::{
@@ -50,8 +49,8 @@ pub(super) async fn login_mfa(
     Facts(facts): Facts,
     Json(request): Json<LoginMfaRequest>,
 ) -> ApiResult<Json<TokenBody>> {
-    let response = FactorResponse::new(request.method, request.code);
-    let tokens = service.login_mfa(&request.challenge, &response, &facts).await?;
+    let (challenge, response) = request.parts()?;
+    let tokens = service.login_mfa(&challenge, &response, &facts).await?;
     let expires_in = service.expires_in(&tokens);
     Ok(Json(TokenBody::of(tokens, expires_in)))
 }

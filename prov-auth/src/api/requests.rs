@@ -32,15 +32,25 @@ pub struct LoginMfaRequest {
     /// The challenge, as signing in answered it.
     #[schema(value_type = String)]
     pub challenge: SecretText,
-    /// Which factor: `totp` or `backup_code`.
+    /// Which factor: `totp`, `backup_code` or `webauthn`.
     #[schema(value_type = String, example = "totp")]
     pub method: FactorMethod,
-    /// The code.
-    #[schema(value_type = String, example = "123456")]
-    pub code: SecretText,
+    /// The code of an app or from the paper.
+    #[schema(value_type = Option<String>, example = "123456")]
+    pub code: Option<SecretText>,
+    /// The assertion of a passkey, as the browser's `toJSON` gives it.
+    #[schema(value_type = Option<Object>)]
+    pub assertion: Option<serde_json::Value>,
 }
 
-/// Proves the signed-in user again: either `password`, or `method` and `code`.
+impl LoginMfaRequest {
+    pub(super) fn parts(self) -> Result<(SecretText, FactorResponse)> {
+        let response = FactorResponse::of(self.method, self.code, self.assertion.as_ref())?;
+        Ok((self.challenge, response))
+    }
+}
+
+/// Proves the signed-in user again: either `password`, or `method` and `code` or `assertion`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -48,23 +58,27 @@ pub struct StepUpRequest {
     /// The password; enough only while no second factor is enrolled.
     #[schema(value_type = Option<String>, format = Password)]
     pub password: Option<SecretText>,
-    /// Which factor: `totp` or `backup_code`.
+    /// Which factor: `totp`, `backup_code` or `webauthn`.
     #[schema(value_type = Option<String>, example = "totp")]
     pub method: Option<FactorMethod>,
-    /// The code.
+    /// The code of an app or from the paper.
     #[schema(value_type = Option<String>)]
     pub code: Option<SecretText>,
+    /// The assertion of a passkey, as the browser's `toJSON` gives it; see
+    /// `POST /api/v1/mfa/webauthn/authenticate/begin`.
+    #[schema(value_type = Option<Object>)]
+    pub assertion: Option<serde_json::Value>,
 }
 
 impl StepUpRequest {
     pub(super) fn proof(self) -> Result<StepUp> {
-        match (self.password, self.method, self.code) {
-            (Some(password), None, None) => Ok(StepUp::Password(password)),
-            (None, Some(method), Some(code)) => {
-                Ok(StepUp::Factor(FactorResponse::new(method, code)))
+        match (self.password, self.method, self.code, self.assertion) {
+            (Some(password), None, None, None) => Ok(StepUp::Password(password)),
+            (None, Some(method), code, assertion) => {
+                FactorResponse::of(method, code, assertion.as_ref()).map(StepUp::Factor)
             }
             _ => Err(Error::new(codes::INVALID_REQUEST)
-                .field("method", "give either `password`, or `method` and `code`")),
+                .field("method", "give either `password`, or `method` and `code` or `assertion`")),
         }
     }
 }

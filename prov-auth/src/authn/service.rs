@@ -55,6 +55,15 @@ where
         let certificates = request.extensions().get::<PeerCertificates>().map(|chain| &*chain.0);
         let who = self.shared.who(request.headers(), certificates, &facts);
         match who.and_then(|identity| recently_enough(identity, &request, &facts)) {
+            // On a public route they are nobody.
+            Ok(identity) if identity.authentication.enrolment_only && is_public(&request) => {
+                AuthnFuture::passed(self.inner.call(request), None)
+            }
+            Ok(identity)
+                if identity.authentication.enrolment_only && !serves_enrolment(&request) =>
+            {
+                AuthnFuture::refused(refuse(codes::ENROLMENT_REQUIRED.into(), Some(&facts)))
+            }
             Ok(identity) => {
                 let context = SecurityContext::new(identity, facts);
                 request.extensions_mut().insert(context.clone());
@@ -102,6 +111,12 @@ fn recently_enough<B>(
     );
     let challenge = HeaderValue::try_from(challenge).ok();
     Err(Refused { error: codes::RECENT_SIGN_IN_REQUIRED.into(), challenge })
+}
+
+/// Whether the route is part of enrolling a second factor; one that is not known is not.
+fn serves_enrolment<B>(request: &Request<B>) -> bool {
+    let route = request.extensions().get::<MatchedRoute>();
+    route.is_some_and(|MatchedRoute(route)| route.serves_enrolment)
 }
 
 impl Shared {

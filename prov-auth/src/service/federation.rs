@@ -8,8 +8,8 @@ use http::{Method, Request, StatusCode};
 use prov_core::audit::{Action, Event};
 use prov_core::store::{Batch, Entity, Expect, StoreExt, Stored};
 use prov_core::{
-    Amr, Error, FactorMethod, RequestFacts, Result, SecretText, SecurityContext, Timestamp,
-    codes as core_codes,
+    Amr, Enrolment, Error, FactorMethod, RequestFacts, Result, SecretText, SecurityContext,
+    Timestamp, codes as core_codes,
 };
 use serde::Deserialize;
 
@@ -261,6 +261,7 @@ impl AuthService {
             amr: vouched.token.amr.clone(),
             authenticated_at: vouched.token.authenticated_at,
             origin: Some(vouched.origin.clone()),
+            enrolment: Enrolment::NotAsked,
         };
         let outcome = match handover {
             Some((address, challenge)) => {
@@ -348,6 +349,7 @@ impl AuthService {
             amr: found.amr.clone(),
             authenticated_at: found.authenticated_at,
             origin: Some(found.origin.clone()),
+            enrolment: Enrolment::NotAsked,
         };
         // In the generation of the sign-in: what was revoked since ends this one as well.
         let outcome = self.after_proof(stored, proof, found.generation, request).await?;
@@ -490,23 +492,31 @@ impl AuthService {
     pub(super) async fn after_proof(
         &self,
         stored: Stored<UserRecord>,
-        proof: Proof,
+        mut proof: Proof,
         generation: u64,
         request: &RequestFacts,
     ) -> Result<LoginOutcome> {
-        let methods: Vec<FactorMethod> = if proof.amr.contains(&Amr::Mfa) {
-            Vec::new()
-        } else {
-            self.second_factors_of(&stored).await?
-        };
+        let mut methods: Vec<FactorMethod> = Vec::new();
+        if !proof.amr.contains(&Amr::Mfa) {
+            methods = self.second_factors_of(&stored).await?;
+            if methods.is_empty() {
+                proof.enrolment = self.enrolment_of(&stored).await?;
+            }
+        }
         if methods.is_empty() {
             let tokens =
                 self.open_session(stored, &proof, generation, request, &Batch::new()).await?;
             return Ok(LoginOutcome::Tokens(tokens));
         }
+        let passkey_options = match &self.parts.second_factor {
+            Some(port) if methods.contains(&FactorMethod::Webauthn) => {
+                port.passkey_options(&stored.user.id, request).await?
+            }
+            _ => None,
+        };
         let challenge = self.challenge(&stored, proof).await?;
         let expires_in = self.options.challenge_lifetime;
-        Ok(LoginOutcome::MfaRequired { challenge, methods, expires_in })
+        Ok(LoginOutcome::MfaRequired { challenge, methods, passkey_options, expires_in })
     }
 
     /// The context of what this service does by itself because an identity provider said so.
@@ -521,12 +531,20 @@ pub(super) struct Proof {
     pub(super) amr: Vec<Amr>,
     pub(super) authenticated_at: Timestamp,
     pub(super) origin: Option<Origin>,
+    /// What is still to be done.
+    pub(super) enrolment: Enrolment,
 }
 
 impl Proof {
+    /// By these, now, which is enough.
+    pub(super) fn of(amr: &[Amr], now: Timestamp) -> Self {
+        let (amr, enrolment) = (amr.to_vec(), Enrolment::NotAsked);
+        Self { amr, authenticated_at: now, origin: None, enrolment }
+    }
+
     /// By a password, now.
     pub(super) fn by_password(now: Timestamp) -> Self {
-        Self { amr: vec![Amr::Pwd], authenticated_at: now, origin: None }
+        Self::of(&[Amr::Pwd], now)
     }
 }
 

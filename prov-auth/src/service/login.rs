@@ -2,7 +2,7 @@
 
 use prov_core::audit::Action;
 use prov_core::store::{StoreExt, Stored};
-use prov_core::{FactorMethod, RequestFacts, Result, SecretText};
+use prov_core::{Enrolment, FactorMethod, RequestFacts, Result, SecretText};
 
 use super::AuthService;
 use super::events::account;
@@ -45,6 +45,9 @@ impl AuthService {
             Ok(LoginOutcome::MfaRequired { .. }) => event = event.with("second_factor_due", true),
             Ok(LoginOutcome::Tokens(tokens)) => {
                 event = event.with("session", tokens.session.as_str());
+                if tokens.enrolment == Enrolment::Overdue {
+                    event = event.with("enrolment_only", true);
+                }
             }
             Err(_) => {}
         }
@@ -74,6 +77,15 @@ impl AuthService {
         match &self.parts.second_factor {
             Some(port) => port.methods(&stored.user.id).await,
             None => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether a user without a factor must get one. When that can't be found out, nobody signs in.
+    pub(super) async fn enrolment_of(&self, stored: &Stored<UserRecord>) -> Result<Enrolment> {
+        let user = &stored.user;
+        match &self.parts.second_factor {
+            Some(port) => port.enrolment(&user.id, &user.roles, &user.teams).await,
+            None => Ok(Enrolment::NotAsked),
         }
     }
 

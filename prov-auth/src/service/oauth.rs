@@ -131,7 +131,14 @@ impl AuthService {
                 issued_at: read.issued_at,
             })
         };
-        Ok(active.map_or(Introspection::Inactive, Introspection::Active))
+        Ok(match active {
+            // Good for nothing but enrolling a second factor here: worth nothing to anybody else.
+            Ok(ActiveToken::Access { identity, .. }) if identity.authentication.enrolment_only => {
+                Introspection::Inactive
+            }
+            Ok(active) => Introspection::Active(active),
+            Err(_) => Introspection::Inactive,
+        })
     }
 
     async fn introspect_refresh(

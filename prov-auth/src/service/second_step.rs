@@ -3,8 +3,8 @@
 use prov_core::audit::Action;
 use prov_core::store::{Batch, Entity, Expect, StoreExt, Stored};
 use prov_core::{
-    Amr, Error, FactorResponse, RequestFacts, Result, SecretText, SecurityContext, SessionId,
-    codes as core_codes,
+    Amr, Enrolment, Error, FactorResponse, RequestFacts, Result, SecretText, SecurityContext,
+    SessionId, codes as core_codes,
 };
 
 use super::AuthService;
@@ -86,9 +86,8 @@ impl AuthService {
                 .delete(ChallengeRecord::key(digest), Expect::Version(challenge.version));
             // The factor was proved now, whenever an identity provider saw the person.
             let proof = Proof {
-                amr: joined(&challenge.amr, &factor.amr),
-                authenticated_at: self.clock().now(),
                 origin: challenge.origin.clone(),
+                ..Proof::of(&joined(&challenge.amr, &factor.amr), self.clock().now())
             };
             match self.open_session(stored.clone(), &proof, generation, request, &spent).await {
                 Err(error) if error.is(core_codes::CONFLICT) => {}
@@ -154,6 +153,8 @@ impl AuthService {
                 // A password alone renews the password alone, not a factor of long ago.
                 None => vec![Amr::Pwd],
             };
+            // Whoever proves a second factor has one.
+            after.enrolment_only = found.enrolment_only && factor.is_none();
             let issued = self.issue(&stored.user, &after, generation)?;
             let batch = Batch::new()
                 .with(after.put(Expect::Version(found.version))?)
@@ -165,6 +166,7 @@ impl AuthService {
                         access_expires_at: issued.expires_at,
                         refresh_token: None,
                         session: after.id,
+                        enrolment: Enrolment::NotAsked,
                     });
                 }
                 Err(error) if error.is(core_codes::CONFLICT) => {}

@@ -3,7 +3,7 @@
 use prov_core::audit::Action;
 use prov_core::store::{Batch, Entity, Expect, Scan, StoreExt, Stored, Term};
 use prov_core::{
-    Error, RequestFacts, Result, SecretText, SecurityContext, SessionId, UserId,
+    Enrolment, Error, RequestFacts, Result, SecretText, SecurityContext, SessionId, UserId,
     codes as core_codes,
 };
 
@@ -42,7 +42,10 @@ impl AuthService {
                 .with(session.put(Expect::Absent)?)
                 .check(key, Expect::Version(stored.version));
             match self.store().commit(batch).await {
-                Ok(_) => return Ok(token_set(&session.id, issued, &refresh)),
+                Ok(_) => {
+                    let tokens = token_set(&session.id, issued, &refresh);
+                    return Ok(TokenSet { enrolment: proof.enrolment, ..tokens });
+                }
                 Err(error) if error.is(core_codes::CONFLICT) => {
                     let before = stored.version;
                     stored = self.load_user(&stored.user.id).await?;
@@ -94,6 +97,7 @@ impl AuthService {
             authenticated_at: proof.authenticated_at,
             amr: proof.amr.clone(),
             origin: proof.origin.clone(),
+            enrolment_only: proof.enrolment == Enrolment::Overdue,
             generation: 0,
             current: refresh.digest(),
             spent: Vec::new(),
@@ -118,6 +122,7 @@ impl AuthService {
             session.authenticated_at,
         )
         .with_amr(session.amr.iter().copied())
+        .for_enrolment_only(session.enrolment_only)
         .with_roles(user.roles.iter().copied())
         .with_teams(user.teams.iter().cloned())
         .in_generation(generation);
@@ -147,6 +152,7 @@ impl AuthService {
                     access_expires_at: pair.access_expires_at,
                     refresh_token: Some(pair.refresh_token),
                     session: token.session,
+                    enrolment: Enrolment::NotAsked,
                 })
             }
             Ok(Exchange::Replayed { user }) => {
@@ -349,5 +355,6 @@ fn token_set(session: &SessionId, issued: IssuedToken, refresh: &RefreshToken) -
         access_expires_at: issued.expires_at,
         refresh_token: Some(refresh.text().clone()),
         session: session.clone(),
+        enrolment: Enrolment::NotAsked,
     }
 }

@@ -26,6 +26,9 @@ pub(crate) struct SessionRecord {
     /// At which identity provider it began, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) origin: Option<Origin>,
+    /// Whether it is good for nothing but enrolling a second factor.
+    #[serde(default)]
+    pub(crate) enrolment_only: bool,
     /// Which refresh token of the family is current; rises by one with every rotation.
     pub(crate) generation: u64,
     /// SHA-256 of the current refresh token.

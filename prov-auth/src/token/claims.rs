@@ -23,6 +23,8 @@ pub struct AccessClaims {
     pub roles: Vec<Role>,
     /// Teams (`teams`).
     pub teams: Vec<TeamName>,
+    /// Whether the token is good for nothing but enrolling a second factor.
+    pub enrolment_only: bool,
     /// The generation of revocations the subject was authenticated in; `None`: the one at the moment
     /// of issuing. See [`AccessClaims::in_generation`].
     pub generation: Option<u64>,
@@ -47,6 +49,7 @@ impl AccessClaims {
             amr: Vec::new(),
             roles: Vec::new(),
             teams: Vec::new(),
+            enrolment_only: false,
             generation: None,
         }
     }
@@ -69,6 +72,13 @@ impl AccessClaims {
     #[must_use]
     pub fn with_teams(mut self, teams: impl IntoIterator<Item = TeamName>) -> Self {
         self.teams = teams.into_iter().collect();
+        self
+    }
+
+    /// Good for nothing but enrolling a second factor, if so.
+    #[must_use]
+    pub fn for_enrolment_only(mut self, only: bool) -> Self {
+        self.enrolment_only = only;
         self
     }
 

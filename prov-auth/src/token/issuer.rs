@@ -73,7 +73,11 @@ impl TokenIssuer {
         let wire = Claims {
             iss: Cow::Borrowed(&self.options.issuer),
             sub: claims.subject.clone(),
-            aud: Audience::Several(self.options.audience.clone()),
+            aud: if claims.enrolment_only {
+                Audience::One(self.options.enrolment_audience())
+            } else {
+                Audience::Several(self.options.audience.clone())
+            },
             client_id: Cow::Borrowed(&claims.client_id),
             iat: issued_at,
             nbf: Some(issued_at),

@@ -20,6 +20,9 @@ pub struct TokenOptions {
     pub cache_entries: usize,
 }
 
+/// What the audience of enrolments has behind the issuer.
+const ENROLMENT: &str = "#enrolment";
+
 impl TokenOptions {
     /// The longest life of a token; revocations are remembered longer than that.
     pub const MAX_LIFETIME: Duration = Duration::from_hours(24);
@@ -63,6 +66,17 @@ impl TokenOptions {
         self
     }
 
+    /// For whom tokens are that are good for nothing but enrolling a second factor: for nobody else who
+    /// verifies tokens, however little they look at.
+    pub(super) fn enrolment_audience(&self) -> String {
+        format!("{}{ENROLMENT}", self.issuer)
+    }
+
+    /// Whether this names [`Self::enrolment_audience`].
+    pub(super) fn is_enrolment_audience(&self, name: &str) -> bool {
+        name.strip_suffix(ENROLMENT).is_some_and(|issuer| issuer == self.issuer)
+    }
+
     /// Refuses what can't be right.
     pub(super) fn check(&self) -> Result<()> {
         let refuse = |field: &str, message: &str| {
@@ -78,6 +92,9 @@ impl TokenOptions {
         }
         if self.lifetime < Duration::from_secs(1) || self.lifetime > Self::MAX_LIFETIME {
             return refuse("access_token_ttl", "give 1 second to 24 hours");
+        }
+        if self.audience.iter().any(|name| self.is_enrolment_audience(name)) {
+            return refuse("audience", "this one is for enrolments alone");
         }
         if self.leeway > Self::MAX_LEEWAY {
             return refuse("leeway", "give 30 seconds at most");

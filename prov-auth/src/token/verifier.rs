@@ -45,7 +45,9 @@ impl TokenVerifier {
         Ok(Self { keys, revocations, clock, options: options.clone(), known })
     }
 
-    /// Whose token this is.
+    /// Whose token this is. One that is good for nothing but enrolling a second factor holds as well, and
+    /// says so ([`Authentication::enrolment_only`](prov_core::Authentication::enrolment_only)): the
+    /// [`AuthnLayer`](crate::AuthnLayer) lets it through to nothing else.
     ///
     /// # Errors
     /// [`codes::TOKEN_MALFORMED`], [`codes::TOKEN_FORGED`], [`codes::TOKEN_FOREIGN`],
@@ -81,19 +83,15 @@ impl TokenVerifier {
             let issued_at = Timestamp::from_second(claims.iat)
                 .map_err(|e| malformed("a time out of range").source(e))?;
             let (client_id, audience) = (claims.client_id.to_string(), claims.aud.names());
-            let identity = Arc::new(claims.into_identity()?);
+            let identity = Arc::new(claims.into_identity(&self.options)?);
             Ok(ReadToken { identity, client_id, audience, issued_at })
         })?;
         let identity = self.unless_revoked(read.identity)?;
         Ok(ReadToken { identity, ..read })
     }
 
-    #[expect(
-        clippy::redundant_closure_for_method_calls,
-        reason = "the method's path is good for one lifetime, the closure for all"
-    )]
     fn verify_signed(&self, token: &str, ring: &KeyRing, now: i64) -> Result<(Identity, Window)> {
-        self.open(token, ring, now, |claims| claims.into_identity())
+        self.open(token, ring, now, |claims| claims.into_identity(&self.options))
     }
 
     /// What `read` makes of the claims of a token of ours that holds now, and how long it does.

@@ -60,6 +60,11 @@ impl Audience {
             Self::Several(names) => names.iter().any(|name| wanted.contains(name)),
         }
     }
+
+    /// Whether the token is for enrolling a second factor and nothing else.
+    fn is_enrolment(&self, options: &TokenOptions) -> bool {
+        matches!(self, Self::One(name) if options.is_enrolment_audience(name))
+    }
 }
 
 /// When a token holds: from `begins` to before `ends`, in seconds since 1970, leeway included.
@@ -101,7 +106,8 @@ impl Claims<'_> {
     /// Refuses claims of another issuer or for another audience, and times that can't be: an end before
     /// the beginning, or a life longer than any token's, which revocations would not outlive.
     pub(super) fn check(&self, options: &TokenOptions) -> Result<Window> {
-        if self.iss != options.issuer || !self.aud.names_any(&options.audience) {
+        let for_us = self.aud.names_any(&options.audience) || self.aud.is_enrolment(options);
+        if self.iss != options.issuer || !for_us {
             return Err(codes::TOKEN_FOREIGN.into());
         }
         let longest = i64::try_from(TokenOptions::MAX_LIFETIME.as_secs()).unwrap_or(i64::MAX);
@@ -117,22 +123,26 @@ impl Claims<'_> {
     }
 
     /// Whom the claims describe.
-    pub(super) fn into_identity(self) -> Result<Identity> {
+    pub(super) fn into_identity(self, options: &TokenOptions) -> Result<Identity> {
         let time = |second| {
             Timestamp::from_second(second).map_err(|e| malformed("a time out of range").source(e))
         };
+        let enrolment_only = self.aud.is_enrolment(options);
+        let authentication =
+            Authentication::new(AuthenticationMethod::AccessToken, time(self.auth_time)?)
+                .with_amr(self.amr.into_owned())
+                .in_session(self.sid)
+                .by_token(self.jti, time(self.exp)?)
+                .in_generation(self.generation);
         Ok(Identity {
             principal: Principal::new(PrincipalKind::User, self.sub.as_str(), self.name)
                 .with_roles(self.roles.into_owned())
                 .with_teams(self.teams.into_owned()),
-            authentication: Authentication::new(
-                AuthenticationMethod::AccessToken,
-                time(self.auth_time)?,
-            )
-            .with_amr(self.amr.into_owned())
-            .in_session(self.sid)
-            .by_token(self.jti, time(self.exp)?)
-            .in_generation(self.generation),
+            authentication: if enrolment_only {
+                authentication.for_enrolment_only()
+            } else {
+                authentication
+            },
         })
     }
 }

@@ -9,7 +9,7 @@ use crate::user_fixture::{House, PASSWORD, code, secret};
 
 async fn challenge(house: &House) -> SecretText {
     match house.try_login("alice", PASSWORD).await.unwrap() {
-        LoginOutcome::MfaRequired { challenge, methods, expires_in } => {
+        LoginOutcome::MfaRequired { challenge, methods, expires_in, .. } => {
             assert_eq!(methods, [FactorMethod::Totp, FactorMethod::BackupCode]);
             assert_eq!(expires_in, Duration::from_mins(5));
             challenge

@@ -33,6 +33,8 @@ mod layers_authn;
 #[cfg(test)]
 mod layers_rate_limit;
 #[cfg(test)]
+mod login_enrolment;
+#[cfg(test)]
 mod login_mfa;
 #[cfg(test)]
 mod login_password;

@@ -16,8 +16,9 @@ use prov_auth::{
 use prov_core::audit::{Event, MemoryRecorder};
 use prov_core::store::{Batch, Changes, Key, MemoryStore, Page, Record, Scan, Store, Version};
 use prov_core::{
-    Amr, Clock, Error, FactorMethod, FactorResponse, ManualClock, RequestFacts, RequestId, Result,
-    Role, SecondFactor, SecretText, SecurityContext, UserId, VerifiedFactor, codes,
+    Amr, Clock, Enrolment, Error, FactorMethod, FactorResponse, ManualClock, RequestFacts,
+    RequestId, Result, Role, SecondFactor, SecretText, SecurityContext, TeamName, UserId,
+    VerifiedFactor, codes,
 };
 use tokio::sync::Notify;
 
@@ -253,6 +254,8 @@ pub(crate) struct Factors {
     enrolled: Mutex<Vec<UserId>>,
     spent: Mutex<bool>,
     broken: Mutex<bool>,
+    /// What is answered whether a user must enrol one.
+    pub(crate) enrolment: Mutex<Option<Enrolment>>,
 }
 
 impl Factors {
@@ -277,6 +280,10 @@ impl SecondFactor for Factors {
         }
         let enrolled = self.enrolled.lock().contains(user);
         Ok(if enrolled { vec![FactorMethod::Totp, FactorMethod::BackupCode] } else { Vec::new() })
+    }
+
+    async fn enrolment(&self, _: &UserId, _: &[Role], _: &[TeamName]) -> Result<Enrolment> {
+        Ok(self.enrolment.lock().unwrap_or(Enrolment::NotAsked))
     }
 
     async fn verify(

@@ -64,6 +64,11 @@ impl Login {
         }
         session.client.keep_tokens(&answer)?;
         session.done(&format!("signed in as {user}"));
+        if answer.get("enrolment_required").and_then(Value::as_bool) == Some(true) {
+            session.done("you must have a second factor: prov mfa totp enroll, then sign in again");
+        } else if let Some(by) = answer.get("enrol_by").and_then(Value::as_str) {
+            session.done(&format!("you must have a second factor by {by}: prov mfa totp enroll"));
+        }
         Ok(())
     }
 
@@ -86,12 +91,25 @@ impl Login {
         let (method, code) = match (&self.totp, &self.backup_code) {
             (Some(code), _) => ("totp", code.clone()),
             (None, Some(code)) => ("backup_code", code.clone()),
+            (None, None) if !has_codes(first) => {
+                return Err(Failure::Failed(
+                    "this account is proved by a passkey, which a terminal can't ask for: give \
+                     `--backup-code`, or enrol an authenticator app in a browser"
+                        .to_owned(),
+                ));
+            }
             (None, None) => ("totp", prompt::line("code of the authenticator app")?),
         };
         let challenge = first.get("challenge").cloned().unwrap_or_default();
         let body = json!({ "challenge": challenge, "method": method, "code": code });
         session.client.anonymous(&Method::POST, "/api/v1/auth/login/mfa", Some(&body))
     }
+}
+
+/// Whether the account can be proved by a code of an app.
+fn has_codes(first: &Value) -> bool {
+    let methods = first.get("methods").and_then(Value::as_array);
+    methods.is_some_and(|methods| methods.iter().any(|method| method == "totp"))
 }
 
 fn first_step(session: &Session, user: &str, password: &str) -> Outcome<Value> {

@@ -1,6 +1,7 @@
 //! `prov mfa`.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -20,11 +21,17 @@ pub(crate) enum Mfa {
     /// Authenticator app
     #[command(subcommand)]
     Totp(TotpVerb),
+    /// Passkeys and security keys
+    #[command(subcommand)]
+    Webauthn(WebauthnVerb),
     /// Your devices
     Devices,
     /// Printed codes for when the device is lost
     #[command(subcommand)]
     BackupCodes(BackupCodesVerb),
+    /// Who must have a second factor
+    #[command(subcommand)]
+    Policy(PolicyVerb),
     /// Prove yourself again in this session, for what asks for a recent second factor
     StepUp {
         /// The code of the authenticator app instead of asking
@@ -67,6 +74,65 @@ pub(crate) enum TotpVerb {
     },
 }
 
+/// What to do with passkeys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebauthnVerb {
+    /// Add one: opens the server's page for it in your browser, which asks your authenticator
+    Enroll {
+        /// Only print the address
+        #[arg(long)]
+        print: bool,
+    },
+    /// List them
+    List,
+    /// Give one another name, for example `prov mfa webauthn rename passkey_01J… desk`
+    Rename {
+        /// Which, from `list`
+        id: String,
+        /// What to call it
+        name: String,
+    },
+    /// Remove one
+    Remove {
+        /// Which, from `list`
+        id: String,
+    },
+}
+
+/// What to do with the policy.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyVerb {
+    /// Show it
+    Show,
+    /// Set it, for example `prov mfa policy set --role operator --team sre --grace 7d`; without role and
+    /// team, nobody must
+    Set {
+        /// Whoever has this role, or one above it. Repeat for several
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+        /// Whoever is in this team. Repeat for several
+        #[arg(long = "team", value_name = "TEAM")]
+        teams: Vec<String>,
+        /// How long one may go on without, from the next sign-in
+        #[arg(long, value_name = "DURATION", default_value = "0s")]
+        grace: String,
+    },
+}
+
+impl PolicyVerb {
+    fn run(self, session: &Session) -> Outcome {
+        const POLICY: &str = "/api/v1/mfa/policy";
+        let answer = match self {
+            Self::Show => session.client.get(POLICY)?,
+            Self::Set { roles, teams, grace } => {
+                let body = json!({ "roles": roles, "teams": teams, "grace": grace });
+                session.client.put(POLICY, &body)?
+            }
+        };
+        session.show(&answer, &[])
+    }
+}
+
 /// What to do with backup codes.
 #[derive(Debug, Subcommand)]
 pub(crate) enum BackupCodesVerb {
@@ -88,7 +154,9 @@ impl Mfa {
             Self::Status => session.show(&client.get("/api/v1/mfa/status")?, &[]),
             Self::Devices => session.show(&client.get("/api/v1/mfa/devices")?, &[]),
             Self::Totp(verb) => verb.run(session),
+            Self::Webauthn(verb) => verb.run(session),
             Self::BackupCodes(verb) => verb.run(session),
+            Self::Policy(verb) => verb.run(session),
             Self::StepUp { totp, backup_code, password_file } => {
                 let body = proof(totp, backup_code, password_file.as_deref())?;
                 let tokens = client.post("/api/v1/auth/step-up", &body)?;
@@ -140,6 +208,50 @@ impl TotpVerb {
             }
         }
     }
+}
+
+impl WebauthnVerb {
+    fn run(self, session: &Session) -> Outcome {
+        const DEVICES: &str = "/api/v1/mfa/devices";
+        let client = &session.client;
+        match self {
+            Self::Enroll { print } => {
+                let page = client.page("/passkeys");
+                output::print(&page)?;
+                if !print && !open_in_browser(&page) {
+                    session.done("open this address in a browser");
+                }
+                Ok(())
+            }
+            Self::List => {
+                let mut all = client.get(DEVICES)?;
+                if let Some(items) = all.get_mut("items").and_then(Value::as_array_mut) {
+                    let is_passkey = |item: &Value| {
+                        item.get("method").is_some_and(|method| method == "webauthn")
+                    };
+                    items.retain(is_passkey);
+                }
+                session.show(&all, &[])
+            }
+            Self::Rename { id, name } => {
+                let path = format!("{DEVICES}/{}", segment(&id));
+                session.show(&client.patch(&path, &json!({ "name": name }))?, &[])
+            }
+            Self::Remove { id } => {
+                client.delete(&format!("{DEVICES}/{}", segment(&id)))?;
+                session.done("removed");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Whether a browser could be started.
+fn open_in_browser(page: &str) -> bool {
+    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let mut command = Command::new(opener);
+    command.arg(page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 impl BackupCodesVerb {

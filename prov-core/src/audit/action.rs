@@ -135,6 +135,13 @@ actions! {
     MFA_LIMITED = "mfa.limited", "Too many attempts at a second factor.";
     MFA_BACKUP_CODES_GENERATE = "mfa.backup_codes.generate", "A set of backup codes was made.";
     MFA_BACKUP_CODE_USE = "mfa.backup_code.use", "A backup code was used up.";
+    MFA_PASSKEY_BEGIN = "mfa.passkey.begin", "A passkey was asked for: to be made, or to be proved.";
+    MFA_PASSKEY_ADD = "mfa.passkey.add", "A passkey was registered.";
+    MFA_PASSKEY_REMOVE = "mfa.passkey.remove", "A passkey was removed.";
+    MFA_PASSKEY_CLONED = "mfa.passkey.cloned", "The counter of a passkey went back: it may have been copied, and was refused.";
+    MFA_DEVICE_RENAME = "mfa.device.rename", "A second factor got another name.";
+    MFA_POLICY_SET = "mfa.policy.set", "It was set who must have a second factor.";
+    MFA_ENROLMENT_DUE = "mfa.enrolment.due", "A user signed in who must have a second factor and has none.";
     MFA_RESET = "mfa.reset", "An administrator removed a user's second factors.";
     AUTHZ_DECISION = "authz.decision", "A decision was asked for and given.";
     AUTHZ_ENTITY_DELETE = "authz.entity.delete", "An entity was taken out of the inventory.";

@@ -1,9 +1,17 @@
 //! Bodies of requests and answers.
 
+mod passkeys;
+mod policy;
+
 use prov_core::{FactorMethod, FactorResponse, Result, SecretText};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use self::passkeys::{
+    AssertionAnswerBody, AssertionBeginRequest, AssertionFinishRequest, AssertionPurpose,
+    DevicePatch, PasskeyBeginRequest, PasskeyFinishRequest, PasskeyRequestBody, SignedInBody,
+};
+pub use self::policy::PolicyBody;
 use crate::qr::QrImage;
 use crate::{BackupCodes, BackupVerified, Device, Enrollment, MfaStatus, Removed, TotpVerified};
 
@@ -102,32 +110,35 @@ impl TotpVerifiedBody {
     }
 }
 
-/// A code as proof for a change, where the token has no recent second factor.
+/// A proof for a change, where the token has no recent second factor.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ProofRequest {
-    /// Which factor: `totp` or `backup_code`.
+    /// Which factor: `totp`, `backup_code` or `webauthn`.
     #[schema(value_type = String, example = "totp")]
     pub method: FactorMethod,
-    /// The code.
-    #[schema(value_type = String, example = "123456")]
-    pub code: SecretText,
+    /// The code of an app or from the paper.
+    #[schema(value_type = Option<String>, example = "123456")]
+    pub code: Option<SecretText>,
+    /// The assertion of a passkey, as the browser's `toJSON` gives it.
+    #[schema(value_type = Option<Object>)]
+    pub assertion: Option<serde_json::Value>,
 }
 
 impl ProofRequest {
-    pub(super) fn into_response(self) -> FactorResponse {
-        FactorResponse::new(self.method, self.code)
+    pub(super) fn into_response(self) -> Result<FactorResponse> {
+        FactorResponse::of(self.method, self.code, self.assertion.as_ref())
     }
 }
 
-/// One authenticator app.
+/// One second factor.
 #[derive(Debug, Serialize, ToSchema)]
 #[non_exhaustive]
 pub struct DeviceBody {
     /// Names it.
     pub id: String,
-    /// What kind of factor: `totp`.
+    /// What kind of factor: `totp` or `webauthn`.
     #[schema(value_type = String, example = "totp")]
     pub method: FactorMethod,
     /// What the user calls it.
@@ -136,20 +147,29 @@ pub struct DeviceBody {
     pub confirmed: bool,
     /// When the enrolment began (RFC 3339).
     pub created_at: String,
-    /// When a code of it last held (RFC 3339).
+    /// When it was last used (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<String>,
+    /// Of a passkey: whether it can be on several devices of its user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub synced: Option<bool>,
+    /// Of a passkey: whether it signs in without user name and password. Absent: the browser did not
+    /// tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discoverable: Option<bool>,
 }
 
 impl DeviceBody {
     pub(super) fn of(device: Device) -> Self {
         Self {
             id: device.id.to_string(),
-            method: FactorMethod::Totp,
+            method: device.id.method(),
             name: device.name,
             confirmed: device.confirmed,
             created_at: device.created_at.to_string(),
             last_used_at: device.last_used_at.map(|at| at.to_string()),
+            synced: device.synced,
+            discoverable: device.discoverable,
         }
     }
 }
@@ -165,6 +185,8 @@ pub struct StatusBody {
     pub methods: Vec<FactorMethod>,
     /// Confirmed authenticator apps.
     pub totp_devices: usize,
+    /// Passkeys and security keys.
+    pub passkeys: usize,
     /// Backup codes that are left.
     pub backup_codes_remaining: usize,
     /// When the present set of backup codes was made (RFC 3339).
@@ -182,6 +204,7 @@ impl StatusBody {
             warning: warning(status.backup_codes_running_out, status.backup_codes_remaining),
             methods: status.methods,
             totp_devices: status.totp_devices,
+            passkeys: status.passkeys,
             backup_codes_remaining: status.backup_codes_remaining,
             backup_codes_created_at: status.backup_codes_created_at.map(|at| at.to_string()),
         }
@@ -239,13 +262,19 @@ impl BackupVerifiedBody {
 pub struct RemovedBody {
     /// Authenticator apps, confirmed or not.
     pub totp_devices: usize,
+    /// Passkeys and security keys.
+    pub passkeys: usize,
     /// Backup codes that were left.
     pub backup_codes: usize,
 }
 
 impl RemovedBody {
     pub(super) const fn of(removed: Removed) -> Self {
-        Self { totp_devices: removed.totp_devices, backup_codes: removed.backup_codes }
+        Self {
+            totp_devices: removed.totp_devices,
+            passkeys: removed.passkeys,
+            backup_codes: removed.backup_codes,
+        }
     }
 }
 

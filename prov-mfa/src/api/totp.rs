@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use http::StatusCode;
-use prov_http::axum::{CommonErrors, Context, Json, Listed, Path};
+use prov_http::axum::{CommonErrors, Context, Json, Path};
 
 use super::{
-    DeviceBody, EnrollRequest, EnrollmentBody, MfaApiError, ProofRequest, StatusBody,
-    TotpVerifiedBody, TotpVerifyRequest,
+    EnrollRequest, EnrollmentBody, MfaApiError, ProofRequest, TotpVerifiedBody, TotpVerifyRequest,
 };
-use crate::{MfaService, TotpId, codes};
+use crate::{FactorId, MfaService, TotpId, codes};
 
 /// Begins to enrol an authenticator app.
 ///
@@ -73,42 +72,9 @@ pub(super) async fn disable(
     Path(id): Path<String>,
     body: Option<Json<ProofRequest>>,
 ) -> Result<StatusCode, MfaApiError> {
-    let proof = body.map(|Json(proof)| proof.into_response());
-    service.disable(&context, &device(&id)?, proof.as_ref()).await?;
+    let proof = body.map(|Json(proof)| proof.into_response()).transpose()?;
+    service.remove(&context, &FactorId::Totp(device(&id)?), proof.as_ref()).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Lists the caller's second factors.
-///
-/// Secrets are never shown again.
-#[utoipa::path(
-    get,
-    path = "/api/v1/mfa/devices",
-    tag = "mfa",
-    responses((status = 200, description = "All of them; there are at most six.", body = Listed<DeviceBody>), CommonErrors)
-)]
-pub(super) async fn devices(
-    State(service): State<Arc<MfaService>>,
-    Context(context): Context,
-) -> Result<Json<Listed<DeviceBody>>, MfaApiError> {
-    let items = service.devices(&context).await?.into_iter().map(DeviceBody::of).collect();
-    Ok(Json(Listed::new(items, None)))
-}
-
-/// Tells what second factors the caller has.
-///
-/// With a warning when backup codes run out.
-#[utoipa::path(
-    get,
-    path = "/api/v1/mfa/status",
-    tag = "mfa",
-    responses((status = 200, description = "What there is.", body = StatusBody), CommonErrors)
-)]
-pub(super) async fn status(
-    State(service): State<Arc<MfaService>>,
-    Context(context): Context,
-) -> Result<Json<StatusBody>, MfaApiError> {
-    Ok(Json(StatusBody::of(service.status(&context).await?)))
 }
 
 /// A text that is no id names nothing.

@@ -1,18 +1,15 @@
 //! What administrators do for others.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use prov_core::UserId;
 use prov_http::axum::{CommonErrors, Context, Json, Path};
 
-use super::{MfaApiError, RemovedBody};
-use crate::MfaService;
+use super::{ApiState, MfaApiError, RemovedBody};
 
 /// Removes every second factor of a user.
 ///
 /// For a lost phone: the user signs in with the password alone and enrols again. Backup codes and
-/// what counts against the user go as well.
+/// what counts against the user go as well, and whatever the user is signed in with ends.
 #[utoipa::path(
     post,
     path = "/api/v1/mfa/users/{id}/reset",
@@ -21,9 +18,12 @@ use crate::MfaService;
     responses((status = 200, description = "What was removed.", body = RemovedBody), CommonErrors)
 )]
 pub(super) async fn reset(
-    State(service): State<Arc<MfaService>>,
+    State(state): State<ApiState>,
     Context(context): Context,
     Path(id): Path<UserId>,
 ) -> Result<Json<RemovedBody>, MfaApiError> {
-    Ok(Json(RemovedBody::of(service.reset(&context, &id).await?)))
+    let removed = state.mfa.reset(&context, &id).await?;
+    // Afterwards: until then the lost factor could open a session again.
+    state.sign_in.sign_out(&context, &id).await?;
+    Ok(Json(RemovedBody::of(removed)))
 }

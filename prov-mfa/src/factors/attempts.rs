@@ -17,6 +17,8 @@ pub(crate) struct Limit {
 pub(crate) struct Attempts {
     pub(crate) totp: Failures,
     pub(crate) backup_code: Failures,
+    #[serde(default)]
+    pub(crate) webauthn: Failures,
 }
 
 /// When each failed attempt stops counting, the oldest first.
@@ -25,16 +27,21 @@ pub(crate) struct Failures(Vec<Timestamp>);
 
 impl Attempts {
     pub(crate) const fn none() -> Self {
-        Self { totp: Failures(Vec::new()), backup_code: Failures(Vec::new()) }
+        Self {
+            totp: Failures(Vec::new()),
+            backup_code: Failures(Vec::new()),
+            webauthn: Failures(Vec::new()),
+        }
     }
 
     /// When the last one of all stops counting.
     pub(crate) fn last(&self) -> Option<Timestamp> {
-        self.totp.0.iter().chain(&self.backup_code.0).max().copied()
+        let all = [&self.totp, &self.backup_code, &self.webauthn];
+        all.into_iter().flat_map(|failures| &failures.0).max().copied()
     }
 
     pub(crate) fn prune(&mut self, now: Timestamp) {
-        for failures in [&mut self.totp, &mut self.backup_code] {
+        for failures in [&mut self.totp, &mut self.backup_code, &mut self.webauthn] {
             failures.0.retain(|until| *until > now);
         }
     }

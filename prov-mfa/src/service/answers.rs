@@ -1,9 +1,14 @@
 //! What the service answers.
 
-use prov_core::{FactorMethod, SecretText, Timestamp};
+#[cfg(feature = "webauthn")]
+use std::time::Duration;
 
-use crate::TotpId;
-use crate::factors::{DeviceState, TotpDevice, UserFactors};
+use prov_core::{FactorMethod, SecretText, Timestamp};
+#[cfg(feature = "webauthn")]
+use prov_core::{UserId, VerifiedFactor};
+
+use crate::factors::{DeviceState, Passkey, TotpDevice, UserFactors};
+use crate::{FactorId, TotpId};
 
 /// Backup codes left at or below which the user is warned.
 const FEW: usize = 2;
@@ -77,34 +82,87 @@ impl BackupCodes {
     }
 }
 
-/// One authenticator app, without its secret.
+/// What a browser is to be asked about passkeys.
+#[cfg(feature = "webauthn")]
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PasskeyRequest {
+    /// The options, as `PublicKeyCredential.parseCreationOptionsFromJSON` and
+    /// `parseRequestOptionsFromJSON` read them.
+    pub options: serde_json::Value,
+    /// How long an answer is waited for.
+    pub expires_in: Duration,
+}
+
+#[cfg(feature = "webauthn")]
+impl PasskeyRequest {
+    pub(super) const fn new(options: serde_json::Value, expires_in: Duration) -> Self {
+        Self { options, expires_in }
+    }
+}
+
+/// What a proved passkey means.
+#[cfg(feature = "webauthn")]
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_enums, reason = "a third meaning would be a new contract")]
+pub enum PasskeyOutcome {
+    /// The caller proved it again, in their session.
+    Proved,
+    /// Somebody who was not known before is this user, by this factor: they may be signed in.
+    Recognised {
+        /// Who.
+        user: UserId,
+        /// By what.
+        factor: VerifiedFactor,
+    },
+}
+
+/// One authenticator app or passkey, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Device {
     /// Names it.
-    pub id: TotpId,
+    pub id: FactorId,
     /// What the user calls it.
     pub name: String,
     /// Whether a code confirmed it; only then it counts.
     pub confirmed: bool,
     /// When the enrolment began.
     pub created_at: Timestamp,
-    /// When a code of it last held.
+    /// When it was last used.
     pub last_used_at: Option<Timestamp>,
+    /// Of a passkey: whether it can be on several devices of its user.
+    pub synced: Option<bool>,
+    /// Of a passkey: whether it signs in without a user name, as far as its browser told.
+    pub discoverable: Option<bool>,
 }
 
 impl Device {
+    pub(super) fn of_passkey(passkey: &Passkey) -> Self {
+        Self {
+            id: FactorId::Passkey(passkey.id.clone()),
+            name: passkey.name.clone(),
+            confirmed: true,
+            created_at: passkey.created_at,
+            last_used_at: passkey.last_used_at,
+            synced: Some(passkey.synced),
+            discoverable: passkey.discoverable,
+        }
+    }
+
     pub(super) fn of(device: &TotpDevice) -> Self {
         let last_used_at = match device.state {
             DeviceState::Pending { .. } => None,
             DeviceState::Confirmed { last_used_at, .. } => Some(last_used_at),
         };
         Self {
-            id: device.id.clone(),
+            id: FactorId::Totp(device.id.clone()),
             name: device.name.clone(),
             confirmed: device.is_confirmed(),
             created_at: device.created_at,
             last_used_at,
+            synced: None,
+            discoverable: None,
         }
     }
 }
@@ -119,6 +177,8 @@ pub struct MfaStatus {
     pub methods: Vec<FactorMethod>,
     /// Confirmed authenticator apps.
     pub totp_devices: usize,
+    /// Passkeys and security keys.
+    pub passkeys: usize,
     /// Backup codes that are left.
     pub backup_codes_remaining: usize,
     /// When the present set of backup codes was made.
@@ -134,6 +194,7 @@ impl MfaStatus {
             enabled: factors.has_confirmed(),
             methods: factors.methods(),
             totp_devices: factors.confirmed().count(),
+            passkeys: factors.passkeys.len(),
             backup_codes_remaining: left,
             backup_codes_created_at: factors.backup.as_ref().map(|set| set.created_at),
             backup_codes_running_out: factors.backup.is_some() && left <= FEW,
@@ -147,6 +208,8 @@ impl MfaStatus {
 pub struct Removed {
     /// Authenticator apps, confirmed or not.
     pub totp_devices: usize,
+    /// Passkeys and security keys.
+    pub passkeys: usize,
     /// Backup codes that were left.
     pub backup_codes: usize,
 }
@@ -155,6 +218,7 @@ impl Removed {
     pub(super) fn all_of(factors: &UserFactors) -> Self {
         Self {
             totp_devices: factors.totp.len(),
+            passkeys: factors.passkeys.len(),
             backup_codes: factors.backup.as_ref().map_or(0, crate::factors::BackupSet::left),
         }
     }

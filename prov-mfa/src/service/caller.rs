@@ -6,7 +6,7 @@ use prov_core::{Clock, RequestFacts, SecurityContext, UserId};
 /// On whose behalf, in which request, about whose factors.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caller<'a> {
-    user: &'a UserId,
+    user: Option<&'a UserId>,
     by: By<'a>,
 }
 
@@ -19,12 +19,18 @@ enum By<'a> {
 impl<'a> Caller<'a> {
     /// Whoever the context names, about the factors of `user`.
     pub(super) const fn known(context: &'a SecurityContext, user: &'a UserId) -> Self {
-        Self { user, by: By::Context(context) }
+        Self { user: Some(user), by: By::Context(context) }
     }
 
     /// Somebody who says to be `user` and is about to prove it.
     pub(super) const fn signing_in(user: &'a UserId, request: &'a RequestFacts) -> Self {
-        Self { user, by: By::SigningIn(request) }
+        Self { user: Some(user), by: By::SigningIn(request) }
+    }
+
+    /// Somebody of whom nothing is known.
+    #[cfg(feature = "webauthn")]
+    pub(super) const fn nobody(request: &'a RequestFacts) -> Self {
+        Self { user: None, by: By::SigningIn(request) }
     }
 
     pub(super) fn request(&self) -> &'a RequestFacts {
@@ -36,12 +42,15 @@ impl<'a> Caller<'a> {
 
     /// An event on the user's account.
     pub(super) fn event(&self, clock: &dyn Clock, action: Action, outcome: Outcome) -> Event {
-        let event = Event::new(clock, action, outcome).on("user", self.user.as_str());
+        let mut event = Event::new(clock, action, outcome);
+        if let Some(user) = self.user {
+            event = event.on("user", user.as_str());
+        }
         match self.by {
             By::Context(context) => event.in_context(context),
             By::SigningIn(_) => {
                 let mut actor = Actor::unauthenticated(None);
-                actor.id = Some(self.user.as_str().to_owned());
+                actor.id = self.user.map(|user| user.as_str().to_owned());
                 event.by(actor)
             }
         }

@@ -43,18 +43,11 @@ impl MfaService {
 
     /// A device that waits for its first code.
     fn pending(&self, name: &str) -> Result<TotpDevice> {
-        let name = name.trim();
-        if name.is_empty()
-            || name.chars().count() > LONGEST_NAME
-            || name.chars().any(char::is_control)
-        {
-            let message = "1 to 64 characters, without control characters";
-            return Err(Error::new(core_codes::INVALID_REQUEST).field("name", message));
-        }
+        let name = device_name(name)?;
         let now = self.clock.now();
         Ok(TotpDevice {
             id: TotpId::generate(&*self.clock)?,
-            name: name.to_owned(),
+            name,
             secret: totp::fresh_secret()?,
             created_at: now,
             state: DeviceState::Pending {
@@ -62,6 +55,17 @@ impl MfaService {
             },
         })
     }
+}
+
+/// What a device may be called.
+pub(super) fn device_name(name: &str) -> Result<String> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control)
+    {
+        let message = "1 to 64 characters, without control characters";
+        return Err(Error::new(core_codes::INVALID_REQUEST).field("name", message));
+    }
+    Ok(name.to_owned())
 }
 
 /// Puts the device into the record in place of any other that waits.

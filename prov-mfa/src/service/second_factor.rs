@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use prov_core::{
-    Amr, FactorMethod, FactorResponse, RequestFacts, Result, SecondFactor, UserId, VerifiedFactor,
+    Enrolment, FactorMethod, FactorResponse, RequestFacts, Result, Role, SecondFactor, TeamName,
+    UserId, VerifiedFactor,
 };
 
 use super::{Caller, MfaService};
@@ -20,8 +21,29 @@ impl SecondFactor for MfaService {
         request: &RequestFacts,
     ) -> Result<VerifiedFactor> {
         let caller = Caller::signing_in(user, request);
-        self.use_up(&caller, user, response, None).await?;
-        // Both are one-time passwords in the words of RFC 8176, section 2.
-        Ok(VerifiedFactor::new(response.method, [Amr::Otp, Amr::Mfa]))
+        self.use_up(&caller, user, response, None).await
+    }
+
+    async fn enrolment(
+        &self,
+        user: &UserId,
+        roles: &[Role],
+        teams: &[TeamName],
+    ) -> Result<Enrolment> {
+        Self::enrolment(self, user, roles, teams).await
+    }
+
+    /// Where passkeys are not configured any more, a user's other factors can still be answered with.
+    #[cfg(feature = "webauthn")]
+    async fn passkey_options(
+        &self,
+        user: &UserId,
+        request: &RequestFacts,
+    ) -> Result<Option<serde_json::Value>> {
+        match self.ask_user(&Caller::signing_in(user, request), user).await {
+            Ok(begun) => Ok(begun.map(|begun| begun.options)),
+            Err(error) if error.is(crate::codes::PASSKEYS_NOT_CONFIGURED) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }

@@ -179,7 +179,7 @@ async fn what_can_not_be_recorded_is_not_acknowledged() {
     assert!(blind.verify_totp(&alice, &app.id, &app.code(&world.clock)).await.is_err());
     assert!(blind.enroll(&alice, "tablet").await.is_err());
     assert!(blind.generate_backup_codes(&alice).await.is_err());
-    assert!(blind.disable(&alice, &app.id, None).await.is_err());
+    assert!(blind.remove(&alice, &app.id.clone().into(), None).await.is_err());
 }
 
 #[tokio::test]

@@ -1,16 +1,25 @@
 //! Second factors end to end: one user, several nodes, and somebody who guesses.
 
 #[cfg(test)]
+mod attestation;
+#[cfg(test)]
+mod authenticator;
+#[cfg(test)]
 mod backup_codes;
+#[cfg(test)]
+mod complaints;
 #[cfg(test)]
 mod enrolment;
 #[cfg(test)]
-#[cfg(feature = "axum")]
 mod http_api;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod oathtool;
+#[cfg(test)]
+mod passkeys;
+#[cfg(test)]
+mod policy;
 #[cfg(test)]
 mod races;
 #[cfg(test)]

@@ -12,13 +12,13 @@ async fn removing_an_app_needs_a_recent_factor_or_a_code() {
     let alice = world.person();
     let app = world.enrolled(&alice).await;
     let thief = world.session_of(&user_of(&alice), &[Amr::Pwd]);
-    let error = world.mfa.disable(&thief, &app.id, None).await.unwrap_err();
+    let error = world.mfa.remove(&thief, &app.id.clone().into(), None).await.unwrap_err();
     assert!(error.is(codes::STEP_UP_REQUIRED));
     let wrong = FactorResponse::new(FactorMethod::Totp, app.wrong_code(&world.clock));
-    let error = world.mfa.disable(&thief, &app.id, Some(&wrong)).await.unwrap_err();
+    let error = world.mfa.remove(&thief, &app.id.clone().into(), Some(&wrong)).await.unwrap_err();
     assert!(error.is(codes::FACTOR_REJECTED));
     let right = FactorResponse::new(FactorMethod::Totp, app.code(&world.clock));
-    world.mfa.disable(&thief, &app.id, Some(&right)).await.unwrap();
+    world.mfa.remove(&thief, &app.id.clone().into(), Some(&right)).await.unwrap();
     assert!(world.mfa.devices(&alice).await.unwrap().is_empty());
     assert_eq!(world.outcomes(&Action::MFA_TOTP_DISABLE), [Outcome::Denied, Outcome::Success]);
 }
@@ -29,7 +29,7 @@ async fn the_last_app_takes_the_backup_codes_with_it() {
     let alice = world.person();
     let app = world.enrolled(&alice).await;
     let made = world.mfa.generate_backup_codes(&alice).await.unwrap();
-    world.mfa.disable(&alice, &app.id, None).await.unwrap();
+    world.mfa.remove(&alice, &app.id.clone().into(), None).await.unwrap();
     assert!(world.mfa.methods(&user_of(&alice)).await.unwrap().is_empty());
     world.enrolled(&alice).await;
     let error = world.mfa.verify_backup_code(&alice, &made.codes[0]).await.unwrap_err();
@@ -41,7 +41,7 @@ async fn nobody_removes_what_belongs_to_another() {
     let world = World::new();
     let (alice, bob) = (world.person(), world.person());
     let app = world.enrolled(&alice).await;
-    let error = world.mfa.disable(&bob, &app.id, None).await.unwrap_err();
+    let error = world.mfa.remove(&bob, &app.id.clone().into(), None).await.unwrap_err();
     assert!(error.is(codes::FACTOR_UNKNOWN));
     assert_eq!(world.mfa.devices(&alice).await.unwrap().len(), 1);
 }

@@ -10,8 +10,12 @@ use prov_core::{
     PrincipalKind, RequestFacts, RequestId, Result, SecretText, SecurityContext, SessionId,
     Timestamp, UserId, codes,
 };
-use prov_mfa::{Enrollment, MfaConfig, MfaService, TotpId};
+use prov_mfa::{Enrollment, MfaConfig, MfaService, PasskeyOptions, TotpId};
 use totp_rs::Totp;
+
+/// The site that passkeys are for, and the pages that ask for them.
+pub(crate) const SITE: &str = "example.org";
+pub(crate) const ORIGIN: &str = "https://login.example.org";
 
 pub(crate) struct World {
     pub(crate) clock: ManualClock,
@@ -106,7 +110,18 @@ pub(crate) fn node(
     recorder: impl Recorder,
     clock: &ManualClock,
 ) -> Arc<MfaService> {
-    let config = MfaConfig::default().with_issuer("Example");
+    let passkeys = PasskeyOptions::for_site(SITE, [ORIGIN]);
+    node_with(store, recorder, clock, passkeys)
+}
+
+/// A node with these rules for passkeys.
+pub(crate) fn node_with(
+    store: Arc<dyn prov_core::store::Store>,
+    recorder: impl Recorder,
+    clock: &ManualClock,
+    passkeys: PasskeyOptions,
+) -> Arc<MfaService> {
+    let config = MfaConfig::default().with_issuer("Example").with_passkeys(passkeys);
     let service = MfaService::new(store, Arc::new(recorder), Arc::new(clock.clone()), config);
     Arc::new(service.unwrap())
 }

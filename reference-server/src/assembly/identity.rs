@@ -1,6 +1,6 @@
 //! Who may sign in, and how tokens prove it.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use prov_auth::{
 };
 use prov_core::audit::Recorder;
 use prov_core::store::Store;
-use prov_core::{Clock, Error, Result, SecretText, codes};
-use prov_mfa::{MfaConfig, MfaService};
+use prov_core::{Clock, Result, SecretText};
+use prov_mfa::MfaService;
 
-use super::unreadable;
+use super::{second_factors, unreadable};
 use crate::background::Background;
 use crate::config::Config;
 
@@ -53,7 +53,7 @@ pub(super) async fn open(
         Arc::clone(store),
         Arc::clone(recorder),
         Arc::clone(clock),
-        mfa_config(config)?,
+        second_factors::options(config)?,
     )?;
     let mfa = Arc::new(mfa);
     let parts = AuthParts {
@@ -176,12 +176,4 @@ fn password_policy(config: &Config) -> Result<PasswordPolicy> {
     let list = BreachedPasswords::read(std::io::BufReader::new(file))?;
     tracing::info!(passwords = list.len(), "new passwords are held against a list of stolen ones");
     Ok(policy.with_breached(Arc::new(list)))
-}
-
-fn mfa_config(config: &Config) -> Result<MfaConfig> {
-    let attempts = NonZeroU32::new(config.mfa.rate_limit)
-        .ok_or_else(|| Error::new(codes::INVALID_REQUEST).detail("`mfa.rate_limit`: at least 1"))?;
-    Ok(MfaConfig::default()
-        .with_issuer(&config.mfa.totp_issuer)
-        .with_rate_limit(attempts, config.mfa.rate_limit_window))
 }

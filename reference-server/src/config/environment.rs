@@ -14,6 +14,7 @@ pub const NAMED: &[(&str, &str)] = &[
     ("CEDAR_ENABLE_HOT_RELOAD", "cedar.hot_reload"),
     ("KMS_BACKEND", "kms.backend"),
     ("MFA_TOTP_ISSUER", "mfa.totp_issuer"),
+    ("MFA_WEBAUTHN_RP_ID", "mfa.webauthn_rp_id"),
     ("RUST_LOG", "telemetry.log"),
 ];
 

@@ -10,6 +10,7 @@ use prov_audit::format::Format;
 use prov_audit::sink::OnFailure;
 use prov_authz::InventoryPolicy;
 use prov_core::duration_text;
+use prov_mfa::Discoverable;
 use serde::Deserialize;
 
 use super::{ConfigError, list};
@@ -264,6 +265,22 @@ section! {
         /// The window.
         #[serde(with = "duration_text")]
         rate_limit_window: Duration = Duration::from_secs(5 * MINUTE),
+        /// The domain that passkeys are for; by default that of `server.public_url`, else `localhost`
+        /// on a loopback address. Passkeys are bound to it for ever.
+        webauthn_rp_id: Option<String> = None,
+        /// The origins whose pages may ask for passkeys; by default `server.public_url`, else the
+        /// domain over `https`.
+        #[serde(deserialize_with = "list::deserialize")]
+        webauthn_origins: Vec<String> = Vec::new(),
+        /// Whether passkeys sign in without a user name: `required`, `preferred` or `discouraged`.
+        webauthn_discoverable: Discoverable = Discoverable::Preferred,
+        /// Root certificates (PEM files) of the makers whose authenticators are accepted; none:
+        /// everybody's are.
+        #[serde(deserialize_with = "list::deserialize")]
+        webauthn_attestation_roots: Vec<String> = Vec::new(),
+        /// The models (AAGUIDs) of these makers that are accepted; none: all of them.
+        #[serde(deserialize_with = "list::deserialize")]
+        webauthn_attestation_models: Vec<String> = Vec::new(),
     }
 }
 

@@ -152,7 +152,9 @@ fn is_optional(name: &str) -> bool {
         "POST /api/v1/auth/keys/rotate",
         "POST /api/v1/auth/tokens/{id}/rotate",
         "POST /api/v1/mfa/totp/enroll",
+        "DELETE /api/v1/mfa/devices/{id}",
         "DELETE /api/v1/mfa/totp/{id}",
+        "POST /api/v1/mfa/webauthn/register/begin",
     ]
     .contains(&name)
 }

@@ -3,6 +3,8 @@
 
 use std::process::Command;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::people::{App, World, password_of, text};
@@ -101,13 +103,69 @@ fn about_factors(world: &World) -> Vec<Good> {
     let code = json!({ "id": app, "code": "123456" });
     let proof = json!({ "method": "totp", "code": "123456" });
     let backup = json!({ "code": "7QK2M-0XZ9T-4HVRD-C8PNB" });
+    let device = || at(&format!("devices/{app}"));
+    let (created, proved) = passkey_answers();
     vec![
         ("POST /api/v1/mfa/totp/enroll", at("totp/enroll"), json!({ "name": "phone" }), 201),
         // The app is somebody else's.
         ("POST /api/v1/mfa/totp/verify", at("totp/verify"), code, 404),
-        ("DELETE /api/v1/mfa/totp/{id}", at(&format!("totp/{app}")), proof, 401),
+        ("DELETE /api/v1/mfa/totp/{id}", at(&format!("totp/{app}")), proof.clone(), 401),
         ("POST /api/v1/mfa/backup-codes/verify", at("backup-codes/verify"), backup, 401),
+        (
+            "PUT /api/v1/mfa/policy",
+            at("policy"),
+            json!({ "roles": ["auditor"], "teams": ["sre"], "grace": "7d" }),
+            200,
+        ),
+        ("PATCH /api/v1/mfa/devices/{id}", device(), json!({ "name": "desk" }), 404),
+        ("DELETE /api/v1/mfa/devices/{id}", device(), proof, 401),
+        (
+            "POST /api/v1/mfa/webauthn/register/begin",
+            at("webauthn/register/begin"),
+            json!({ "name": "laptop" }),
+            200,
+        ),
+        // Nobody has asked for these answers.
+        (
+            "POST /api/v1/mfa/webauthn/register/finish",
+            at("webauthn/register/finish"),
+            json!({ "credential": created }),
+            400,
+        ),
+        (
+            "POST /api/v1/mfa/webauthn/authenticate/begin",
+            at("webauthn/authenticate/begin"),
+            json!({ "purpose": "sign_in" }),
+            200,
+        ),
+        (
+            "POST /api/v1/mfa/webauthn/authenticate/finish",
+            at("webauthn/authenticate/finish"),
+            json!({ "assertion": proved }),
+            401,
+        ),
     ]
+}
+
+/// What a browser makes of a passkey that was created, and of one that was proved.
+fn passkey_answers() -> (Value, Value) {
+    let b64 = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let client = |kind: &str| {
+        let data = json!({
+            "type": kind, "challenge": b64("nobody asked for this answer"),
+            "origin": "http://localhost:8443", "crossOrigin": false,
+        });
+        b64(&data.to_string())
+    };
+    let of = |response: Value| json!({ "id": b64("key"), "rawId": b64("key"), "type": "public-key", "response": response });
+    let created = of(json!({
+        "clientDataJSON": client("webauthn.create"), "attestationObject": b64("x"),
+    }));
+    let proved = of(json!({
+        "clientDataJSON": client("webauthn.get"), "authenticatorData": b64("x"),
+        "signature": b64("x"),
+    }));
+    (created, proved)
 }
 
 fn about_policies() -> Vec<Good> {

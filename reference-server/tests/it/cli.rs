@@ -184,6 +184,9 @@ fn second_factors() {
     assert_eq!(dora.json(&["mfa", "totp", "verify", id, &first])["confirmed"], true);
     dora.fails(5, &["mfa", "totp", "verify", id, &first]);
     assert!(dora.ok(&["mfa", "devices"]).contains("phone"));
+    assert!(dora.ok(&["mfa", "webauthn", "enroll", "--print"]).ends_with("/passkeys\n"));
+    assert_eq!(dora.json(&["mfa", "webauthn", "list"])["items"], json!([]));
+    assert_eq!(dora.json(&["mfa", "webauthn", "rename", id, "pocket"])["name"], "pocket");
     let codes = dora.json(&["mfa", "backup-codes", "generate"]);
     let code_of = |at: usize| codes["codes"][at].as_str().unwrap();
     assert_eq!(dora.json(&["mfa", "backup-codes", "verify", code_of(0)])["remaining"], 9);
@@ -197,10 +200,16 @@ fn second_factors() {
     dora.ok(&[&login[..], &["--totp", &code()]].concat());
     let me = dora.json(&["whoami"]);
     dora.fails(4, &["mfa", "reset", text(&me, "id")]);
+    dora.fails(1, &["mfa", "webauthn", "remove", "passkey_01JQ8ZK3V9M2T4R6X8Y0A1B2C3"]);
     dora.ok(&["mfa", "totp", "disable", id]);
     assert!(dora.ok(&["mfa", "totp", "enroll"]).contains("secret"), "a picture for people");
     admin.ok(&["mfa", "reset", text(&me, "id")]);
+    dora.fails(3, &["mfa", "devices"]);
+    dora.ok(&login);
     assert_eq!(dora.json(&["mfa", "devices"])["items"], json!([]));
+    let set = admin.json(&["mfa", "policy", "set", "--role", "auditor", "--grace", "7d"]);
+    assert_eq!((&set["roles"], &set["grace"]), (&json!(["auditor"]), &json!("7d")));
+    assert_eq!(admin.json(&["mfa", "policy", "show"]), set);
 }
 
 #[test]

@@ -28,6 +28,8 @@ const PUBLIC: &[&str] = &[
     "GET /api/v1/version",
     "GET /livez",
     "GET /metrics",
+    "GET /passkeys",
+    "GET /passkeys.js",
     "GET /readyz",
     "POST /api/v1/auth/bootstrap",
     "POST /api/v1/auth/login",
@@ -37,6 +39,8 @@ const PUBLIC: &[&str] = &[
     "POST /api/v1/auth/password/expired",
     "POST /api/v1/auth/refresh",
     "POST /api/v1/auth/revoke",
+    "POST /api/v1/mfa/webauthn/authenticate/begin",
+    "POST /api/v1/mfa/webauthn/authenticate/finish",
 ];
 
 /// Whatever anybody may do who has signed in, to what is their own.
@@ -45,6 +49,7 @@ const SELF_SERVICE: &[&str] = &[
     "DELETE /api/v1/auth/sessions/{id}",
     "DELETE /api/v1/auth/tokens/{id}",
     "DELETE /api/v1/authz/grants/{id}",
+    "DELETE /api/v1/mfa/devices/{id}",
     "DELETE /api/v1/mfa/totp/{id}",
     "GET /api/v1/auth/me",
     "GET /api/v1/auth/sessions",
@@ -72,6 +77,9 @@ const SELF_SERVICE: &[&str] = &[
     "POST /api/v1/mfa/backup-codes/verify",
     "POST /api/v1/mfa/totp/enroll",
     "POST /api/v1/mfa/totp/verify",
+    "PATCH /api/v1/mfa/devices/{id}",
+    "POST /api/v1/mfa/webauthn/register/begin",
+    "POST /api/v1/mfa/webauthn/register/finish",
 ];
 
 /// Whatever a viewer may do beyond that: see how prov is.
@@ -96,8 +104,15 @@ fn the_document_and_the_table_name_the_same_routes() {
     let world = World::new();
     let documented = operations(&world.server.client());
     let mut names: BTreeSet<String> = documented.iter().map(Operation::name).collect();
-    // The document does not describe itself.
-    let itself = ["GET /api/openapi.json", "GET /api/docs", "GET /api/docs.css"].map(str::to_owned);
+    // The document does not describe itself, nor pages for people.
+    let itself = [
+        "GET /api/openapi.json",
+        "GET /api/docs",
+        "GET /api/docs.css",
+        "GET /passkeys",
+        "GET /passkeys.js",
+    ]
+    .map(str::to_owned);
     names.extend(itself.clone());
     assert_eq!(names, listed(|_| true));
     let mut public: BTreeSet<String> =

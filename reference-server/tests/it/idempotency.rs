@@ -213,6 +213,8 @@ const EXECUTED: &[&str] = &[
     "POST /api/v1/kms/encrypt",
     "POST /api/v1/kms/generate-key",
     "POST /api/v1/kms/rewrap",
+    "POST /api/v1/mfa/webauthn/authenticate/begin",
+    "POST /api/v1/mfa/webauthn/authenticate/finish",
 ];
 
 /// Names of members that hold a secret.

@@ -13,6 +13,7 @@ mod audit_sinks;
 mod audited;
 mod bad_input;
 mod bodies;
+mod browser;
 mod cli;
 mod client;
 mod coverage;
@@ -25,6 +26,7 @@ mod limits;
 mod main_job;
 mod openssh;
 mod page;
+mod passkeys;
 #[path = "../../../prov-store/tests/it/peer_postgres.rs"]
 #[expect(dead_code, reason = "the tests of the store do more with it")]
 mod peer_postgres;

@@ -58,6 +58,13 @@ impl Home {
         started.unwrap_or_else(|status| panic!("{status}: {}", self.log()))
     }
 
+    /// A server at a port that its own pages know it by.
+    pub(crate) fn start_at(&self, port: u16) -> Server {
+        let listen = format!("127.0.0.1:{port}");
+        let all = ["--listen", &listen, "--set", "server.rate_limit=100000/min"];
+        Server::spawn(self, &all).unwrap_or_else(|status| panic!("{status}: {}", self.log()))
+    }
+
     /// A start that must fail: its exit code, and what it said.
     pub(crate) fn refused(&self, arguments: &[&str]) -> (i32, String) {
         let before = self.log().len();
