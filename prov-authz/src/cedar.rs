@@ -30,6 +30,7 @@ pub(crate) use context::context_of;
 pub(crate) use engine::Trial;
 pub use engine::{Candidate, CedarEngine};
 pub(crate) use entities::{Roles, principal_entities};
+pub(crate) use held::Doing;
 pub(crate) use moment::Moment;
 pub(crate) use name::{Closure, Name, OwnedName};
 pub(crate) use resource::stated_parents;

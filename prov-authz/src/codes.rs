@@ -11,6 +11,12 @@ pub const SCOPE_INSUFFICIENT: Code = Code::new(
     Kind::Denied,
     "the credential's scopes do not cover this",
 );
+/// The policies do not permit it by the factors that were proved, and would with a second one (RFC 9470).
+pub const SECOND_FACTOR_WANTED: Code = Code::new(
+    "authz.second_factor_wanted",
+    Kind::StepUpRequired,
+    "the policies permit this to whoever has proved a second factor; prove yours, then repeat the request",
+);
 /// A request reached the layer without a route that says what it is: a mistake in the wiring.
 pub const ROUTE_UNGUARDED: Code = Code::new(
     "authz.route_unguarded",
@@ -105,6 +111,7 @@ pub const GRANTS_FULL: Code = Code::new(
 pub const ALL: &[Code] = &[
     ACCESS_DENIED,
     SCOPE_INSUFFICIENT,
+    SECOND_FACTOR_WANTED,
     ROUTE_UNGUARDED,
     POLICIES_INVALID,
     POLICIES_BUILT_IN,

@@ -40,9 +40,19 @@ impl<'a> Delegated<'a> {
 
     /// Allowed if it is to both; otherwise the first denial.
     pub(crate) fn decide(&self, engine: &dyn PolicyEngine) -> Decision {
-        let own = engine.decide(&self.request);
+        self.decide_by(|request| engine.decide(request))
+    }
+
+    /// Whether it would be allowed to both if a second factor had been proved.
+    pub(crate) fn would_pass_with_second_factor(mut self, engine: &dyn PolicyEngine) -> bool {
+        let had = std::mem::replace(&mut self.request.circumstances.mfa_verified, true);
+        !had && self.decide_by(|request| engine.suppose(request)).allowed
+    }
+
+    fn decide_by(&self, decide: impl Fn(&AccessRequest<'_>) -> Decision) -> Decision {
+        let own = decide(&self.request);
         match self.by_actor() {
-            Some(request) if own.allowed => own.and(engine.decide(&request)),
+            Some(request) if own.allowed => own.and(decide(&request)),
             _ => own,
         }
     }

@@ -22,6 +22,12 @@ pub trait PolicyEngine: Debug + Send + Sync + 'static {
 
     /// The policy set in force.
     fn revision(&self) -> Revision;
+
+    /// Decides a request that nobody made, to know what would change an answer. As
+    /// [`decide`](Self::decide), and should leave no trace in statistics.
+    fn suppose(&self, request: &AccessRequest<'_>) -> Decision {
+        self.decide(request)
+    }
 }
 
 /// What decides while there is no policy set: denies everything.

@@ -19,6 +19,7 @@ mod record;
 mod resolve;
 mod rule;
 mod snapshot;
+mod subject;
 mod uid;
 
 pub(crate) use change::Change;
@@ -28,6 +29,7 @@ pub(crate) use file::read_entities;
 pub use inventory::Inventory;
 pub use rule::{Contradiction, InventoryPolicy};
 pub use snapshot::{EntitiesPage, EntitiesSnapshot};
+pub(crate) use subject::{Scalar, Subject};
 pub(crate) use uid::Uid;
 
 #[cfg(test)]

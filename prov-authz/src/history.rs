@@ -11,7 +11,9 @@ use std::sync::Arc;
 pub use difference::{ChangedPolicy, PolicyDiff};
 pub(crate) use kept::{Head, Pin, Text, Upkeep};
 pub use kept::{KeptFile, KeptSet, SetOrigin};
-use prov_core::store::{Batch, Change, Changes, Entity, Expect, Scan, Store, StoreExt, Stored};
+use prov_core::store::{Batch, Entity, Expect, Scan, Store, StoreExt, Stored};
+#[cfg(feature = "watch")]
+use prov_core::store::{Change, Changes};
 use prov_core::{Error, Result, codes};
 
 use crate::load::Compiled;
@@ -125,6 +127,7 @@ impl PolicyHistory {
     }
 
     /// Waits until another set may be in force; for ever when the store is gone.
+    #[cfg(feature = "watch")]
     pub(crate) async fn changed(&self, changes: &mut Changes) {
         loop {
             match changes.next().await {
@@ -137,6 +140,7 @@ impl PolicyHistory {
     }
 
     /// News of the store, for [`changed`](Self::changed).
+    #[cfg(feature = "watch")]
     pub(crate) fn changes(&self) -> Changes {
         self.store.changes()
     }

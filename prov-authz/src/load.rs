@@ -29,9 +29,7 @@ pub use finding::{Finding, Severity};
 pub use networks::CedarOptions;
 pub(crate) use networks::first_address;
 pub(crate) use parse::parsed_policies;
-pub(crate) use schema::{
-    ActionFacts, Attribute, AttributeKind, PrincipalTypes, SchemaFacts, TypeFacts,
-};
+pub(crate) use schema::{ActionFacts, Attribute, AttributeKind, SchemaFacts, TypeFacts};
 pub(crate) use templates::PolicyTemplate;
 
 /// What is to be said of a set of files: for `prov policy validate`, without a server.

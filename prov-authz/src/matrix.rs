@@ -6,7 +6,9 @@ use std::fmt::Debug;
 use prov_core::Principal;
 use serde::Serialize;
 
-use crate::{AccessRequest, CedarEngine, Circumstances, Claims, EntityRef, ResourceEntity};
+use crate::cedar::{Doing, Moment};
+use crate::entities::Subject;
+use crate::{CedarEngine, Circumstances, Claims, EntityRef, StoredEntity};
 
 /// What a review is about.
 #[derive(Debug, Clone, Copy)]
@@ -88,17 +90,14 @@ impl CedarEngine {
         let moment = self.moment();
         for principal in review.principals {
             for entity in moment.entities().after(review.kind, None) {
-                let (resource, reference) = (entity.resource(), entity.reference());
+                let (subject, reference) = (Subject::Known(entity), entity.reference());
                 let (mut allowed, mut denied) = (Vec::new(), Vec::new());
                 for action in moment.actions_on(entity.kind()) {
                     let claims = moment.claims_for(action, review.claims);
                     let circumstances = review.circumstances;
-                    let asked = AccessRequest::by(principal, circumstances, action, &resource);
-                    let list = if moment.allows(&asked.with_claims(&claims)) {
-                        &mut allowed
-                    } else {
-                        &mut denied
-                    };
+                    let doing = Doing { principal, action, circumstances, claims: &claims };
+                    let list =
+                        if moment.allows(doing, subject) { &mut allowed } else { &mut denied };
                     list.push(action.to_owned());
                 }
                 // Types that nothing is done to, such as groups, have no cells.
@@ -129,14 +128,13 @@ impl CedarEngine {
             .into_iter()
             .flatten()
             .flatten()
-            .map(crate::StoredEntity::reference)
+            .map(StoredEntity::reference)
             .collect();
         for principal in review.principals {
             for reference in &known {
                 let allowed = moments.each_ref().map(|moment| {
                     let entity = moment.entities().find(&reference.kind, &reference.id);
-                    let resource = entity.map(crate::StoredEntity::resource);
-                    resource.map(|r| moment.allowed(principal, review, &r)).unwrap_or_default()
+                    entity.map(|e| moment.allowed(principal, review, e)).unwrap_or_default()
                 });
                 let [before, now] = &allowed;
                 let (gained, lost): (Vec<_>, Vec<_>) = (only_in(now, before), only_in(before, now));
@@ -150,18 +148,18 @@ impl CedarEngine {
     }
 }
 
-impl crate::cedar::Moment<'_> {
+impl Moment<'_> {
     fn allowed(
         &self,
         principal: &Principal,
         review: &Review<'_>,
-        resource: &ResourceEntity,
+        entity: &StoredEntity,
     ) -> BTreeSet<String> {
-        let actions = self.actions_on(&resource.entity.kind);
+        let (actions, circumstances) = (self.actions_on(entity.kind()), review.circumstances);
         let allowed = actions.filter(|action| {
             let claims = self.claims_for(action, review.claims);
-            let asked = AccessRequest::by(principal, review.circumstances, action, resource);
-            self.allows(&asked.with_claims(&claims))
+            let doing = Doing { principal, action, circumstances, claims: &claims };
+            self.allows(doing, Subject::Known(entity))
         });
         allowed.map(str::to_owned).collect()
     }

@@ -252,6 +252,7 @@ impl PolicyReloader {
     }
 
     /// Whether the last look found the directory being changed.
+    #[cfg(feature = "watch")]
     pub(crate) async fn is_waiting(&self) -> bool {
         self.state.lock().await.busy_since.is_some()
     }

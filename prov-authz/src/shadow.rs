@@ -205,4 +205,8 @@ impl PolicyEngine for ShadowedEngine {
     fn revision(&self) -> Revision {
         self.engine.revision()
     }
+
+    fn suppose(&self, request: &AccessRequest<'_>) -> Decision {
+        self.engine.suppose(request)
+    }
 }

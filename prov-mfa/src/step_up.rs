@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use prov_core::{Authentication, Timestamp};
+use prov_http::step_up_challenge;
 
 /// How old a second factor may be for changing second factors.
 pub const RECENT_SECOND_FACTOR: Duration = Duration::from_mins(15);
 
 /// The authentication context class (`acr_values`) that means: with a second factor.
-pub const ACR_MFA: &str = "mfa";
+pub const ACR_MFA: &str = prov_http::ACR_MFA;
 
 /// What clocks of several nodes may differ by.
 const LEEWAY: Duration = Duration::from_secs(30);
@@ -43,28 +44,14 @@ pub(crate) fn is_within(at: Timestamp, now: Timestamp, within: Duration) -> bool
 /// The `WWW-Authenticate` that asks for a second factor at most `within` old (RFC 9470, section 3).
 #[must_use]
 pub fn challenge(within: Duration) -> HeaderValue {
-    insufficient(
-        "a more recent second factor is required",
-        &format!("acr_values=\"{ACR_MFA}\", "),
-        within,
-    )
+    step_up_challenge("a more recent second factor is required", true, Some(within))
 }
 
 /// The `WWW-Authenticate` that asks for a sign-in at most `within` old, by whatever factor there is
 /// (RFC 9470, section 3): without `acr_values`, which nobody could meet who has no second factor.
 #[must_use]
 pub fn sign_in_challenge(within: Duration) -> HeaderValue {
-    insufficient("a more recent sign-in is required", "", within)
-}
-
-fn insufficient(why: &str, class: &str, within: Duration) -> HeaderValue {
-    let text = format!(
-        "Bearer error=\"insufficient_user_authentication\", error_description=\"{why}\", \
-         {class}max_age=\"{}\"",
-        within.as_secs()
-    );
-    // Made of ASCII letters, digits and punctuation only.
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer"))
+    step_up_challenge("a more recent sign-in is required", false, Some(within))
 }
 
 #[cfg(test)]

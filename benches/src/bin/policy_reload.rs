@@ -86,8 +86,10 @@ fn main() -> Result<(), Failure> {
         "{} reloads of {} policies under {} decisions: {} torn, {} refused",
         load.reloads, load.policies, load.decisions, load.torn, load.failed
     );
+    let is_whole = load.torn == 0 && load.failed == 0;
     let report = Report { machine, sizes: rows, load };
-    json.map_or(Ok(()), |path| write_json(&path, &report))
+    json.map_or(Ok(()), |path| write_json(&path, &report))?;
+    if is_whole { Ok(()) } else { Err("a decision was torn, or a reload failed".into()) }
 }
 
 fn millis(time: Duration) -> f64 {

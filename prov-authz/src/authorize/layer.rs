@@ -60,7 +60,9 @@ impl<F: Fn(&Parts) -> Protection + Send + Sync + 'static> ResourceMapper for Clo
 ///   `insufficient_scope`, which names the scope that would do (RFC 6750, section 3.1).
 /// * Where somebody acts for the principal, both must be permitted
 ///   ([`Authentication::actor`](prov_core::Authentication::actor)).
-/// * What the policies do not permit gets 403, with the policies that determined it.
+/// * What the policies do not permit gets 403, with the policies that determined it; but 401 with the
+///   challenge of RFC 9470 (`insufficient_user_authentication`, `acr_values="mfa"`) where they would
+///   permit it to the same person with a second factor, which was decided before it is said.
 /// * The decision, allowed or denied, with what reproduces it, is noted in the request's facts
 ///   ([`RequestFacts::note_decision`](prov_core::RequestFacts::note_decision)), so that every event
 ///   that a handler leaves carries it; and it stands in the response's extensions as

@@ -2,11 +2,13 @@ use std::borrow::Cow;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{HeaderValue, WWW_AUTHENTICATE};
-use http::{Extensions, Request, Response};
+use http::header::WWW_AUTHENTICATE;
+use http::{Extensions, HeaderValue, Request, Response};
 use prov_core::audit::DecisionRecord;
-use prov_core::{Error, Scope, SecurityContext, codes as core_codes};
-use prov_http::{MatchedRoute, facts, refuse};
+use prov_core::{
+    AuthenticationMethod, Error, Kind, PrincipalKind, Scope, SecurityContext, codes as core_codes,
+};
+use prov_http::{MatchedRoute, facts, refuse, step_up_challenge};
 use tower_service::Service;
 
 use super::{AuthzFuture, AuthzLayer, Protection};
@@ -38,7 +40,7 @@ where
         match self.layer.judge(&protection, request.extensions()) {
             Verdict::Pass(decision) => AuthzFuture::passed(self.inner.call(request), decision),
             Verdict::Refuse(error, decision) => {
-                let challenge = scope_challenge(&error, &protection, request.extensions());
+                let challenge = challenge(&error, &protection, request.extensions());
                 let mut response = refuse(error, facts(request.extensions()).map(AsRef::as_ref));
                 if let Some(challenge) = challenge {
                     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
@@ -102,11 +104,49 @@ impl AuthzLayer {
         context.request().note_decision(record.clone());
         let record = Some(record);
         if decision.allowed {
-            Verdict::Pass(record)
-        } else {
-            Verdict::Refuse(denial(&decision, action, resource), record)
+            return Verdict::Pass(record);
         }
+        let error = denial(&decision, action, resource);
+        let is_step_up = can_step_up(context)
+            && decision.errors.is_empty()
+            && request.would_pass_with_second_factor(&*self.engine);
+        if is_step_up {
+            let error =
+                Error::new(codes::SECOND_FACTOR_WANTED).detail(error.public_detail().to_owned());
+            return Verdict::Refuse(error, record);
+        }
+        Verdict::Refuse(error, record)
     }
+}
+
+/// Whether whoever asks is a person who can prove more about themselves: a program and an API token
+/// can't.
+fn can_step_up(context: &SecurityContext) -> bool {
+    let authentication = context.authentication();
+    let is_interactive = matches!(
+        authentication.method,
+        AuthenticationMethod::AccessToken | AuthenticationMethod::ConsoleSession
+    );
+    let is_person = context.principal().kind == PrincipalKind::User;
+    is_person && is_interactive && authentication.scopes.is_none()
+}
+
+/// Asks for a second factor, as recent as the route wants it.
+fn step_up(route: Option<&MatchedRoute>) -> HeaderValue {
+    let within = route.and_then(|route| route.0.second_factor_within);
+    step_up_challenge("the policies ask for a second factor", true, within)
+}
+
+/// What a refusal tells its client to do, where there is something to do.
+fn challenge(
+    error: &Error,
+    protection: &Protection,
+    extensions: &Extensions,
+) -> Option<HeaderValue> {
+    if error.kind() == Kind::StepUpRequired {
+        return Some(step_up(extensions.get()));
+    }
+    scope_challenge(error, protection, extensions)
 }
 
 /// Refuses a credential with scopes where none of them covers the request. What its owner may do is asked

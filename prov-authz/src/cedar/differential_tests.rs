@@ -9,7 +9,7 @@ use prov_core::{ManualClock, Principal, PrincipalKind, Role};
 
 use super::evaluate::{OnError, evaluate};
 use super::granted::Granted;
-use super::held::hold;
+use super::held::hold_stated;
 use super::live::Live;
 use super::prepare::{Prepared, prepare};
 use super::snapshot::Snapshot;
@@ -99,7 +99,7 @@ impl World {
             let Moment { circumstances, claims, context } = moment;
             let asked = AccessRequest::by(who, *circumstances, action, what).with_claims(claims);
             let plain = plain.get_or_insert_with(|| {
-                prepare(&self.live, &hold(&self.live, &asked).unwrap()).unwrap()
+                prepare(&self.live, &hold_stated(&self.live, &asked).unwrap()).unwrap()
             });
             let request = &plain.request;
             let names = [request.principal(), request.action(), request.resource()];

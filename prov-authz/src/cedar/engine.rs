@@ -14,7 +14,7 @@ use prov_core::{Clock, Error, Health, HealthCheck, Result, Timestamp};
 use super::context_of;
 use super::evaluate::Evaluated;
 use super::granted::Granted;
-use super::held::hold;
+use super::held::{Doing, hold};
 use super::live::{Live, unfit, with_directory};
 use super::prepare::prepare;
 use super::snapshot::Snapshot;
@@ -381,9 +381,8 @@ impl CedarEngine {
     /// As [`PolicyEngine::check`].
     pub fn explain(&self, request: &AccessRequest<'_>) -> Result<Explanation> {
         let live = self.live.load();
-        let resource = live.resolve(request.resource, &self.options)?;
-        let request = &AccessRequest { resource: &resource, ..*request };
-        let held = hold(&live, request)?;
+        let subject = live.resolve(request.resource, &self.options)?;
+        let held = hold(&live, Doing::of(request), subject)?;
         let prepared = prepare(&live, &held)?;
         let compiled = &live.compiled;
         let (granted, told) = live.granted.about(compiled, &held, self.grants_at(request));
@@ -426,9 +425,8 @@ impl CedarEngine {
         asked: &AccessRequest<'_>,
     ) -> Result<(cedar_policy::Request, cedar_policy::Entities)> {
         let live = self.live.load();
-        let resource = live.resolve(asked.resource, &self.options)?;
-        let asked = AccessRequest { resource: &resource, ..*asked };
-        let prepared = prepare(&live, &hold(&live, &asked)?)?;
+        let subject = live.resolve(asked.resource, &self.options)?;
+        let prepared = prepare(&live, &hold(&live, Doing::of(asked), subject)?)?;
         Ok((prepared.request, prepared.entities))
     }
 
@@ -481,8 +479,8 @@ impl CedarEngine {
     ) -> Decision {
         let id = self.ids.next(asked.circumstances.time);
         let revision = live.revision();
-        let evaluated = live.resolve(asked.resource, &self.options).and_then(|resource| {
-            let held = hold(live, &AccessRequest { resource: &resource, ..*asked })?;
+        let evaluated = live.resolve(asked.resource, &self.options).and_then(|subject| {
+            let held = hold(live, Doing::of(asked), subject)?;
             live.evaluate_all(&held, grants_at, self.options.by_cedar)
         });
         let decision = match evaluated {
@@ -534,13 +532,17 @@ impl PolicyEngine for CedarEngine {
 
     fn check(&self, request: &AccessRequest<'_>) -> Result<()> {
         let live = self.live.load();
-        let resource = live.resolve(request.resource, &self.options)?;
-        let held = hold(&live, &AccessRequest { resource: &resource, ..*request })?;
+        let subject = live.resolve(request.resource, &self.options)?;
+        let held = hold(&live, Doing::of(request), subject)?;
         if held.may_contradict() { prepare(&live, &held).map(drop) } else { Ok(()) }
     }
 
     fn revision(&self) -> Revision {
         self.live.load().compiled.revision.clone()
+    }
+
+    fn suppose(&self, request: &AccessRequest<'_>) -> Decision {
+        self.decide_uncounted(request)
     }
 }
 

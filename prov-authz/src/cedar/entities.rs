@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use cedar_policy::{Entity, EntityId, EntityUid, RestrictedExpression};
-use prov_core::{Error, Principal, PrincipalKind, Result, Role, codes};
+use prov_core::{Error, Principal, Result, Role, codes};
 
 use crate::load::SchemaFacts;
 
@@ -39,12 +39,9 @@ pub(crate) fn principal_entities(
     roles: &Roles,
     principal: &Principal,
 ) -> Result<(EntityUid, Vec<Entity>)> {
-    if principal.kind != PrincipalKind::User {
-        return Err(Error::new(codes::INVALID_REQUEST)
-            .field("principal.type", "the policies speak of users only, not of programs"));
-    }
+    let (kind, _) = facts.type_of(principal.kind)?;
     check_id("principal.id", &principal.id)?;
-    let uid = facts.uid("User", &principal.id).ok_or_else(|| unsuitable("no type `User`"))?;
+    let uid = facts.uid(kind, &principal.id).ok_or_else(|| unsuitable("a type is missing"))?;
     let mut parents = HashSet::new();
     let mut entities = Vec::with_capacity(8);
     for name in &principal.teams {
@@ -67,8 +64,8 @@ pub(crate) fn principal_entities(
             }
         }
     }
-    let names = ["id", "username"];
-    entities.push(known(facts, "User", &principal.id, &principal.name, parents, names)?);
+    let names = ["id", if kind == "User" { "username" } else { "name" }];
+    entities.push(known(facts, kind, &principal.id, &principal.name, parents, names)?);
     Ok((uid, entities))
 }
 

@@ -13,7 +13,7 @@ use prov_core::{Principal, PrincipalKind, Role};
 
 use super::evaluate::{Evaluated, OnError, evaluate};
 use super::granted::Granted;
-use super::held::hold;
+use super::held::hold_stated;
 use super::live::Live;
 use super::prepare::prepare;
 use super::rules::set_of;
@@ -164,7 +164,7 @@ fn ask(
 ) {
     let authorizer = Authorizer::new();
     let bare = AccessRequest::by(who, moments[0].0, action, what);
-    let held = hold(live, &bare).unwrap();
+    let held = hold_stated(live, &bare).unwrap();
     let prepared = prepare(live, &held).unwrap();
     let request = &prepared.request;
     let names = [request.principal(), request.action(), request.resource()];
@@ -181,7 +181,7 @@ fn ask(
         };
         let plain = by(all);
         assert_eq!(by(&few), plain, "{asked:?}");
-        let held = hold(live, &asked).unwrap();
+        let held = hold_stated(live, &asked).unwrap();
         let candidates = live.candidates(&held);
         ran.requests += 1;
         ran.allowed += usize::from(plain.0);

@@ -138,6 +138,8 @@ impl Granted {
         if self.filled.is_empty() {
             return Ok(None);
         }
+        #[cfg(not(feature = "fast"))]
+        let _ = by_cedar;
         let candidates = self.candidates(held, now);
         if candidates.is_empty() {
             return Ok(None);

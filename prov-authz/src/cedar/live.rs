@@ -1,6 +1,5 @@
 //! What a decision sees: the policies in force, and what is known of what they speak of.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use super::held::Held;
 use super::name::{Closure, Name};
 use super::resource::{known_entity, stated_parents};
 use super::snapshot::Snapshot;
-use crate::entities::{Change, Origin, Uid};
+use crate::entities::{Change, Origin, Subject, Uid};
 use crate::load::{Compiled, Finding, SchemaFacts};
 use crate::{CedarOptions, EntitiesSnapshot, ResourceEntity};
 
@@ -64,10 +63,10 @@ impl Live {
 
     /// The resource to decide about.
     pub(super) fn resolve<'r>(
-        &self,
+        &'r self,
         stated: &'r ResourceEntity,
         options: &CedarOptions,
-    ) -> Result<Cow<'r, ResourceEntity>> {
+    ) -> Result<Subject<'r>> {
         self.entities.resolve(stated, options.inventory, options.contradiction)
     }
 

@@ -1,16 +1,16 @@
 //! The engine at one moment, for questions that take many decisions: all of them see the same
 //! policies and the same entities.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use prov_core::{Error, Result, Timestamp, codes};
 
 use super::context::known_circumstances;
 use super::engine::CedarEngine;
-use super::held::hold;
+use super::held::{Doing, hold};
 use super::live::Live;
-use crate::{AccessRequest, CedarOptions, Circumstances, Claims, EntitiesSnapshot, ResourceEntity};
+use crate::entities::Subject;
+use crate::{CedarOptions, Circumstances, Claims, EntitiesSnapshot, ResourceEntity};
 
 /// What was in force when it was taken.
 #[derive(Debug)]
@@ -33,10 +33,7 @@ impl Moment<'_> {
     }
 
     /// The resource to decide about when `stated` is asked about.
-    pub(crate) fn resolve<'r>(
-        &self,
-        stated: &'r ResourceEntity,
-    ) -> Result<Cow<'r, ResourceEntity>> {
+    pub(crate) fn resolve<'r>(&'r self, stated: &'r ResourceEntity) -> Result<Subject<'r>> {
         self.live.resolve(stated, self.options)
     }
 
@@ -54,17 +51,17 @@ impl Moment<'_> {
         claims.clone().retain(|name| taken.is_some_and(|taken| taken.contains_key(name)))
     }
 
-    /// Whether the request is allowed. Its resource is taken as it is: as known, or as resolved.
-    pub(crate) fn allows(&self, asked: &AccessRequest<'_>) -> bool {
+    /// Whether it is allowed.
+    pub(crate) fn allows(&self, asked: Doing<'_>, subject: Subject<'_>) -> bool {
         let grants_at = asked.circumstances.time.max(self.now);
-        let evaluated = hold(&self.live, asked)
+        let evaluated = hold(&self.live, asked, subject)
             .and_then(|held| self.live.evaluate_all(&held, Some(grants_at), self.options.by_cedar));
         evaluated.is_ok_and(|evaluated| evaluated.allowed && evaluated.errors.is_empty())
     }
 
-    /// Whether the policies can speak of the request; its resource is taken as it is.
-    pub(crate) fn check(&self, asked: &AccessRequest<'_>) -> Result<()> {
-        hold(&self.live, asked).map(drop)
+    /// Whether the policies can speak of it.
+    pub(crate) fn check(&self, asked: Doing<'_>, subject: Subject<'_>) -> Result<()> {
+        hold(&self.live, asked, subject).map(drop)
     }
 
     /// Whether the policies can speak of this action on any resource of this type, under these

@@ -4,27 +4,28 @@ use std::collections::{HashMap, HashSet};
 
 use cedar_policy::{Entity, RestrictedExpression};
 use prov_core::{Error, Result, codes};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::entities::{check_id, unsuitable};
 use super::held::Held;
 use super::name::{Closure, Name, uid};
+use crate::entities::{Scalar, Subject};
 use crate::load::{AttributeKind, SchemaFacts, TypeFacts};
-use crate::{EntityRef, ResourceEntity, StoredEntity};
+use crate::{ResourceEntity, StoredEntity};
 
 /// The resource by name, with its type; refuses and names what the schema does not know.
 pub(super) fn check_resource<'a>(
     facts: &'a SchemaFacts,
-    resource: &'a ResourceEntity,
+    subject: Subject<'a>,
 ) -> Result<(&'a TypeFacts, Closure<'a>)> {
-    let EntityRef { kind, id } = &resource.entity;
-    let Some(declared) = facts.types.get(kind.as_ref()) else {
+    let (kind, id) = (subject.kind(), subject.id());
+    let Some(declared) = facts.types.get(kind) else {
         return Err(Error::new(codes::INVALID_REQUEST)
             .field("resource.type", format!("the schema has no type `{}`", shown(kind))));
     };
     check_id("resource.id", id)?;
-    check_attributes(declared, resource)?;
-    let above = parents_of(facts, declared, resource)?;
+    check_attributes(declared, subject)?;
+    let above = parents_of(facts, declared, subject)?;
     Ok((declared, Closure { own: Name { kind: &declared.full, id }, above }))
 }
 
@@ -34,27 +35,33 @@ fn is_fit(text: &str) -> bool {
 }
 
 /// Unknown, missing and wrongly typed attributes, all of them.
-fn check_attributes(declared: &TypeFacts, resource: &ResourceEntity) -> Result<()> {
+fn check_attributes(declared: &TypeFacts, subject: Subject<'_>) -> Result<()> {
     let mut error = Error::new(codes::INVALID_REQUEST);
     let field = |name: &str| format!("resource.attributes.{}", shown(name));
-    for (name, value) in &resource.attributes {
-        let message = match declared.attributes.get(name).map(|attribute| attribute.kind) {
-            None => "the schema has no such attribute for this type",
-            Some(AttributeKind::Text) if !value.is_string() => "must be a text",
-            Some(AttributeKind::Text) if !value.as_str().is_some_and(is_fit) => {
+    for (name, value) in subject.attributes() {
+        let message = match (declared.attributes.get(name).map(|declared| declared.kind), value) {
+            (None, _) => "the schema has no such attribute for this type",
+            (Some(AttributeKind::Text), Scalar::Text(text)) if !is_fit(text) => {
                 "at most 4,096 bytes and no NUL"
             }
-            Some(AttributeKind::Long) if value.as_i64().is_none() => "must be a whole number",
-            Some(AttributeKind::Bool) if !value.is_boolean() => "must be true or false",
-            Some(_) if name == "id" && value.as_str() != Some(resource.entity.id.as_ref()) => {
+            (Some(AttributeKind::Text), Scalar::Long(_) | Scalar::Bool(_) | Scalar::Other) => {
+                "must be a text"
+            }
+            (Some(AttributeKind::Long), Scalar::Text(_) | Scalar::Bool(_) | Scalar::Other) => {
+                "must be a whole number"
+            }
+            (Some(AttributeKind::Bool), Scalar::Text(_) | Scalar::Long(_) | Scalar::Other) => {
+                "must be true or false"
+            }
+            _ if name == "id" && value != Scalar::Text(subject.id()) => {
                 "must equal the id of the resource"
             }
-            Some(_) => continue,
+            _ => continue,
         };
         error = error.field(field(name), message);
     }
     for (name, attribute) in &declared.attributes {
-        if attribute.required && name != "id" && !resource.attributes.contains_key(name) {
+        if attribute.required && name != "id" && subject.attribute(name).is_none() {
             error = error.field(field(name), "is required and missing");
         }
     }
@@ -66,31 +73,31 @@ fn check_attributes(declared: &TypeFacts, resource: &ResourceEntity) -> Result<(
 fn parents_of<'a>(
     facts: &'a SchemaFacts,
     declared: &'a TypeFacts,
-    resource: &'a ResourceEntity,
+    subject: Subject<'a>,
 ) -> Result<Vec<Name<'a>>> {
-    let mut parents = Vec::with_capacity(declared.parents.len() + resource.parents.len());
+    let mut parents = Vec::with_capacity(declared.parents.len() + 1);
     let mut add = |kind: &str, id: &'a str| {
         let full = facts.types.get(kind).map(|declared| declared.full.as_str());
         let parent = full.map(|kind| Name { id, kind });
         // What is named by attribute and by parent is one.
         parents.extend(parent.filter(|parent| !parents.contains(parent)));
     };
-    for parent in &resource.parents {
-        let Some(named_by) = declared.parents.get(parent.kind.as_ref()) else {
-            return Err(foreign_parent(&resource.entity.kind, parent));
+    let claimed =
+        |named_by: &Option<String>| named_by.as_ref().and_then(|name| subject.attribute(name));
+    for (kind, id) in subject.parents() {
+        let Some(named_by) = declared.parents.get(kind) else {
+            return Err(foreign_parent(subject.kind(), kind));
         };
-        check_id("resource.parents", &parent.id)?;
-        let claimed = named_by.as_ref().and_then(|name| resource.attributes.get(name));
-        if claimed.is_some_and(|value| value.as_str() != Some(parent.id.as_ref())) {
+        check_id("resource.parents", id)?;
+        if claimed(named_by).is_some_and(|value| value != Scalar::Text(id)) {
             let message =
                 format!("contradicts the attribute `{}`", named_by.as_deref().unwrap_or(""));
             return Err(Error::new(codes::INVALID_REQUEST).field("resource.parents", message));
         }
-        add(&parent.kind, &parent.id);
+        add(kind, id);
     }
     for (kind, named_by) in &declared.parents {
-        let claimed = named_by.as_ref().and_then(|name| resource.attributes.get(name));
-        if let Some(id) = claimed.and_then(Value::as_str) {
+        if let Some(Scalar::Text(id)) = claimed(named_by) {
             check_id("resource.attributes", id)?;
             add(kind, id);
         }
@@ -104,9 +111,10 @@ pub(crate) fn stated_parents(
     facts: &SchemaFacts,
     resource: &ResourceEntity,
 ) -> Result<Vec<(String, String)>> {
-    let (declared, names) = check_resource(facts, resource)?;
+    let subject = Subject::Stated(resource);
+    let (declared, names) = check_resource(facts, subject)?;
     if !declared.is_plain {
-        structured_entity(facts, declared, resource, &names)?;
+        structured_entity(facts, declared, subject, &names)?;
     }
     let short = |kind: &str| kind.rsplit("::").next().unwrap_or(kind).to_owned();
     Ok(names.above.iter().map(|name| (short(name.kind), name.id.to_owned())).collect())
@@ -114,17 +122,17 @@ pub(crate) fn stated_parents(
 
 /// An entity that is known, for Cedar.
 pub(super) fn known_entity(facts: &SchemaFacts, known: &StoredEntity) -> Result<Entity> {
-    let resource = known.resource();
-    let (declared, mut names) = check_resource(facts, &resource)?;
+    let subject = Subject::Known(known);
+    let (declared, mut names) = check_resource(facts, subject)?;
     for above in known.above() {
         let full = facts.types.get(&*above.kind).map(|declared| declared.full.as_str());
         let name = full.map(|kind| Name { id: &above.id, kind });
         names.above.extend(name.filter(|name| !names.above.contains(name)));
     }
     if declared.is_plain {
-        plain_entity(facts, declared, &resource, &names)
+        plain_entity(facts, declared, subject, &names)
     } else {
-        structured_entity(facts, declared, &resource, &names)
+        structured_entity(facts, declared, subject, &names)
     }
 }
 
@@ -133,42 +141,40 @@ pub(super) fn resource_entity(held: &Held<'_>) -> Result<Entity> {
     if let Some(structured) = &held.structured {
         return Ok(structured.clone());
     }
-    plain_entity(held.facts, held.resource_facts, held.asked.resource, &held.resource)
+    plain_entity(held.facts, held.resource_facts, held.subject, &held.resource)
 }
 
 fn plain_entity(
     facts: &SchemaFacts,
     declared: &TypeFacts,
-    resource: &ResourceEntity,
+    subject: Subject<'_>,
     names: &Closure<'_>,
 ) -> Result<Entity> {
     let own = uid(&declared.name, names.own.id);
     let parents: Option<HashSet<_>> =
         names.above.iter().map(|parent| facts.uid_of(*parent)).collect();
     let parents = parents.ok_or_else(|| unsuitable("a type is missing"))?;
-    Entity::new(own, plain_attributes(declared, resource), parents)
+    Entity::new(own, plain_attributes(declared, subject), parents)
         .map_err(|e| unsuitable("a value is refused").source(e))
 }
 
 fn plain_attributes(
     declared: &TypeFacts,
-    resource: &ResourceEntity,
+    subject: Subject<'_>,
 ) -> HashMap<String, RestrictedExpression> {
     let mut attributes = HashMap::with_capacity(declared.attributes.len());
-    for (name, value) in &resource.attributes {
+    for (name, value) in subject.attributes() {
         let value = match value {
-            Value::String(text) => RestrictedExpression::new_string(text.clone()),
-            Value::Bool(truth) => RestrictedExpression::new_bool(*truth),
-            other => match other.as_i64() {
-                Some(number) => RestrictedExpression::new_long(number),
-                // Attributes were checked to be one of the three.
-                None => continue,
-            },
+            Scalar::Text(text) => RestrictedExpression::new_string(text.to_owned()),
+            Scalar::Bool(truth) => RestrictedExpression::new_bool(truth),
+            Scalar::Long(number) => RestrictedExpression::new_long(number),
+            // Attributes were checked to be one of the three.
+            Scalar::Other => continue,
         };
-        attributes.insert(name.clone(), value);
+        attributes.insert(name.to_owned(), value);
     }
     if declared.attributes.contains_key("id") {
-        let id = resource.entity.id.as_ref().to_owned();
+        let id = subject.id().to_owned();
         attributes.insert("id".to_owned(), RestrictedExpression::new_string(id));
     }
     attributes
@@ -178,11 +184,11 @@ fn plain_attributes(
 pub(super) fn structured_entity(
     facts: &SchemaFacts,
     declared: &TypeFacts,
-    resource: &ResourceEntity,
+    subject: Subject<'_>,
     names: &Closure<'_>,
 ) -> Result<Entity> {
     let uid = |name: &Name<'_>| json!({ "type": name.kind, "id": name.id });
-    let mut attributes = resource.attributes.clone();
+    let mut attributes = subject.described().into_owned().attributes;
     if declared.attributes.contains_key("id") {
         attributes.insert("id".to_owned(), names.own.id.into());
     }
@@ -195,8 +201,8 @@ pub(super) fn structured_entity(
     })
 }
 
-fn foreign_parent(kind: &str, parent: &EntityRef) -> Error {
-    let message = format!("a `{}` can't belong to a `{}`", shown(kind), shown(&parent.kind));
+fn foreign_parent(kind: &str, parent: &str) -> Error {
+    let message = format!("a `{}` can't belong to a `{}`", shown(kind), shown(parent));
     Error::new(codes::INVALID_REQUEST).field("resource.parents", message)
 }
 

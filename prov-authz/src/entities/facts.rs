@@ -12,6 +12,12 @@ use crate::load::SchemaFacts;
 /// Types that are known from elsewhere: users and their roles from the users' records, parts of the
 /// API from prov itself.
 pub(super) const KNOWN_ELSEWHERE: [&str; 3] = ["User", "Role", "Api"];
+/// Programs as well, where the schema speaks of them as such.
+fn is_known_elsewhere(facts: &SchemaFacts, kind: &str) -> bool {
+    let is_program = kind == "Workload" && facts.principals.workload.is_some();
+    is_program || KNOWN_ELSEWHERE.contains(&kind)
+}
+
 /// Nothing is in more others directly.
 const MOST_PARENTS: usize = 64;
 
@@ -26,7 +32,7 @@ impl Drafts {
         entity: &ResourceEntity,
         origin: Origin,
     ) -> Result<Arc<EntityFact>> {
-        if KNOWN_ELSEWHERE.contains(&entity.entity.kind.as_ref()) {
+        if is_known_elsewhere(facts, &entity.entity.kind) {
             let message = format!("a `{}` is known to prov by itself", entity.entity.kind);
             return Err(Error::new(codes::INVALID_REQUEST).field("type", message));
         }
@@ -35,8 +41,7 @@ impl Drafts {
                 .field("parents", format!("at most {MOST_PARENTS}")));
         }
         let parents = stated_parents(facts, entity).map_err(of_entity)?;
-        if let Some((kind, _)) = parents.iter().find(|(kind, _)| KNOWN_ELSEWHERE.contains(&&**kind))
-        {
+        if let Some((kind, _)) = parents.iter().find(|(kind, _)| is_known_elsewhere(facts, kind)) {
             let message = format!("nothing that is entered can be in a `{kind}`");
             return Err(Error::new(codes::INVALID_REQUEST).field("parents", message));
         }

@@ -1,10 +1,8 @@
 //! What is decided about: what is known, whatever is said.
 
-use std::borrow::Cow;
-
 use prov_core::{Error, Result, codes};
 
-use super::{Contradiction, EntitiesSnapshot, InventoryPolicy, StoredEntity};
+use super::{Contradiction, EntitiesSnapshot, InventoryPolicy, StoredEntity, Subject};
 use crate::{EntityRef, ResourceEntity};
 
 /// The one type that is never in the inventory and may always be asked about.
@@ -18,11 +16,11 @@ impl EntitiesSnapshot {
     /// [`codes::INVALID_REQUEST`] when what is stated is not what is known, or nothing is known and
     /// the asker's word does not count.
     pub(crate) fn resolve<'r>(
-        &self,
+        &'r self,
         stated: &'r ResourceEntity,
         policy: InventoryPolicy,
         contradiction: Contradiction,
-    ) -> Result<Cow<'r, ResourceEntity>> {
+    ) -> Result<Subject<'r>> {
         let EntityRef { kind, id } = &stated.entity;
         let Some(known) = self.find(kind, id) else {
             return match policy {
@@ -32,13 +30,13 @@ impl EntitiesSnapshot {
                         "is not in the inventory, and nothing else is decided about",
                     ))
                 }
-                _ => Ok(Cow::Borrowed(stated)),
+                _ => Ok(Subject::Stated(stated)),
             };
         };
         if contradiction == Contradiction::Refused {
             agrees(known, stated)?;
         }
-        Ok(Cow::Owned(known.resource()))
+        Ok(Subject::Known(known))
     }
 }
 

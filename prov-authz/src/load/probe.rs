@@ -25,16 +25,18 @@ pub(super) fn unsuitable(file: &SourceFile, facts: &SchemaFacts) -> Vec<Finding>
         return missing;
     }
     let mut findings = Vec::new();
-    if let Err(message) = principal_fits(facts) {
-        let remedy = "prov knows `id` and `username` of a user, `id` and `name` of a team; \
-                      a user is in teams and roles, a role in roles";
-        findings.push(wrong(message, remedy));
+    let programs = facts.principals.workload.as_ref().map(|_| PrincipalKind::Workload);
+    for kind in [PrincipalKind::User].into_iter().chain(programs) {
+        if let Err(message) = principal_fits(facts, kind) {
+            let remedy = "prov knows `id` and `username` of a user, `id` and `name` of a team and of a \
+                          workload; a user and a workload are in teams and roles, a role in roles";
+            findings.push(wrong(message, remedy));
+        }
     }
     for (name, action) in &facts.actions {
-        if !action.principals.iter().any(|kind| kind == "User") {
-            continue;
-        }
-        if let Err(message) = context_fits(facts, name) {
+        let asked = |kind: &&String| ["User", "Workload"].contains(&kind.as_str());
+        let Some(principal) = action.principals.iter().find(asked) else { continue };
+        if let Err(message) = context_fits(facts, name, principal) {
             let remedy = "prov knows `mfa_verified` (Bool), `ip_address` (ipaddr), `time` \
                           (datetime) and, optionally, `approval_id`, `reason`, `force`, \
                           `ssh_key_fingerprint`";
@@ -44,11 +46,10 @@ pub(super) fn unsuitable(file: &SourceFile, facts: &SchemaFacts) -> Vec<Finding>
     findings
 }
 
-fn principal_fits(facts: &SchemaFacts) -> Result<(), String> {
+fn principal_fits(facts: &SchemaFacts, kind: PrincipalKind) -> Result<(), String> {
     let team = TeamName::SHIPPED.first().and_then(|name| name.parse().ok());
-    let principal = Principal::new(PrincipalKind::User, "user_probe", "probe")
-        .with_roles(Role::ALL)
-        .with_teams(team);
+    let principal =
+        Principal::new(kind, "user_probe", "probe").with_roles(Role::ALL).with_teams(team);
     let roles = Roles::new(facts).map_err(|error| error.to_string())?;
     let (_, entities) =
         principal_entities(facts, &roles, &principal).map_err(|error| error.to_string())?;
@@ -57,7 +58,7 @@ fn principal_fits(facts: &SchemaFacts) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
-fn context_fits(facts: &SchemaFacts, action: &str) -> Result<(), String> {
+fn context_fits(facts: &SchemaFacts, action: &str, principal: &str) -> Result<(), String> {
     let Some(action) = facts.actions.get(action) else { return Err("unknown".to_owned()) };
     let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let bare = Circumstances::new(true, Some(localhost), Timestamp::UNIX_EPOCH);
@@ -67,7 +68,7 @@ fn context_fits(facts: &SchemaFacts, action: &str) -> Result<(), String> {
         .with_force(true)
         .with_ssh_key("SHA256:")
         .retain(|name| action.context.contains_key(name));
-    let principal = facts.uid("User", "user_probe").ok_or("no `User`")?;
+    let principal = facts.uid(principal, "user_probe").ok_or("a principal of an unknown type")?;
     for claims in [&Claims::NONE, &full] {
         let context = context_of(&bare, claims).map_err(|error| error.to_string())?;
         for kind in &action.resources {

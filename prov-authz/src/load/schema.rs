@@ -8,6 +8,7 @@ use cedar_policy::{
     schema_str_to_json_with_resolved_types,
 };
 use miette::Diagnostic;
+use prov_core::{Error, PrincipalKind, codes};
 use serde_json::{Map, Value};
 
 use super::{Finding, SourceFile, nesting};
@@ -19,7 +20,7 @@ pub(crate) struct SchemaFacts {
     pub(crate) schema: Schema,
     /// What stands before `::` in every name.
     pub(crate) namespace: String,
-    /// `User`, `Team` and `Role` with the namespace.
+    /// `User`, `Team`, `Role` and, if it does anything, `Workload` with the namespace.
     pub(crate) principals: PrincipalTypes,
     /// Of that schema.
     pub(super) validator: Validator,
@@ -33,17 +34,23 @@ pub(crate) struct PrincipalTypes {
     pub(crate) user: String,
     pub(crate) team: String,
     pub(crate) role: String,
+    /// Programs, where the schema speaks of them.
+    pub(crate) workload: Option<String>,
 }
 
 impl PrincipalTypes {
-    fn of(namespace: &str) -> Self {
+    fn of(namespace: &str, actions: &BTreeMap<String, ActionFacts>) -> Self {
         let full = |kind: &str| format!("{namespace}::{kind}");
-        Self { user: full("User"), team: full("Team"), role: full("Role") }
+        // A type of this name that does nothing is a resource like others.
+        let acts = |action: &ActionFacts| action.principals.iter().any(|kind| kind == "Workload");
+        let workload = actions.values().any(acts).then(|| full("Workload"));
+        Self { user: full("User"), team: full("Team"), role: full("Role"), workload }
     }
 
     /// Whether a type is one of them.
     pub(crate) fn have(&self, kind: &str) -> bool {
-        [&self.user, &self.team, &self.role].into_iter().any(|known| known == kind)
+        let named = [&self.user, &self.team, &self.role].into_iter().chain(&self.workload);
+        named.into_iter().any(|known| known == kind)
     }
 }
 
@@ -99,6 +106,19 @@ impl ActionFacts {
 }
 
 impl SchemaFacts {
+    /// The type of such principals, without and with the namespace; refuses those that the schema
+    /// does not speak of.
+    pub(crate) fn type_of(&self, kind: PrincipalKind) -> Result<(&'static str, &str), Error> {
+        match (kind, &self.principals.workload) {
+            (PrincipalKind::User, _) => Ok(("User", &self.principals.user)),
+            (PrincipalKind::Workload, Some(workload)) => Ok(("Workload", workload)),
+            _ => Err(Error::new(codes::INVALID_REQUEST).field(
+                "principal.type",
+                "the policies speak of users only, not of programs; a schema whose actions a `Workload` does may",
+            )),
+        }
+    }
+
     /// The name of an entity for Cedar, of a type that has the namespace before it.
     pub(crate) fn uid_of(&self, name: Name<'_>) -> Option<EntityUid> {
         self.uid(name.kind.strip_prefix(&self.namespace)?.strip_prefix("::")?, name.id)
@@ -171,7 +191,7 @@ fn read_namespace(schema: Schema, json: &Value, name: &str) -> Option<SchemaFact
             actions.insert(id.clone(), facts);
         }
     }
-    let principals = PrincipalTypes::of(name);
+    let principals = PrincipalTypes::of(name, &actions);
     let validator = Validator::new(schema.clone());
     Some(SchemaFacts { schema, namespace: name.to_owned(), principals, validator, types, actions })
 }

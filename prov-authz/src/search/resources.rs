@@ -4,7 +4,9 @@ use std::num::NonZeroU32;
 
 use prov_core::{Principal, Result};
 
-use crate::{AccessRequest, CedarEngine, Circumstances, Claims, EntityRef, ResourceEntity};
+use crate::cedar::Doing;
+use crate::entities::Subject;
+use crate::{CedarEngine, Circumstances, Claims, EntityRef, ResourceEntity};
 
 /// No part of an answer looks at more resources: some tens of milliseconds.
 const MOST_EXAMINED: usize = 10_000;
@@ -74,14 +76,13 @@ impl CedarEngine {
         let moment = self.moment();
         let ResourceSearch { principal, circumstances, claims, action, kind } = *search;
         moment.check_search((action, kind), &circumstances, claims)?;
+        let doing = Doing { principal, action, circumstances, claims };
         let limit = usize::try_from(limit.get()).unwrap_or(usize::MAX);
         let mut found = ResourcesFound { items: Vec::new(), examined: 0, next: None };
         let mut rest = moment.entities().after(Some(kind), after).peekable();
         while let Some(entity) = rest.next() {
             found.examined += 1;
-            let resource = entity.resource();
-            let asked = AccessRequest::by(principal, circumstances, action, &resource);
-            if moment.allows(&asked.with_claims(claims)) {
+            if moment.allows(doing, Subject::Known(entity)) {
                 found.items.push(entity.reference());
             }
             let is_full = found.items.len() >= limit || found.examined >= MOST_EXAMINED;
@@ -106,14 +107,14 @@ impl CedarEngine {
         claims: &Claims,
     ) -> Result<Vec<String>> {
         let moment = self.moment();
-        let resource = moment.resolve(resource)?;
-        let actions: Vec<&str> = moment.actions_on(&resource.entity.kind).collect();
+        let subject = moment.resolve(resource)?;
+        let actions: Vec<&str> = moment.actions_on(subject.kind()).collect();
         // An unknown type has no actions; the check then says so.
         let probe = actions.first().copied().unwrap_or("read");
-        let ask = |action| AccessRequest::by(principal, circumstances, action, &resource);
-        moment.check(&ask(probe))?;
-        let allowed =
-            actions.into_iter().filter(|action| moment.allows(&ask(action).with_claims(claims)));
+        let doing = Doing { principal, action: probe, circumstances, claims: &Claims::NONE };
+        moment.check(doing, subject)?;
+        let may = |action: &&str| moment.allows(Doing { action, claims, ..doing }, subject);
+        let allowed = actions.into_iter().filter(may);
         Ok(allowed.map(str::to_owned).collect())
     }
 }

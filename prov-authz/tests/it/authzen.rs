@@ -7,6 +7,7 @@ mod discovery;
 mod interop;
 mod search;
 mod server;
+mod transcript;
 
 use serde_json::{Value, json};
 

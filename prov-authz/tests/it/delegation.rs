@@ -4,8 +4,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
-use prov_authz::{AuthzLayer, DecisionService, Protection, Question, ResourceMapper};
+use prov_authz::{
+    AuthzLayer, CedarEngine, CedarOptions, Claims, DecisionService, PolicyEngine, PolicyFiles,
+    Protection, Question, ResourceMapper, SourceFile,
+};
 use prov_core::audit::{DecisionRecord, MemoryRecorder};
 use prov_core::{Identity, Principal, PrincipalKind, Role, SecurityContext};
 use tower::{Layer, ServiceExt, service_fn};
@@ -63,7 +67,7 @@ async fn a_request_passes_only_if_both_may() {
         ("the actor may not", &admin, other(viewer.clone()), false),
         ("the user may not", &viewer, other(admin.clone()), false),
         ("neither", &viewer, other(viewer.clone()), false),
-        // The policies speak of users only, whatever roles a program claims to have.
+        // The shipped schema speaks of users only, whatever roles a program claims to have.
         ("a program", &admin, workload, false),
     ];
     for (case, principal, actor, expected) in cases {
@@ -77,6 +81,82 @@ async fn a_request_passes_only_if_both_may() {
     let both = vec!["api-admin".to_owned(), "api-auditor".to_owned()];
     let (status, decision) = through_the_layer(acting(&admin, &other(admin.clone())), "GET").await;
     assert_eq!((status, decision.policies), (StatusCode::OK, both));
+}
+
+/// The shipped set, whose actions programs take as well.
+fn with_workloads() -> PolicyFiles {
+    let mut files = PolicyFiles::shipped();
+    let declared =
+        "entity Workload in [Team, Role] { id: String, name: String };\n  entity User in";
+    files.schema.text = files.schema.text.replacen("entity User in", declared, 1);
+    files.schema.text =
+        files.schema.text.replace("principal: [User]", "principal: [User, Workload]");
+    let text = r#"
+        @id("only-ci-deploys") @description("of all programs only this one deploys")
+        forbid (principal is Provisioning::Workload, action == Provisioning::Action::"deploy", resource)
+        unless { principal.id == "spiffe://prov/ci" && principal.name == "ci" };
+    "#;
+    files.policies.push(SourceFile::new("workloads.cedar", text));
+    files
+}
+
+#[test]
+fn a_program_acts_for_somebody_where_the_schema_speaks_of_programs() {
+    let files = with_workloads();
+    let program = |id: &str, name: &str, team: &str| {
+        Principal::new(PrincipalKind::Workload, id, name).with_teams([team.parse().unwrap()])
+    };
+    let sre = member(&["sre"]);
+    let claims = Claims::NONE.with_approval("CHG-1");
+    for options in [CedarOptions::default(), CedarOptions::default().evaluated_by_cedar()] {
+        let engine = Arc::new(CedarEngine::from_files(&files, clock(), options).unwrap());
+        let handler = |context: &SecurityContext| decides(&engine, context, "deploy", &claims);
+        for (actor, expected) in [
+            (program("spiffe://prov/ci", "ci", "sre"), true),
+            // Another program, one that is in no team that may, and one with another's name.
+            (program("spiffe://prov/cd", "ci", "sre"), false),
+            (program("spiffe://prov/ci", "ci", "developers"), false),
+            (program("spiffe://prov/ci", "cd", "sre"), false),
+        ] {
+            assert_eq!(handler(&acting(&sre, &actor)), expected, "{actor:?}");
+            // Never more than whom it acts for.
+            assert!(!handler(&acting(&member(&["developers"]), &actor)), "{actor:?}");
+        }
+    }
+}
+
+fn decides(
+    engine: &Arc<CedarEngine>,
+    context: &SecurityContext,
+    action: &'static str,
+    claims: &Claims,
+) -> bool {
+    let claims = claims.clone();
+    let handler =
+        service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(Bytes::new())) });
+    let engine: Arc<dyn PolicyEngine> = Arc::<CedarEngine>::clone(engine);
+    let layer = AuthzLayer::with_mapper(engine, clock(), move |_| Protection::Permitted {
+        action: action.into(),
+        resource: Box::new(server("production")),
+        claims: Box::new(claims.clone()),
+    });
+    let mut request = Request::builder().body(()).unwrap();
+    request.extensions_mut().insert(context.clone());
+    let answer = layer.layer(handler).oneshot(request).now_or_never().unwrap().unwrap();
+    answer.status() == StatusCode::OK
+}
+
+#[test]
+fn a_schema_whose_programs_prov_can_not_make_is_refused_when_it_is_loaded() {
+    let mut files = with_workloads();
+    files.schema.text = files.schema.text.replace(
+        "{ id: String, name: String };\n  entity User",
+        "{ id: String, owner: String };\n  entity User",
+    );
+    let error = CedarEngine::from_files(&files, clock(), CedarOptions::default()).unwrap_err();
+    let schema = &error.fields()[0];
+    assert_eq!(schema.field, "schema.cedarschema");
+    assert!(schema.message.contains("`id` and `name` of a team and of a workload"), "{error}");
 }
 
 #[tokio::test]

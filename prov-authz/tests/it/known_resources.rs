@@ -324,3 +324,31 @@ fn a_schema_that_known_entities_do_not_fit_does_not_go_live() {
     engine.reload_from(folder.path()).unwrap();
     engine.put_entities(&[server("production").with("rack", "r1")]).unwrap();
 }
+
+#[test]
+fn a_circle_in_the_file_of_entities_is_refused_with_its_members_and_a_remedy() {
+    let folder = policy_directory();
+    let path = folder.path().join("schema.cedarschema");
+    let schema = std::fs::read_to_string(&path).unwrap();
+    let nested = schema.replace("entity Team {", "entity Team in [Team] {");
+    std::fs::write(&path, nested).unwrap();
+    let engine = CedarEngine::open(folder.path(), clock(), CedarOptions::default()).unwrap();
+    let before = engine.revision();
+    let team = |id: &str, above: &str| {
+        format!(
+            r#"{{"uid": {{"type": "Provisioning::Team", "id": "{id}"}}, "attrs": {{"name": "{id}"}},
+                 "parents": [{{"type": "Provisioning::Team", "id": "{above}"}}]}}"#
+        )
+    };
+    let list = format!("[{},{},{}]", team("a", "b"), team("b", "c"), team("c", "a"));
+    std::fs::write(folder.path().join("entities.json"), list).unwrap();
+    let error = engine.reload_from(folder.path()).unwrap_err();
+    assert!(error.is(codes::POLICIES_INVALID));
+    let finding = &engine.status().last_failure.unwrap().findings[0];
+    assert_eq!(finding.file, "entities.json");
+    for team in ["Team::\"a\"", "Team::\"b\"", "Team::\"c\""] {
+        assert!(finding.message.contains(team), "{finding}");
+    }
+    assert!(finding.remedy.is_some());
+    assert_eq!((engine.revision(), engine.entities().len()), (before, 0));
+}

@@ -2,11 +2,14 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::WWW_AUTHENTICATE;
 use http::{Method, Request, Response, StatusCode};
 use prov_authz::{
-    AuthzLayer, CedarEngine, CedarOptions, PolicyEngine, Protection, ResourceEntity, codes,
+    AccessRequest, AuthzLayer, CedarEngine, CedarOptions, PolicyEngine, PolicyFiles, Protection,
+    ResourceEntity, SourceFile, codes,
 };
 use prov_core::audit::{Action, DecisionRecord, Event, MemoryRecorder, Outcome, RecorderExt};
 use prov_core::{Identity, Principal, Role, SecurityContext, codes as core_codes};
@@ -269,4 +272,61 @@ async fn scopes_name_an_applications_resources_with_their_kind() {
             answer.status() != StatusCode::OK && code(&answer) == codes::SCOPE_INSUFFICIENT;
         assert_eq!(beyond, !covered, "{scope}");
     }
+}
+
+/// The shipped set, where users are made by those who have proved a second factor.
+fn with_second_factor() -> AuthzLayer {
+    let mut files = PolicyFiles::shipped();
+    let text = r#"
+        @id("users-mfa") @description("users are made with a second factor")
+        forbid (principal, action == Provisioning::Action::"create", resource == Provisioning::Api::"users")
+        unless { context.mfa_verified };
+    "#;
+    files.policies.push(SourceFile::new("users.cedar", text));
+    let engine = CedarEngine::from_files(&files, clock(), CedarOptions::default()).unwrap();
+    AuthzLayer::new(Arc::new(engine), clock())
+}
+
+#[tokio::test]
+async fn what_a_second_factor_would_mend_is_refused_with_the_challenge_of_rfc_9470() {
+    let layer = with_second_factor();
+    let (admin, viewer) = (holder(Role::Admin), holder(Role::Viewer));
+    let refused = send(&layer, "/users", Some(users("create")), Some(&admin)).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(code(&refused), codes::SECOND_FACTOR_WANTED);
+    let challenge = refused.headers()[WWW_AUTHENTICATE].to_str().unwrap();
+    assert!(challenge.starts_with("Bearer error=\"insufficient_user_authentication\""));
+    assert!(challenge.ends_with("acr_values=\"mfa\""), "{challenge}");
+    let record = refused.extensions().get::<DecisionRecord>().unwrap();
+    assert_eq!((record.allowed, &*record.policies[0]), (false, "users-mfa"));
+    let body = String::from_utf8(refused.body().to_vec()).unwrap();
+    assert!(body.contains("denied by `users-mfa`"), "{body}");
+
+    // A route that says how recent says so in the challenge.
+    let recent = users("create").with_second_factor(Duration::from_mins(5));
+    let refused = send(&layer, "/users", Some(recent), Some(&admin)).await;
+    let challenge = refused.headers()[WWW_AUTHENTICATE].to_str().unwrap();
+    assert!(challenge.ends_with("acr_values=\"mfa\", max_age=\"300\""), "{challenge}");
+
+    // Whom a second factor does not help is not sent for one.
+    let refused = send(&layer, "/users", Some(users("create")), Some(&viewer)).await;
+    assert_eq!((refused.status(), code(&refused)), (StatusCode::FORBIDDEN, codes::ACCESS_DENIED));
+    assert!(!refused.headers().contains_key(WWW_AUTHENTICATE));
+    let scopes = Some(&["create:users"][..]);
+    let by_token = send_with(&layer, "/users", Some(users("create")), Some(&admin), scopes).await;
+    assert_eq!(by_token.status(), StatusCode::FORBIDDEN);
+}
+
+#[test]
+fn what_is_supposed_leaves_no_trace_in_the_statistics() {
+    let engine = engine();
+    let admin = holder(Role::Admin);
+    let context = context_of(&admin, true, &*clock());
+    let users = ResourceEntity::api("users");
+    let asked = AccessRequest::new(&context, &*clock(), "create", &users);
+    let decision = engine.suppose(&asked);
+    assert!(decision.allowed);
+    assert_eq!(engine.stats().allowed, 0);
+    assert!(engine.decide(&asked).allowed);
+    assert_eq!(engine.stats().allowed, 1);
 }

@@ -176,30 +176,36 @@ async fn a_set_whose_event_can_not_be_recorded_does_not_go_live() {
     assert_eq!(engine.revision(), before);
 }
 
+/// While two threads decide without a pause; the benchmark `policy_reload` does it a thousand times.
 #[test]
-fn decisions_under_reload_are_whole() {
+fn decisions_under_reload_are_whole_and_none_fails() {
     let (folder, engine) = opened();
     let frozen = policy_directory();
     write(frozen.path(), "freeze.cedar", FREEZE);
     let open = engine.revision();
     let done = AtomicBool::new(false);
+    let decide = || {
+        let (who, what) = (member(&["sre"]), server("development"));
+        let mut seen = 0_u64;
+        while !done.load(Ordering::Relaxed) {
+            let decision = ask(&engine, &who, "read", &what, true, &Claims::NONE);
+            // What decided and what is said to have decided are one set.
+            assert_eq!(decision.allowed, decision.revision == open);
+            assert!(decision.errors.is_empty(), "{decision:?}");
+            seen += 1;
+        }
+        seen
+    };
     std::thread::scope(|scope| {
-        let reader = scope.spawn(|| {
-            let (who, what) = (member(&["sre"]), server("development"));
-            let mut seen = 0;
-            while !done.load(Ordering::Relaxed) {
-                let decision = ask(&engine, &who, "read", &what, true, &Claims::NONE);
-                // What decided and what is said to have decided are one set.
-                assert_eq!(decision.allowed, decision.revision == open);
-                seen += 1;
-            }
-            seen
-        });
-        for _ in 0..6 {
+        let readers = [scope.spawn(decide), scope.spawn(decide)];
+        for _ in 0..50 {
             engine.reload_from(frozen.path()).unwrap();
             engine.reload_from(folder.path()).unwrap();
         }
         done.store(true, Ordering::Relaxed);
-        assert!(reader.join().unwrap() > 0);
+        for reader in readers {
+            assert!(reader.join().unwrap() > 0);
+        }
     });
+    assert_eq!(engine.stats().reloads, 100);
 }

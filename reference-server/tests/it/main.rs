@@ -37,4 +37,5 @@ mod secrets_in_logs;
 mod server;
 mod terminal;
 mod tools;
+mod transcripts;
 mod two_nodes;

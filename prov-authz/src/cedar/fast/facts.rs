@@ -8,6 +8,7 @@ use super::super::held::Held;
 use super::super::name::{Closure, Name};
 use super::evaluate::{Fact, World};
 use super::value::{Network, Value};
+use crate::entities::Scalar;
 use crate::{Circumstances, Claims};
 
 /// A request that was held against the schema.
@@ -23,23 +24,30 @@ impl<'a> Facts<'a> {
 
     fn of_principal(&self, attribute: &str) -> Option<Value<'_>> {
         let principal = self.0.asked.principal;
-        let value = match attribute {
-            "id" => &principal.id,
-            "username" => &principal.name,
+        let (kind, _) = self.0.facts.type_of(principal.kind).ok()?;
+        let value = match (attribute, kind) {
+            ("id", _) => &principal.id,
+            ("username", "User") | ("name", "Workload") => &principal.name,
             _ => return None,
         };
-        let declared = self.0.facts.types.get("User")?;
+        let declared = self.0.facts.types.get(kind)?;
         declared.attributes.contains_key(attribute).then_some(Value::Text(value))
     }
 
     /// Only what the schema declares was let through.
     fn of_resource(&self, attribute: &str) -> Option<Value<'_>> {
-        let Held { asked, resource, resource_facts, .. } = self.0;
+        let Held { subject, resource, resource_facts, .. } = self.0;
         if attribute == "id" {
             let declared = resource_facts.attributes.contains_key("id");
             return declared.then_some(Value::Text(resource.own.id));
         }
-        plain(asked.resource.attributes.get(attribute)?)
+        match subject.attribute(attribute)? {
+            Scalar::Text(text) => Some(Value::Text(text)),
+            Scalar::Long(number) => Some(Value::Long(number)),
+            Scalar::Bool(truth) => Some(Value::Bool(truth)),
+            // Not let in.
+            Scalar::Other => None,
+        }
     }
 }
 

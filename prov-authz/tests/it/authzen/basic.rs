@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::server::{Server, gateway};
 use super::{asked, with, without};
 
-const EVALUATION: &str = "/access/v1/evaluation";
+pub(super) const EVALUATION: &str = "/access/v1/evaluation";
 
 /// Number in the scenario, question, decision.
-fn decided() -> Vec<(&'static str, Value, bool)> {
+pub(super) fn decided() -> Vec<(&'static str, Value, bool)> {
     let status =
         |message, status: &str| with(message, "/resource/properties", json!({"status": status}));
     let soft = |soft: bool| {

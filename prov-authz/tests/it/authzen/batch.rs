@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::server::Server;
 use super::{asked, with};
 
-const EVALUATIONS: &str = "/access/v1/evaluations";
+pub(super) const EVALUATIONS: &str = "/access/v1/evaluations";
 
 fn record(id: &str, status: Option<&str>) -> Value {
     match status {
@@ -30,9 +30,9 @@ fn decisions(answer: &Value) -> Vec<bool> {
 }
 
 /// Number in the scenario, message, decisions.
-type Case = (&'static str, Value, Vec<bool>);
+pub(super) type Case = (&'static str, Value, Vec<bool>);
 
-fn core() -> Vec<Case> {
+pub(super) fn core() -> Vec<Case> {
     let (read, write) = (json!({"name": "read"}), json!({"name": "write"}));
     vec![
         (
@@ -73,7 +73,7 @@ fn core() -> Vec<Case> {
     ]
 }
 
-fn properties() -> Vec<Case> {
+pub(super) fn properties() -> Vec<Case> {
     let write = json!({"name": "write"});
     let archived = record("record-2", Some("archived"));
     vec![

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::server::{Directory, PUBLIC_URL, Server};
 
-const WELL_KNOWN: &str = "/.well-known/authzen-configuration";
+pub(super) const WELL_KNOWN: &str = "/.well-known/authzen-configuration";
 
 #[tokio::test]
 async fn the_metadata_come_from_the_configuration_and_not_from_the_host_header() {

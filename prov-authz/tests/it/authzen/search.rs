@@ -39,13 +39,15 @@ async fn search(client: Client, path: &str, message: &Value) -> Vec<String> {
     names(&answer)
 }
 
-#[tokio::test]
-async fn every_search_of_the_scenario_finds_exactly_what_the_fixture_says() {
+/// Number in the scenario, path, message, what is found.
+type Case = (&'static str, &'static str, Value, &'static str);
+
+pub(super) fn cases() -> Vec<Case> {
     let context = json!({"time": "2025-06-27T18:03-07:00", "ip": "192.168.1.1"});
     let archived = json!({"status": "archived"});
     let role = json!({"role": "admin"});
     let both = with(actions("bob", "record-2"), "/subject/properties", role.clone());
-    let cases = [
+    vec![
         ("S1, 4.2.1", SUBJECT, subjects("read", "record-1"), "alice bob"),
         (
             "4.2.2",
@@ -88,12 +90,16 @@ async fn every_search_of_the_scenario_finds_exactly_what_the_fixture_says() {
             with(actions("alice", "record-1"), "/context", json!({"soft": true})),
             "delete read write",
         ),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn every_search_of_the_scenario_finds_exactly_what_the_fixture_says() {
     let server = Server::certification();
-    let count = cases.len();
+    let count = cases().len();
     server
         .while_asked(async |client| {
-            for (case, path, message, expected) in cases {
+            for (case, path, message, expected) in cases() {
                 assert_eq!(search(client, path, &message).await.join(" "), expected, "{case}");
             }
         })
