@@ -14,6 +14,7 @@ mod documents;
 mod events;
 mod export;
 mod proofs;
+mod retention;
 mod sinks;
 mod stream;
 
@@ -108,6 +109,9 @@ pub fn router(state: ApiState) -> OpenApiRouter {
         .routes(routes!(stream::stream_events))
         .routes(routes!(sinks::list_sinks))
         .routes(routes!(actions::list_actions))
+        .routes(routes!(retention::read_retention, retention::set_retention))
+        .routes(routes!(retention::list_holds, retention::place_hold))
+        .routes(routes!(retention::release_hold))
         .with_state(state)
 }
 
@@ -131,5 +135,10 @@ pub fn routes() -> Vec<Route> {
         list(Method::GET, "/api/v1/audit/stream"),
         read(Method::GET, "/api/v1/audit/sinks"),
         read(Method::GET, "/api/v1/audit/actions"),
+        read(Method::GET, "/api/v1/audit/retention"),
+        Route::guarded(Method::PUT, "/api/v1/audit/retention", "admin", "audit"),
+        list(Method::GET, "/api/v1/audit/holds"),
+        Route::guarded(Method::POST, "/api/v1/audit/holds", "create", "audit"),
+        Route::guarded(Method::DELETE, "/api/v1/audit/holds/{id}", "delete", "audit"),
     ]
 }

@@ -72,6 +72,12 @@ pub const SINK_FAILED: Code = Code::new(
     Kind::Unavailable,
     "a receiver of the audit log did not take events",
 );
+/// A legal hold keeps what was to be erased.
+pub const HELD: Code =
+    Code::new("audit.subject_held", Kind::Conflict, "a legal hold keeps what was to be erased");
+/// No such hold.
+pub const HOLD_NOT_FOUND: Code =
+    Code::new("audit.hold_not_found", Kind::NotFound, "there is no such hold");
 
 /// Every code of this crate.
 pub const ALL: &[Code] = &[
@@ -89,6 +95,8 @@ pub const ALL: &[Code] = &[
     BAD_VERIFIER_KEY,
     SINK_BEHIND,
     SINK_FAILED,
+    HELD,
+    HOLD_NOT_FOUND,
 ];
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub(crate) use words::{words_of, words_of_record};
 use crate::codes;
 use crate::files::io_error;
 use crate::journal::{Journal, Watermark};
+use crate::log::Tally;
 use crate::people::Vault;
 
 /// The open index of one log.
@@ -126,6 +127,11 @@ impl Index {
     /// Takes out what the index knows from the personal parts of these subjects.
     pub(crate) async fn forget(&self, pids: Vec<i64>) -> Result<()> {
         self.order(|reply| Order::Forget(pids, reply)).await
+    }
+
+    /// Takes out what it knows of records before `before`, so many by action and outcome.
+    pub(crate) async fn prune(&self, before: u64, tally: Tally) -> Result<()> {
+        self.order(|reply| Order::Prune(before, tally, reply)).await
     }
 
     async fn order(&self, order: impl FnOnce(oneshot::Sender<Result<()>>) -> Order) -> Result<()> {

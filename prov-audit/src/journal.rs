@@ -8,24 +8,29 @@
 mod history;
 mod keeper;
 mod notice;
+mod pruning;
 mod recovery;
 mod reserve;
 mod shared;
+mod stub;
 mod watch;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 pub(crate) use history::{FILE as HISTORY_FILE, parse as parse_history};
+use jiff::Timestamp;
 pub(crate) use notice::{Notice, Notices};
 use parking_lot::Mutex;
 use prov_core::{Error, Result};
 pub(crate) use recovery::origin_hash_of;
 pub(crate) use shared::{Failure, Watermark};
 use shared::{Pending, Shared, Wanted};
+pub(crate) use stub::{FILE as STUB_FILE, Stub};
 use tokio::sync::oneshot;
 
 use crate::codes;
@@ -160,6 +165,19 @@ impl Journal {
         let (reply, answer) = oneshot::channel();
         self.shared.order(Wanted::Head(reply))?;
         answer.await.map_err(|_| Failure::Closed.error())
+    }
+
+    /// Takes away every record before `before`, which is where a segment begins, up to the last full
+    /// tile of the newest checkpoint. Hash tiles stay, and a signed statement of it.
+    pub(crate) async fn prune(&self, before: u64, at: Timestamp) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.order(Wanted::Prune { before, at, reply })?;
+        answer.await.map_err(|_| Failure::Closed.error())?.map_err(Failure::error)
+    }
+
+    /// Has the next record begin a segment.
+    pub(crate) fn leave_segment(&self) {
+        self.shared.leave_segment.store(true, Ordering::Release);
     }
 
     /// Proves something about the first `size` records (all the newest checkpoint covers, unless

@@ -31,7 +31,7 @@
 //!
 //! One directory for each retention class (`standard`, `break-glass`), each of them a transparency
 //! log that foreign tools read: `checkpoint` (C2SP tlog-checkpoint, Ed25519), `tile/…` (C2SP
-//! tlog-tiles: hash tiles and entry bundles), `checkpoints` (every checkpoint ever signed),
+//! tlog-tiles: hash tiles and entry bundles), `checkpoints` (those signed before, fewer the older),
 //! `log.vkey` (the public key) and `segments/…`, the log's own order and the only files that are
 //! written before an event is acknowledged. `index/` is made anew when it is lost.
 //!
@@ -74,6 +74,7 @@ mod question;
 pub mod reconcile;
 #[cfg(feature = "sqlite-index")]
 mod record;
+mod retention;
 mod segment;
 pub mod sink;
 mod tiles;
@@ -94,4 +95,5 @@ pub use query::{ActionCount, Counts, Page, Query, Stats, ValueCount};
 pub use question::{CountBy, Question};
 #[cfg(feature = "sqlite-index")]
 pub use record::{AuditRecord, RecordedActor, RecordedRequest};
+pub use retention::{ArchiveReport, Hold, NewHold, PruneEnd, Pruned, Retention, verify_archive};
 pub use verify::{Finding, FindingKind, Report, key_beside, verify};

@@ -5,8 +5,10 @@ mod asking;
 mod close;
 mod export;
 mod follow;
+mod holds;
 mod people;
 mod proving;
+mod pruning;
 #[cfg(feature = "sqlite-index")]
 mod read;
 mod recording;
@@ -22,6 +24,8 @@ use prov_core::audit::{Action, Actor, Event, Outcome, RetentionClass};
 use prov_core::store::Store;
 use prov_core::{Clock, Error, PrincipalKind, Result, codes as core_codes};
 pub use proving::TreeProof;
+#[cfg(feature = "sqlite-index")]
+pub(crate) use pruning::Tally;
 #[cfg(feature = "sqlite-index")]
 pub use read::Proof;
 #[cfg(feature = "sqlite-index")]

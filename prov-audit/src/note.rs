@@ -4,6 +4,6 @@ mod checkpoint;
 mod key;
 
 pub use checkpoint::Checkpoint;
-pub(crate) use checkpoint::{open, sign};
+pub(crate) use checkpoint::{open, open_text, sign, sign_text};
 pub use key::VerifierKey;
 pub(crate) use key::{SigningKey, checked_name};

@@ -6,6 +6,7 @@ use prov_core::store::Store;
 use prov_core::{Clock, Error, Result, codes as core_codes};
 
 use crate::note::checked_name;
+use crate::retention::Retention;
 
 /// How a [`Log`](crate::Log) is opened.
 #[derive(Debug, Clone)]
@@ -32,6 +33,10 @@ pub struct LogOptions {
     pub unattributed_for: Duration,
     /// How long a query waits for the index; 2 seconds unless set.
     pub index_patience: Duration,
+    /// How long events are kept at least, by class; a year and seven years unless set.
+    pub retention: Retention,
+    /// Where events are copied to before they are pruned; nowhere unless set.
+    pub archive: Option<PathBuf>,
 }
 
 impl LogOptions {
@@ -53,6 +58,8 @@ impl LogOptions {
             checkpoint_every: Duration::from_secs(2),
             unattributed_for: Duration::from_hours(90 * 24),
             index_patience: Duration::from_secs(2),
+            retention: Retention::default(),
+            archive: None,
         }
     }
 
@@ -91,6 +98,20 @@ impl LogOptions {
         self
     }
 
+    /// Events are kept so long at least.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// Events are copied to this folder before they are pruned.
+    #[must_use]
+    pub fn archive(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.archive = Some(folder.into());
+        self
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         checked_name(&self.origin)?;
         let refuse = |what| Err(Error::new(core_codes::INVALID_REQUEST).detail(what));
@@ -100,6 +121,7 @@ impl LogOptions {
         if !(1..=1_000_000).contains(&self.queue_events) {
             return refuse("the queue of the audit log holds 1 to 1,000,000 events");
         }
+        self.retention.check()?;
         if self.checkpoint_every < Duration::from_millis(10) {
             return refuse("checkpoints can be signed every 10 ms at most");
         }

@@ -21,16 +21,24 @@
 mod backoff;
 #[cfg(feature = "sinks")]
 mod client;
+#[cfg(feature = "sinks")]
+mod cloudwatch;
 mod cursor;
 #[cfg(feature = "sinks")]
 mod elasticsearch;
 mod file;
 #[cfg(feature = "sinks")]
 mod http;
+#[cfg(feature = "sinks")]
+mod nats;
 mod options;
 mod receiver;
+#[cfg(feature = "sinks")]
+mod relp;
 mod runner;
 mod shared;
+#[cfg(feature = "sinks")]
+mod signature;
 #[cfg(feature = "sinks")]
 mod splunk;
 mod status;
@@ -40,12 +48,18 @@ mod syslog;
 mod wire;
 
 #[cfg(feature = "sinks")]
+pub use cloudwatch::CloudwatchReceiver;
+#[cfg(feature = "sinks")]
 pub use elasticsearch::ElasticsearchReceiver;
 pub use file::FileReceiver;
 #[cfg(feature = "sinks")]
 pub use http::HttpReceiver;
+#[cfg(feature = "sinks")]
+pub use nats::NatsReceiver;
 pub use options::{OnFailure, SinkOptions};
 pub use receiver::{Batch, Receiver};
+#[cfg(feature = "sinks")]
+pub use relp::RelpReceiver;
 pub use runner::Sink;
 pub(crate) use shared::Sinks;
 #[cfg(feature = "sinks")]

@@ -3,10 +3,12 @@
 //! Checked are, of every record: frame, CRC-32 and number; its hash against the hash tile and its
 //! bytes against the entry bundle; of every tile above: that it follows from the records; of every
 //! checkpoint that was ever signed: signature, order and root; of the directory: that nothing is
-//! missing and nothing is foreign. What stands behind the newest checkpoint is covered by CRC-32
+//! missing and nothing is foreign. Of what was pruned, by a signed statement, the hashes are checked: that
+//! they lead to every root that was signed. What stands behind the newest checkpoint is covered by CRC-32
 //! only, which no signature protects: the report says how many records that are.
 
 mod findings;
+mod pruned;
 mod report;
 mod walk;
 
@@ -16,7 +18,7 @@ use prov_core::{Error, Result, codes as core_codes};
 pub use report::{Finding, FindingKind, Report};
 
 use crate::files::{io_error, read_if_there};
-use crate::journal::{HISTORY_FILE, parse_history};
+use crate::journal::{HISTORY_FILE, Stub, parse_history};
 use crate::note::{VerifierKey, open};
 use findings::Findings;
 use walk::Walk;
@@ -59,7 +61,7 @@ fn run(dir: &Path, key: &VerifierKey, durable: Option<u64>) -> Result<Report> {
     let history = parse_history(&history_file, key);
     let newest = history.checkpoints.last().cloned();
     if history.whole_bytes != history_file.len() {
-        let number = history.checkpoints.len();
+        let number = history.next_number;
         findings.add(
             FindingKind::Checkpoint,
             None,
@@ -91,8 +93,15 @@ fn run(dir: &Path, key: &VerifierKey, durable: Option<u64>) -> Result<Report> {
         let what = "the key beside the log is not the one it is verified with";
         findings.add(FindingKind::Key, None, what.to_owned());
     }
+    let stub = Stub::read(dir, key).map_err(unreadable)?.unwrap_or_else(|()| {
+        let what =
+            "the statement of how far the log is pruned is damaged, or not signed with this key";
+        findings.add(FindingKind::Pruned, None, what.to_owned());
+        None
+    });
     let checkpoints = history.checkpoints.len();
     let mut walk = Walk::new(dir, key.name(), history.checkpoints, durable, findings);
+    walk.pruned(stub).map_err(unreadable)?;
     walk.segments().map_err(unreadable)?;
     walk.finish().map_err(unreadable)?;
     Ok(walk.into_report(key.name(), newest, checkpoints))

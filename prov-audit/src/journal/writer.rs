@@ -181,7 +181,8 @@ impl Writer {
         }
         let length = self.group.len() as u64;
         let fits = self.end + length <= self.room_end;
-        if !fits && (self.end > HEADER_BYTES as u64 || self.room_end == 0) {
+        let leave = self.shared.leave_segment.swap(false, Ordering::AcqRel);
+        if (!fits || leave) && (self.end > HEADER_BYTES as u64 || self.room_end == 0) {
             self.roll()?;
         }
         let written =

@@ -16,7 +16,8 @@ impl Log {
     /// done or failed afterwards: no key is destroyed without an event.
     ///
     /// # Errors
-    /// When it can't be recorded that it begins, or the store can't be written: then nothing is
+    /// [`codes::HELD`](crate::codes::HELD) while a legal hold keeps the account; that it was tried is
+    /// recorded. When it can't be recorded that it begins, or the store can't be written: then nothing is
     /// erased. When the end can't be recorded: the key is destroyed, and
     /// [`follow`](Self::follow) takes what is left out of the index.
     pub async fn erase_subject(
@@ -31,6 +32,12 @@ impl Log {
                 .in_context(context)
                 .on("audit_subject", &pid)
         };
+        if let Some(hold) = self.hold_on(actor).await? {
+            let denied = event(Action::AUDIT_SUBJECT_ERASE, Outcome::Denied);
+            self.record(denied.with("hold", hold.id.as_str())).await?;
+            context.request().mark_recorded();
+            return Err(super::pruning::held(&hold));
+        }
         self.record(event(Action::AUDIT_SUBJECT_ERASE_BEGIN, Outcome::Success)).await?;
         let erased = self.vault.erase(kind, actor).await;
         let outcome = if erased.is_ok() { Outcome::Success } else { Outcome::Failure };

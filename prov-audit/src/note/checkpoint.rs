@@ -36,24 +36,33 @@ impl Checkpoint {
 /// Signs that the log has `size` events with this root.
 pub(crate) fn sign(key: &SigningKey, size: u64, root: Hash) -> Checkpoint {
     let origin = key.verifier().name().to_owned();
-    let text = format!("{origin}\n{size}\n{}\n", STANDARD.encode(root));
-    let mut signature = key.verifier().id().to_vec();
-    signature.extend(key.sign(text.as_bytes()));
-    let note = format!("{text}\n\u{2014} {origin} {}\n", STANDARD.encode(signature));
+    let note = sign_text(key, &format!("{origin}\n{size}\n{}\n", STANDARD.encode(root)));
     Checkpoint { origin, size, root, note }
 }
 
 /// Reads a signed note and checks the signature by `key`; other signatures (witnesses) may stand
 /// beside it. `None` when anything is not exactly as it must be.
 pub(crate) fn open(note: &str, key: &VerifierKey) -> Option<Checkpoint> {
-    let (text, signatures) = note.split_once("\n\n")?;
-    let text = format!("{text}\n");
+    let text = open_text(note, key)?;
     let mut lines = text.lines();
-    let origin = lines.next().filter(|origin| *origin == key.name())?;
+    let origin = lines.next().filter(|origin| *origin == key.name())?.to_owned();
     let size_text = lines.next()?;
     let size: u64 = size_text.parse().ok().filter(|n: &u64| n.to_string() == size_text)?;
-    let root_text = lines.next()?;
-    let root: Hash = STANDARD.decode(root_text).ok()?.try_into().ok()?;
+    let root: Hash = STANDARD.decode(lines.next()?).ok()?.try_into().ok()?;
+    Some(Checkpoint { origin, size, root, note: note.to_owned() })
+}
+
+/// The signed note of a text, which ends with a line break (C2SP signed-note).
+pub(crate) fn sign_text(key: &SigningKey, text: &str) -> String {
+    let mut signature = key.verifier().id().to_vec();
+    signature.extend(key.sign(text.as_bytes()));
+    format!("{text}\n\u{2014} {} {}\n", key.verifier().name(), STANDARD.encode(signature))
+}
+
+/// The text of a signed note, if it is signed by `key`.
+pub(crate) fn open_text(note: &str, key: &VerifierKey) -> Option<String> {
+    let (text, signatures) = note.split_once("\n\n")?;
+    let text = format!("{text}\n");
     let signed = signatures.strip_suffix('\n')?.split('\n').try_fold(false, |found, line| {
         let (name, signature) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
         let bytes = STANDARD.decode(signature).ok()?;
@@ -64,7 +73,7 @@ pub(crate) fn open(note: &str, key: &VerifierKey) -> Option<Checkpoint> {
         }
         Some(found || ours)
     })?;
-    signed.then(|| Checkpoint { origin: origin.to_owned(), size, root, note: note.to_owned() })
+    signed.then_some(text)
 }
 
 #[cfg(test)]

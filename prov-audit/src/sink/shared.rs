@@ -168,6 +168,14 @@ impl Sinks {
         Ok(())
     }
 
+    /// From which event on a sink still needs what it must get; `None` without such sinks.
+    pub(crate) fn needed_from(&self, class: RetentionClass) -> Option<u64> {
+        let all = self.all.read();
+        let needing =
+            all.iter().filter(|sink| sink.options.on_failure(class) != OnFailure::FailOpen);
+        needing.map(|sink| sink.state.lock().next.get(place(class)).copied().unwrap_or(0)).min()
+    }
+
     /// How each of them is.
     pub(crate) fn statuses(&self, sizes: [u64; 2]) -> Vec<SinkStatus> {
         self.all.read().iter().map(|sink| sink.status(sizes)).collect()

@@ -128,13 +128,22 @@ impl Target {
 
     /// Connects. Whoever calls says how long that may take.
     pub(super) async fn connect(&self) -> Result<Box<dyn Stream>> {
-        let failed = |what: &str, error: std::io::Error| {
-            let what = format!("{what} {}: {}", self.authority(), error.kind());
+        self.secure(self.connect_plain().await?).await
+    }
+
+    /// Connects, without TLS yet.
+    pub(super) async fn connect_plain(&self) -> Result<TcpStream> {
+        let failed = |error: std::io::Error| {
+            let what = format!("connecting to {}: {}", self.authority(), error.kind());
             Error::new(codes::SINK_FAILED).detail(what).source(error)
         };
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
-        let stream = stream.map_err(|e| failed("connecting to", e))?;
-        stream.set_nodelay(true).map_err(|e| failed("connecting to", e))?;
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(failed)?;
+        stream.set_nodelay(true).map_err(failed)?;
+        Ok(stream)
+    }
+
+    /// Puts what follows behind TLS, if the URL says so.
+    pub(super) async fn secure(&self, stream: TcpStream) -> Result<Box<dyn Stream>> {
         let Some(config) = &self.tls else { return Ok(Box::new(stream)) };
         let name = ServerName::try_from(self.host.clone())
             .map_err(|e| Error::new(codes::SINK_FAILED).detail("no name for TLS").source(e))?;

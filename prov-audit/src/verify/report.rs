@@ -13,6 +13,9 @@ pub struct Report {
     pub intact: bool,
     /// How many records were read and found whole.
     pub records: u64,
+    /// How many were pruned before them: their hashes were read, and lead to every root that was signed.
+    #[serde(default)]
+    pub pruned: u64,
     /// How many the newest checkpoint vouches for.
     pub signed_size: u64,
     /// The root it vouches for, hexadecimal.
@@ -67,6 +70,8 @@ pub enum FindingKind {
     Checkpoint,
     /// The root of the records is not the one that was signed.
     Root,
+    /// The statement of how far the log is pruned.
+    Pruned,
     /// The key beside the log.
     Key,
     /// A file that does not belong to the log.

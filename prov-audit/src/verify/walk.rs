@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::findings::Findings;
 use super::{FindingKind, Report};
 use crate::files::read_if_there;
-use crate::journal::origin_hash_of;
+use crate::journal::{STUB_FILE, Stub, origin_hash_of};
 use crate::merkle::{Hash, TILE_WIDTH, Tile, TreeEdge, leaf_hash};
 use crate::note::Checkpoint;
 use crate::segment::{self, Tail, scan_segment};
@@ -13,22 +13,25 @@ use crate::tiles::{Kind, bundle, hashes_of, partial_places, path, unbundle};
 
 /// Goes through a log record by record.
 pub(super) struct Walk {
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     origin: Hash,
     /// Those still ahead, newest first.
     checkpoints: Vec<Checkpoint>,
     signed_size: u64,
     /// Of a log that is written meanwhile: how far to look.
     durable: Option<u64>,
-    edge: TreeEdge,
+    pub(super) edge: TreeEdge,
     /// The leaves of the tile that is not complete yet.
-    leaves: Vec<Vec<u8>>,
-    looked_at: HashSet<String>,
+    pub(super) leaves: Vec<Vec<u8>>,
+    pub(super) looked_at: HashSet<String>,
     /// What will stand in full tiles that are not published yet: only behind the newest checkpoint.
     unpublished: HashMap<String, Vec<u8>>,
     stopped: bool,
     torn_tail: bool,
-    findings: Findings,
+    /// How far the log says that it is pruned, and the first record there is.
+    pub(super) stub: Option<Stub>,
+    pub(super) oldest: u64,
+    pub(super) findings: Findings,
 }
 
 impl Walk {
@@ -54,6 +57,8 @@ impl Walk {
             unpublished: HashMap::new(),
             stopped: false,
             torn_tail: false,
+            stub: None,
+            oldest: 0,
             findings,
         };
         walk.check_root();
@@ -114,7 +119,7 @@ impl Walk {
         Ok(())
     }
 
-    fn stop(&mut self, kind: FindingKind, seq: u64, leaf: &[u8], what: &str) {
+    pub(super) fn stop(&mut self, kind: FindingKind, seq: u64, leaf: &[u8], what: &str) {
         self.stopped = true;
         self.findings.add_rest(kind, seq, leaf, format!("record {seq}: {what}"));
     }
@@ -138,7 +143,12 @@ impl Walk {
     }
 
     /// The root at every size that was signed.
-    fn check_root(&mut self) {
+    pub(super) fn check_root(&mut self) {
+        let stub = self.stub.as_ref().filter(|stub| stub.before == self.edge.size());
+        if stub.is_some_and(|stub| stub.root != self.edge.root()) {
+            let what = "what was pruned does not have the root that was signed".to_owned();
+            self.findings.add(FindingKind::Root, Some(self.edge.size()), what);
+        }
         while let Some(next) = self.checkpoints.last()
             && next.size == self.edge.size()
         {
@@ -162,7 +172,7 @@ impl Walk {
         Ok(())
     }
 
-    fn check_tile(&mut self, tile: &Tile) -> io::Result<()> {
+    pub(super) fn check_tile(&mut self, tile: &Tile) -> io::Result<()> {
         let width = tile.hashes.len();
         let kind = Kind::Hashes(tile.level);
         let covers = (TILE_WIDTH as u64).saturating_pow(u32::from(tile.level));
@@ -253,7 +263,8 @@ impl Walk {
             .strip_prefix("segments/")
             .and_then(|file| file.strip_suffix(".seg"))
             .is_some_and(|digits| digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()));
-        let known = ["checkpoint", "checkpoints", "log.vkey", "lock"].contains(&name);
+        let known = ["checkpoint", "checkpoints", "log.vkey", "lock"].contains(&name)
+            || (name == STUB_FILE && self.stub.is_some());
         scratch || segment || known || self.looked_at.contains(name)
     }
 
@@ -299,7 +310,8 @@ impl Walk {
         Report {
             origin: origin.to_owned(),
             intact: findings.is_empty(),
-            records,
+            records: records - self.oldest.min(records),
+            pruned: self.oldest,
             signed_size: self.signed_size,
             root: newest.map(|newest| hex::encode(newest.root)).unwrap_or_default(),
             checkpoints,

@@ -31,6 +31,8 @@ mod receivers;
 #[cfg(test)]
 mod recording;
 #[cfg(test)]
+mod retention;
+#[cfg(test)]
 mod sinks;
 #[cfg(test)]
 mod taken;

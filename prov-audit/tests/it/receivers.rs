@@ -1,5 +1,8 @@
 //! Receivers of each kind: real ones where there are any, and ones that answer nonsense.
 
+mod cloudwatch;
+mod nats;
+
 use std::collections::BTreeSet;
 use std::net::TcpListener as StdListener;
 use std::path::Path;
@@ -11,8 +14,8 @@ use parking_lot::Mutex;
 use prov_audit::format::Format;
 use prov_audit::reconcile::{Copied, Reconciler};
 use prov_audit::sink::{
-    ElasticsearchReceiver, FileReceiver, HttpReceiver, Receiver, SinkState, SplunkReceiver,
-    SyslogReceiver, Target, TargetOptions,
+    ElasticsearchReceiver, FileReceiver, HttpReceiver, Receiver, RelpReceiver, SinkState,
+    SplunkReceiver, SyslogReceiver, Target, TargetOptions,
 };
 use prov_audit::{ExportedLeaf, Log};
 use prov_core::audit::{Action, Recorder, RetentionClass};
@@ -307,7 +310,11 @@ fn rsyslog(dir: &Path, input: &str) -> Option<Peer> {
     Some(Peer(command.spawn().unwrap()))
 }
 
-async fn rsyslog_takes_everything(input: &str, port: u16, target: impl FnOnce(&Path) -> Target) {
+async fn rsyslog_takes_everything(
+    input: &str,
+    port: u16,
+    receiver: impl FnOnce(&Path) -> Box<dyn Receiver>,
+) {
     let bench = Bench::new();
     let dir = tempfile::tempdir().unwrap();
     certificates(dir.path());
@@ -316,7 +323,7 @@ async fn rsyslog_takes_everything(input: &str, port: u16, target: impl FnOnce(&P
     let log = Arc::new(bench.open().await);
     record(&bench, &log, 300).await;
     record_evil(&bench, &log).await;
-    deliver(&log, SyslogReceiver::new(target(dir.path()))).await;
+    deliver(&log, receiver(dir.path())).await;
     let got = || std::fs::read_to_string(dir.path().join("got")).unwrap_or_default();
     until("it is written", || got().lines().filter(|l| Copied::find(l).is_some()).count() >= 302)
         .await;
@@ -330,7 +337,26 @@ async fn rsyslog_takes_everything_over_tcp() {
     let input = format!(
         "module(load=\"imtcp\")\ninput(type=\"imtcp\" address=\"127.0.0.1\" port=\"{port}\")"
     );
-    rsyslog_takes_everything(&input, port, |_| target(&format!("tcp://127.0.0.1:{port}"))).await;
+    rsyslog_takes_everything(&input, port, |_| {
+        Box::new(SyslogReceiver::new(target(&format!("tcp://127.0.0.1:{port}"))))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rsyslog_confirms_everything_by_relp() {
+    if !Path::new("/usr/lib/x86_64-linux-gnu/rsyslog/imrelp.so").exists() {
+        return skip("rsyslog-relp is not installed (cargo xtask peers)");
+    }
+    let port = free_port();
+    let input = format!(
+        "module(load=\"imrelp\")\n\
+         input(type=\"imrelp\" address=\"127.0.0.1\" port=\"{port}\" maxDataSize=\"128k\")"
+    );
+    rsyslog_takes_everything(&input, port, |_| {
+        Box::new(RelpReceiver::new(target(&format!("relp://127.0.0.1:{port}"))))
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -348,7 +374,7 @@ async fn rsyslog_takes_everything_over_tls_and_a_stranger_gets_nothing() {
     let of_the_system = target(&url);
     rsyslog_takes_everything(&input, port, |dir| {
         let options = TargetOptions::default().ca(Some(dir.join("ca.pem")));
-        Target::new(&url, &options).unwrap()
+        Box::new(SyslogReceiver::new(Target::new(&url, &options).unwrap()))
     })
     .await;
     // The same receiver, signed by nobody whom this system knows.

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod reconcile;
+mod retention;
 mod tail;
 mod trusted;
 mod verify;
@@ -76,13 +77,27 @@ pub(crate) enum Audit {
     Sinks,
     /// Every action that is recorded, and what it means
     Actions,
+    /// How long events are kept; longer from now on: `prov audit retention --standard 400d`
+    Retention(retention::Retention),
+    /// Legal holds: what they are about is neither pruned nor erased
+    #[command(subcommand)]
+    Hold(retention::Hold),
     /// Check that nothing was changed: the server's log, or a folder without any server
     Verify {
         /// The log's folder; without it the server checks its own
-        #[arg(long, value_name = "FOLDER", conflicts_with = "log")]
+        #[arg(long, value_name = "FOLDER", conflicts_with = "log", group = "offline")]
         dir: Option<PathBuf>,
+        /// A file of the archive, beside which its proof lies, without any server
+        #[arg(
+            long,
+            value_name = "FILE",
+            conflicts_with = "log",
+            requires = "key",
+            group = "offline"
+        )]
+        archive: Option<PathBuf>,
         /// The file with the public key of the log, kept apart from the log
-        #[arg(long, value_name = "FILE", requires = "dir")]
+        #[arg(long, value_name = "FILE", requires = "offline")]
         key: Option<PathBuf>,
         #[command(flatten)]
         which: Which,
@@ -184,6 +199,9 @@ impl Audit {
         if let Self::Verify { dir: Some(folder), key, .. } = &self {
             return verify::offline(global.output, folder, key.as_deref());
         }
+        if let Self::Verify { archive: Some(file), key: Some(key), .. } = &self {
+            return retention::archived(global.output, file, key);
+        }
         if let Self::Proof { check: Some(name), key, .. } = &self {
             return evidence::check(global.output, name, key.as_deref());
         }
@@ -215,6 +233,8 @@ impl Audit {
             }
             Self::Stats => session.show(&client.get("/api/v1/audit/stats")?, &[]),
             Self::Sinks => session.show(&client.get("/api/v1/audit/sinks")?, SINK_COLUMNS),
+            Self::Retention(command) => command.run(session),
+            Self::Hold(command) => command.run(session),
             Self::Actions => {
                 session.show(&client.get("/api/v1/audit/actions")?, &["action", "log", "meaning"])
             }

@@ -176,9 +176,13 @@ actions! {
     AUDIT_QUERY = "audit.query", "The audit log was read.";
     AUDIT_EXPORT = "audit.export", "The audit log was exported.";
     AUDIT_VERIFY = "audit.verify", "The audit log was verified.";
+    AUDIT_HOLD_PLACE = "audit.hold.place", "A legal hold was placed: what it is about is neither pruned nor erased.";
+    AUDIT_HOLD_RELEASE = "audit.hold.release", "A legal hold was released.";
     AUDIT_LOG_FULL = "audit.log.full", "The disk of the audit log is full: events are refused from here on.";
     AUDIT_LOG_RESUMED = "audit.log.resumed", "There is room again, and the audit log goes on.";
     AUDIT_LOG_TAMPERED = "audit.log.tampered", "A file of the open audit log was deleted, replaced or changed.";
+    AUDIT_RETENTION_PRUNE = "audit.retention.prune", "Events that are older than they must be kept are about to be removed.";
+    AUDIT_RETENTION_SET = "audit.retention.set", "How long events are kept was set.";
     AUDIT_SINK_FAILING = "audit.sink.failing", "A receiver of the audit log has not taken events for a while.";
     AUDIT_SINK_GAP = "audit.sink.gap", "Events were left out of what a receiver of the audit log gets.";
     AUDIT_SINK_RESUMED = "audit.sink.resumed", "A receiver of the audit log takes events again.";

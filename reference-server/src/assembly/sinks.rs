@@ -14,11 +14,12 @@ pub(super) async fn start(
     log: &Arc<Log>,
     background: &mut Background,
 ) -> Result<()> {
-    background.look_after(log);
     for sink in &config.audit.sinks {
         let (options, receiver) = sink.build(&config.audit)?;
         let sink = log.add_sink(options, receiver).await?;
         background.run("audit sink", |stop| sink.run(stop));
     }
+    // Last: nothing is pruned before it is known what the sinks still need.
+    background.look_after(log);
     Ok(())
 }

@@ -35,8 +35,10 @@ pub(super) async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Stor
         raw
     };
     let origin = format!("{}/audit/{}", config.jwt.issuer, config.server.node);
-    let options =
-        LogOptions::new(config.audit_path(), origin, Arc::clone(&store), Arc::clone(clock));
+    let mut options =
+        LogOptions::new(config.audit_path(), origin, Arc::clone(&store), Arc::clone(clock))
+            .retention(config.audit.retention());
+    options.archive.clone_from(&config.audit.archive);
     let log = Arc::new(Log::open(options).await?);
     Ok(Storage { database, backend, store, log })
 }

@@ -333,6 +333,12 @@ section! {
     Audit {
         /// Where it lies; by default `audit` in the data folder.
         path: Option<PathBuf> = None,
+        /// How many days events are kept at least; over the API only longer.
+        retention_days: u32 = 365,
+        /// The same, for emergency access: seven years.
+        retention_break_glass_days: u32 = 2555,
+        /// A folder that events are copied to before they are pruned; nowhere unless set.
+        archive: Option<PathBuf> = None,
         /// Whom events are delivered to: `[[audit.sinks]]`.
         sinks: Vec<AuditSink> = Vec::new(),
         /// What happens to events while a sink that does not say otherwise can't deliver them:
@@ -346,7 +352,8 @@ section! {
     AuditSink {
         /// Its name, by which it knows after a restart where it was.
         name: String = String::new(),
-        /// What it is: `file`, `http`, `syslog`, `splunk` or `elasticsearch`.
+        /// What it is: `file`, `http`, `syslog`, `relp`, `splunk`, `elasticsearch`, `cloudwatch` or
+        /// `nats`.
         #[serde(rename = "type")]
         kind: Option<AuditSinkKind> = None,
         /// The folder of a file sink.
@@ -359,10 +366,20 @@ section! {
         url: Option<String> = None,
         /// The format, where the kind leaves a choice (`file`, `http`); `jsonl` unless set.
         format: Option<Format> = None,
-        /// A file with the token: a bearer token, of Splunk's collector, or an API key.
+        /// A file with the token: a bearer token, of Splunk's collector, an API key, or of NATS.
         token_file: Option<PathBuf> = None,
         /// The index or data stream of Elasticsearch.
         index: Option<String> = None,
+        /// The group of `CloudWatch` Logs.
+        group: Option<String> = None,
+        /// The stream in that group.
+        stream: Option<String> = None,
+        /// Its region.
+        region: Option<String> = None,
+        /// A file with credentials as AWS keeps them: `aws_access_key_id = …`.
+        credentials_file: Option<PathBuf> = None,
+        /// The subject of NATS, which a stream of `JetStream` takes.
+        subject: Option<String> = None,
         /// Certificates (PEM) that the receiver's own must be signed by; those of the system unless set.
         ca: Option<PathBuf> = None,
         /// A certificate (PEM) to be known by.
@@ -392,10 +409,16 @@ pub enum AuditSinkKind {
     Http,
     /// RFC 5424 over TCP or TLS.
     Syslog,
+    /// The same, each message confirmed by the receiver.
+    Relp,
     /// Splunk's HTTP event collector.
     Splunk,
     /// Elasticsearch or `OpenSearch`.
     Elasticsearch,
+    /// `CloudWatch` Logs.
+    Cloudwatch,
+    /// NATS `JetStream`.
+    Nats,
 }
 
 /// How log lines look.
@@ -511,6 +534,13 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         return refuse(
             "`server.listen` is not a loopback address and `server.tls` is not set: tokens would \
              travel in the clear; set `server.tls`, or say `--insecure`",
+        );
+    }
+    if config.audit.retention_days == 0
+        || config.audit.retention_break_glass_days < config.audit.retention_days
+    {
+        return refuse(
+            "`audit.retention_days`: at least 1, and `retention_break_glass_days` not less than it",
         );
     }
     check_policies(&config.cedar)?;

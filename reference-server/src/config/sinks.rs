@@ -1,11 +1,15 @@
 //! What a sink of the configuration becomes.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use prov_audit::Retention;
 use prov_audit::format::Format;
 use prov_audit::sink::{
-    ElasticsearchReceiver, FileReceiver, HttpReceiver, Receiver, SinkOptions, SplunkReceiver,
-    SyslogReceiver, Target, TargetOptions,
+    CloudwatchReceiver, ElasticsearchReceiver, FileReceiver, HttpReceiver, NatsReceiver, Receiver,
+    RelpReceiver, SinkOptions, SplunkReceiver, SyslogReceiver, Target, TargetOptions,
 };
-use prov_core::{Error, Result, codes};
+use prov_core::{Error, Result, SystemClock, codes};
 
 use super::ConfigError;
 use super::sections::{Audit, AuditSink, AuditSinkKind};
@@ -28,6 +32,15 @@ pub(super) fn check(audit: &Audit) -> std::result::Result<(), ConfigError> {
     Ok(())
 }
 
+impl Audit {
+    /// How long events are kept at least.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        const DAY: Duration = Duration::from_hours(24);
+        Retention::new(DAY * self.retention_days, DAY * self.retention_break_glass_days)
+    }
+}
+
 impl AuditSink {
     /// The sink, not connected yet.
     ///
@@ -45,13 +58,16 @@ impl AuditSink {
 
     fn receiver(&self) -> Result<Box<dyn Receiver>> {
         let kind = self.kind.ok_or_else(|| {
-            refuse("`type` is missing: `file`, `http`, `syslog`, `splunk` or `elasticsearch`")
+            refuse(
+                "`type` is missing: `file`, `http`, `syslog`, `relp`, `splunk`, `elasticsearch`, \
+                 `cloudwatch` or `nats`",
+            )
         })?;
         self.means_nothing(kind)?;
         let format = self.format.unwrap_or(Format::Jsonl);
         Ok(match kind {
             AuditSinkKind::File => {
-                let folder = self.path.as_ref().ok_or_else(|| refuse("`path` is missing"))?;
+                let folder = needed(self.path.as_ref(), "path")?;
                 let mut files = FileReceiver::new(folder, format)?;
                 if let Some(bytes) = self.rotate_bytes {
                     files = files.rotate_at(bytes);
@@ -66,13 +82,24 @@ impl AuditSink {
                 })
             }
             AuditSinkKind::Syslog => Box::new(SyslogReceiver::new(self.target(&["tcp", "tls"])?)),
+            AuditSinkKind::Relp => Box::new(RelpReceiver::new(self.target(&["relp", "tls"])?)),
             AuditSinkKind::Splunk => {
-                let token = self.token_file.as_ref();
-                let token = token.ok_or_else(|| refuse("`token_file` is missing"))?;
+                let token = needed(self.token_file.as_ref(), "token_file")?;
                 Box::new(SplunkReceiver::new(self.target(&["http", "https"])?, token)?)
             }
+            AuditSinkKind::Cloudwatch => Box::new(self.cloudwatch()?),
+            AuditSinkKind::Nats => {
+                let nats = NatsReceiver::new(
+                    self.target(&["nats", "tls"])?,
+                    needed(self.subject.as_ref(), "subject")?,
+                )?;
+                Box::new(match &self.token_file {
+                    Some(file) => nats.token(file),
+                    None => nats,
+                })
+            }
             AuditSinkKind::Elasticsearch => {
-                let index = self.index.as_ref().ok_or_else(|| refuse("`index` is missing"))?;
+                let index = needed(self.index.as_ref(), "index")?;
                 let target = self.target(&["http", "https"])?;
                 let cluster = ElasticsearchReceiver::new(target, index)?;
                 Box::new(match &self.token_file {
@@ -83,8 +110,22 @@ impl AuditSink {
         })
     }
 
+    fn cloudwatch(&self) -> Result<CloudwatchReceiver> {
+        let names = (
+            needed(self.group.as_ref(), "group")?.clone(),
+            needed(self.stream.as_ref(), "stream")?.clone(),
+        );
+        CloudwatchReceiver::new(
+            self.target(&["http", "https"])?,
+            needed(self.region.as_ref(), "region")?,
+            names,
+            needed(self.credentials_file.as_ref(), "credentials_file")?,
+            Arc::new(SystemClock::new()),
+        )
+    }
+
     fn target(&self, schemes: &[&str]) -> Result<Target> {
-        let url = self.url.as_ref().ok_or_else(|| refuse("`url` is missing"))?;
+        let url = needed(self.url.as_ref(), "url")?;
         if !schemes.iter().any(|scheme| url.starts_with(&format!("{scheme}://"))) {
             return Err(refuse(&format!("`url` begins with `{}://`", schemes.join("://` or `"))));
         }
@@ -97,7 +138,7 @@ impl AuditSink {
 
     /// A setting that a sink of this kind would pass over is a mistake of whoever wrote it.
     fn means_nothing(&self, kind: AuditSinkKind) -> Result<()> {
-        use AuditSinkKind::{Elasticsearch, File, Http, Splunk};
+        use AuditSinkKind::{Cloudwatch, Elasticsearch, File, Http, Nats, Splunk};
         let is_tls = self
             .url
             .as_ref()
@@ -111,9 +152,14 @@ impl AuditSink {
             (
                 "token_file",
                 self.token_file.is_some(),
-                matches!(kind, Http | Splunk | Elasticsearch),
+                matches!(kind, Http | Splunk | Elasticsearch | Nats),
             ),
             ("index", self.index.is_some(), kind == Elasticsearch),
+            ("group", self.group.is_some(), kind == Cloudwatch),
+            ("stream", self.stream.is_some(), kind == Cloudwatch),
+            ("region", self.region.is_some(), kind == Cloudwatch),
+            ("credentials_file", self.credentials_file.is_some(), kind == Cloudwatch),
+            ("subject", self.subject.is_some(), kind == Nats),
             ("ca", self.ca.is_some(), is_tls),
             ("client_cert", self.client_cert.is_some(), is_tls),
             ("client_key", self.client_key.is_some(), is_tls),
@@ -124,6 +170,10 @@ impl AuditSink {
             None => Ok(()),
         }
     }
+}
+
+fn needed<'s, T>(setting: Option<&'s T>, name: &str) -> Result<&'s T> {
+    setting.ok_or_else(|| refuse(&format!("`{name}` is missing")))
 }
 
 fn refuse(what: &str) -> Error {

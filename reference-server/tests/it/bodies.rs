@@ -25,6 +25,7 @@ pub(crate) fn good_bodies(world: &World) -> Vec<Good> {
     all.extend(about_entities());
     all.extend(about_keys(world));
     all.extend(about_secrets(world));
+    all.extend(about_keeping());
     all
 }
 
@@ -94,6 +95,19 @@ fn about_people() -> Vec<Good> {
         ("PUT /api/v1/users/{id}/roles", at("users/probe/roles"), roles, 200),
         ("PUT /api/v1/users/{id}/teams", at("users/probe/teams"), teams, 200),
         ("POST /api/v1/teams", at("teams"), team, 201),
+    ]
+}
+
+fn about_keeping() -> Vec<Good> {
+    let at = |path: &str| format!("/api/v1/audit/{path}");
+    let retention = json!({ "standard": "400d", "break_glass": "2555d" });
+    let hold = json!({
+        "reason": "case 7", "log": "standard", "user": "user_01M818C9P4TME7GS2YF210MV9Z",
+        "from": "2026-01-01T00:00:00Z", "to": "2026-12-31T00:00:00Z",
+    });
+    vec![
+        ("PUT /api/v1/audit/retention", at("retention"), retention, 200),
+        ("POST /api/v1/audit/holds", at("holds"), hold, 201),
     ]
 }
 

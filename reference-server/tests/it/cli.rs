@@ -346,6 +346,13 @@ fn the_audit_log() {
     std::fs::write(&kept, admin.ok(&["audit", "checkpoint", "--note"])).unwrap();
     admin.ok(&["audit", "stats"]);
     assert_eq!(admin.json(&["audit", "sinks"])["items"], serde_json::json!([]));
+    assert_eq!(admin.json(&["audit", "retention"])["break_glass"], "2555d");
+    assert_eq!(admin.json(&["audit", "retention", "--standard", "500d"])["standard"], "500d");
+    admin.fails(1, &["audit", "retention", "--standard", "1d"]);
+    let case = admin.json(&["audit", "hold", "add", "case 7", "--log", "standard"]);
+    assert_eq!(column(&admin.json(&["audit", "hold", "list"]), "reason"), ["case 7"]);
+    admin.ok(&["audit", "hold", "remove", text(&case, "id")]);
+    admin.fails(1, &["audit", "hold", "remove", text(&case, "id")]);
     let actions = column(&admin.json(&["audit", "actions"]), "action");
     assert!(actions.len() > 40 && actions.contains(&"auth.login".to_owned()), "{actions:?}");
     let grown = admin.json(&["audit", "checkpoint", "--since", &kept, "--key", &key]);
