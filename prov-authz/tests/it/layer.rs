@@ -239,7 +239,7 @@ async fn a_refusal_for_lack_of_a_scope_names_the_scope_that_would_do() {
         let layer = layer();
         let answer = send_with(&layer, "/users", Some(route), Some(who), Some(scopes)).await;
         assert_eq!(answer.status(), StatusCode::FORBIDDEN);
-        let header = answer.headers().get(http::header::WWW_AUTHENTICATE);
+        let header = answer.headers().get(WWW_AUTHENTICATE);
         header.map(|value| value.to_str().unwrap().to_owned())
     };
     assert_eq!(
