@@ -10,8 +10,8 @@ use utoipa::{IntoParams, ToSchema};
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct StartQuery {
-    /// Where a program waits on the person's own machine: `http://127.0.0.1:<port>/…`. Needs
-    /// `code_challenge`.
+    /// Where a program waits on the person's own machine: an `http` URL of a loopback address with a port
+    /// (RFC 8252, section 7.3). Needs `code_challenge`.
     pub return_to: Option<String>,
     /// The PKCE challenge (S256) of the verifier that the program has.
     pub code_challenge: Option<String>,

@@ -338,7 +338,10 @@ fn path_parameters_lead_nowhere_else() {
             assert!(answer.header("x-evil").is_none());
             let answer = nobody.send(&operation.method, &path, body.as_ref());
             refused(&answer, value);
-            assert!([401, 404].contains(&answer.status), "{value}: {answer:?}");
+            // Where nobody is asked who they are, what is no text is refused as that.
+            let is_public = name.contains("/auth/oidc/");
+            let fine = [401, 404].contains(&answer.status) || (is_public && answer.status == 400);
+            assert!(fine, "{value}: {answer:?}");
         }
     }
     assert_eq!(inventory(&world.admin), before, "nothing was stored");
@@ -350,7 +353,8 @@ fn queries_are_refused_by_field() {
     let mut world = World::new();
     let mut seen = 0;
     for operation in operations(&world.server.client()) {
-        if operation.query.is_empty() {
+        // What an identity provider adds to its answer is ignored (RFC 6749, section 4.1.2).
+        if operation.query.is_empty() || operation.name().ends_with("/callback") {
             continue;
         }
         let path = operation.path_with("x");
