@@ -85,8 +85,9 @@ pub fn router(service: Arc<AuthService>) -> OpenApiRouter {
 /// The public ones, and why: whoever signs in, refreshes, makes the first administrator or replaces
 /// an expired password is not signed in yet and brings a credential of its own; whoever holds a
 /// token may revoke it (RFC 7009), also when nothing else of theirs holds any more; the JWKS and the
-/// discovery document are for every verifier. Whoever goes to an identity provider and comes back from it is
-/// not signed in yet either, and a provider that ends sessions brings a token of its own. Introspection is for whoever is signed in (RFC 7662, section 2.1).
+/// discovery document are for every verifier. Whoever goes to an identity provider and comes back from
+/// it is not signed in yet either, and a provider that ends sessions brings a token of its own.
+/// Introspection is for whoever is signed in (RFC 7662, section 2.1).
 #[must_use]
 pub fn routes() -> Vec<Route> {
     // What lasts longer than a session is made by somebody who is there.

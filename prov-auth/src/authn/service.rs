@@ -9,7 +9,7 @@ use prov_core::{
     Attempt, Error, Identity, Kind, Presented, PrincipalKind, RequestFacts, SecurityContext,
     codes as core_codes,
 };
-use prov_http::{Access, MatchedRoute, PeerCertificates, refuse};
+use prov_http::{Access, MatchedRoute, PeerCertificates, refuse, step_up_challenge};
 use tower_service::Service;
 
 use super::AuthnFuture;
@@ -104,12 +104,7 @@ fn recently_enough<B>(
     if is_recent || authentication.scopes.is_some() {
         return Ok(identity);
     }
-    let challenge = format!(
-        "Bearer realm=\"prov\", error=\"insufficient_user_authentication\", \
-         error_description=\"prove yourself again\", max_age=\"{}\"",
-        within.as_secs()
-    );
-    let challenge = HeaderValue::try_from(challenge).ok();
+    let challenge = Some(step_up_challenge("prove yourself again", false, Some(within)));
     Err(Refused { error: codes::RECENT_SIGN_IN_REQUIRED.into(), challenge })
 }
 

@@ -45,7 +45,12 @@ fn value_of(text: &str) -> Value {
     let read = toml::from_str::<Table>(&format!("v = {text}")).ok().and_then(|mut t| t.remove("v"));
     match read {
         Some(
-            value @ (Value::Integer(_) | Value::Boolean(_) | Value::Array(_) | Value::Table(_)),
+            // Nothing but a text in quotes is read as one: whoever writes it as in the file means the same.
+            value @ (Value::String(_)
+            | Value::Integer(_)
+            | Value::Boolean(_)
+            | Value::Array(_)
+            | Value::Table(_)),
         ) => value,
         _ => Value::String(text.to_owned()),
     }

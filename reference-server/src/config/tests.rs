@@ -71,6 +71,14 @@ fn every_name_that_deployments_rely_on_reaches_its_setting() {
 }
 
 #[test]
+fn a_text_may_stand_in_quotes_as_in_the_file() {
+    for value in ["Fleet", "\"Fleet\"", "'Fleet'"] {
+        let config = read_text("", &[("PROV__MFA__TOTP_ISSUER", value)]).unwrap();
+        assert_eq!(config.mfa.totp_issuer, "Fleet", "{value}");
+    }
+}
+
+#[test]
 fn a_wrong_key_is_named_with_the_nearest_right_one() {
     for (text, wrong, right) in [
         ("[jwt]\nisuer = \"x\"", "isuer", "issuer"),
