@@ -1,25 +1,18 @@
 //! The Node.js packages the tests talk to, in a per-user cache that nothing else sees.
 
-use std::path::PathBuf;
-
+use crate::python;
 use crate::steps::{Outcome, in_ci, run};
 
 /// What is installed together, pinned.
-const PACKAGES: &[(&str, &str)] = &[
-    ("oidc-provider@9.13.3", "signing in with an identity provider"),
-    ("oauth4webapi@3.8.8", "proofs of possession by a client nobody here wrote"),
-    ("jose@6.2.17", "proofs of possession by a client nobody here wrote"),
-];
-
-/// Where they live: `PROV_PEERS`, or `.cache/prov/peers` at home.
-fn folder() -> Option<PathBuf> {
-    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/prov/peers"));
-    std::env::var_os("PROV_PEERS").map(PathBuf::from).or_else(home).map(|peers| peers.join("node"))
-}
+const PACKAGES: &[(&str, &str)] =
+    &[("oidc-provider@9.13.3", "signing in with an identity provider")];
 
 /// Installs what is missing. Where that can't be done it is a visible skip; in CI, a failure.
 pub(crate) fn install() -> Outcome {
-    let Some(folder) = folder() else { return Err("neither HOME nor PROV_PEERS is set".into()) };
+    let Some(peers) = python::folder() else {
+        return Err("neither HOME nor PROV_PEERS is set".into());
+    };
+    let folder = peers.join("node");
     // Says which versions are there.
     let marker = folder.join("installed");
     let wanted: Vec<&str> = PACKAGES.iter().map(|(package, _)| *package).collect();

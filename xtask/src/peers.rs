@@ -104,6 +104,12 @@ const PEERS: &[Peer] = &[
         probe: &["-c", "ls /usr/lib/*/rsyslog/imrelp.so"],
         used_for: "receiving audit events by RELP",
     },
+    Peer {
+        package: "npm",
+        program: "npm",
+        probe: &["--version"],
+        used_for: "identity providers and schemas that come as packages of Node.js",
+    },
     Peer { package: "curl", program: "curl", probe: &["--version"], used_for: "the walk by hand" },
 ];
 
@@ -119,9 +125,10 @@ const PYTHON_PEERS: &[(&str, &str, &str)] = &[
 
 /// Installs what is missing. Without the rights to do so it is a visible skip; in CI, a failure.
 pub(crate) fn install() -> Outcome {
+    // First: the others need programs of these packages.
+    install_debian()?;
     install_python()?;
-    install_ecs()?;
-    install_debian()
+    install_ecs()
 }
 
 fn install_python() -> Outcome {

@@ -34,7 +34,7 @@ const PACKAGES: &[Package] = &[
 const CVC5: &str = include_str!("cvc5.py");
 
 /// Where the peers of the tests live: `PROV_PEERS`, or `.cache/prov/peers` at home.
-fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/prov/peers"));
     std::env::var_os("PROV_PEERS").map(PathBuf::from).or_else(home)
 }
