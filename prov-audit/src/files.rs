@@ -1,14 +1,13 @@
 //! Writing files so that they are whole or absent, and telling a full disk from a broken one.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use prov_core::{Error, codes as core_codes};
 
 use crate::codes;
+use crate::disk::{self, File};
 
 /// Writes a file under another name, syncs it if `durable`, and renames it into place.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8], durable: bool) -> io::Result<()> {
@@ -16,7 +15,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8], durable: bool) -> io::Resul
     let mut file = match File::create(&scratch) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent)?;
+                disk::create_dir_all(parent)?;
             }
             File::create(&scratch)?
         }
@@ -26,23 +25,35 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8], durable: bool) -> io::Resul
         file.write_all(bytes).and_then(|()| if durable { file.sync_all() } else { Ok(()) });
     if let Err(error) = written {
         // What could not be written whole is not left lying about; the first error counts.
-        let _ = fs::remove_file(&scratch);
+        let _ = disk::remove_file(&scratch);
         return Err(error);
     }
-    fs::rename(&scratch, path)?;
+    disk::rename(&scratch, path)?;
     if durable { sync_parent(path) } else { Ok(()) }
 }
 
 /// Makes a folder and those above it, for this user alone: events say who did what. Their names are
-/// durable when this returns.
+/// durable when this returns, also those that are there already: whoever made them may have been
+/// stopped before they were.
 pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = folder
-        .ancestors()
-        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
-        .collect();
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    missing.into_iter().try_for_each(sync_parent)
+    disk::create_private_dir_all(folder)?;
+    for path in folder.ancestors().take_while(|path| path.parent().is_some()) {
+        match sync_parent(path) {
+            Ok(()) => {}
+            // Nothing of ours lies in a folder that we may not read, or not write.
+            Err(error) if NOT_OURS.contains(&error.kind()) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
+
+/// What a folder of somebody else answers to being opened or synced.
+const NOT_OURS: [io::ErrorKind; 3] = [
+    io::ErrorKind::PermissionDenied,
+    io::ErrorKind::ReadOnlyFilesystem,
+    io::ErrorKind::InvalidInput,
+];
 
 /// Makes the names in a file's directory durable.
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
@@ -51,14 +62,17 @@ pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
 }
 
 /// More files than this are synced by one sync of their file system.
+#[cfg(not(test))]
 const FEW: usize = 24;
+#[cfg(test)]
+const FEW: usize = 4;
 
 /// Makes files below `root` durable, with the names of their folders up to `root`. Many cost one
 /// flush of the whole file system, where that is to be had, instead of one for each.
 pub(crate) fn sync_below(root: &Path, files: &[PathBuf]) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     if files.len() > FEW {
-        return rustix::fs::syncfs(File::open(root)?).map_err(io::Error::from);
+        return disk::sync_file_system(root);
     }
     let mut folders = BTreeSet::new();
     for file in files {
@@ -76,7 +90,7 @@ pub(crate) fn sync_below(root: &Path, files: &[PathBuf]) -> io::Result<()> {
 
 /// The file's bytes; `None` when there is no such file.
 pub(crate) fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match fs::read(path) {
+    match disk::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -5,6 +5,9 @@
 //! that is queued, writes it with one write and one `fdatasync`, and wakes each caller. While it
 //! syncs, the next group gathers.
 
+#[cfg(test)]
+mod faults;
+mod growth;
 mod history;
 mod keeper;
 mod notice;

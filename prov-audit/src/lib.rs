@@ -55,6 +55,7 @@ pub mod api;
 mod audit_layer;
 mod catalogue;
 pub mod codes;
+mod disk;
 mod files;
 pub mod format;
 #[cfg(feature = "sqlite-index")]

@@ -24,9 +24,10 @@ pub(crate) fn leaf_hash(leaf: &[u8]) -> Hash {
 /// The hash of a node: SHA-256 of 0x01 and both children.
 pub(crate) fn node_hash(left: &Hash, right: &Hash) -> Hash {
     let mut bytes = [1; 65];
-    for (to, from) in bytes.iter_mut().skip(1).zip(left.iter().chain(right)) {
-        *to = *from;
-    }
+    let (_, children) = bytes.split_at_mut(1);
+    let (first, second) = children.split_at_mut(32);
+    first.copy_from_slice(left);
+    second.copy_from_slice(right);
     to_hash(digest(&SHA256, &bytes).as_ref())
 }
 
@@ -49,11 +50,7 @@ pub(crate) fn empty_root() -> Hash {
 }
 
 fn to_hash(bytes: &[u8]) -> Hash {
-    let mut hash = [0; 32];
-    for (to, from) in hash.iter_mut().zip(bytes) {
-        *to = *from;
-    }
-    hash
+    bytes.first_chunk().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

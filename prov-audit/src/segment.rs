@@ -50,7 +50,7 @@ pub(crate) fn file(dir: &Path, first_seq: u64) -> PathBuf {
 /// The segments of a log by their first record, ascending.
 pub(crate) fn list(dir: &Path) -> std::io::Result<Vec<u64>> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder(dir))? {
+    for entry in crate::disk::read_dir(folder(dir))? {
         let name = entry?.file_name();
         let Some(digits) = name.to_str().and_then(|name| name.strip_suffix(".seg")) else {
             continue;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use prov_core::{Error, Result};
 
 use crate::codes;
+use crate::disk;
 use crate::files::{read_if_there, sync_below, write_whole};
 use crate::merkle::{Hash, HashSource, TILE_WIDTH, Tile, TreeEdge, complete_root};
 
@@ -117,10 +118,10 @@ impl TileFiles {
     pub(crate) fn remove(&self, (kind, index, width): (Kind, u64, usize)) {
         let file = self.file(kind, index, width);
         // A partial tile that stays behind does no harm: it says what is true.
-        if std::fs::remove_file(&file).is_ok()
+        if disk::remove_file(&file).is_ok()
             && let Some(folder) = file.parent()
         {
-            let _ = std::fs::remove_dir(folder);
+            let _ = disk::remove_dir(folder);
         }
     }
 
@@ -144,14 +145,14 @@ impl TileFiles {
 
     fn sweep_folder(&self, kind: Kind, index: u64, kept: &[PathBuf]) {
         let Some(folder) = self.file(kind, index, 1).parent().map(Path::to_owned) else { return };
-        let Ok(entries) = std::fs::read_dir(&folder) else { return };
+        let Ok(entries) = disk::read_dir(&folder) else { return };
         for file in entries.filter_map(|entry| Some(entry.ok()?.path())) {
             if !kept.contains(&file) {
-                let _ = std::fs::remove_file(file);
+                let _ = disk::remove_file(file);
             }
         }
         // Stays when it is not empty.
-        let _ = std::fs::remove_dir(folder);
+        let _ = disk::remove_dir(folder);
     }
 
     /// The hashes of one tile.

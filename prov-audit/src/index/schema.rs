@@ -21,13 +21,14 @@ const TABLES: &str = "
         PRIMARY KEY (action, outcome)) WITHOUT ROWID;
 ";
 
-/// Opens the index for writing, making its tables when there are none. It needs no sync: it can be
-/// made anew. What is deleted is overwritten.
+/// Opens the index for writing, making its tables when there are none. What the power takes of it is
+/// made anew; that it is of one piece needs syncs, though none for each change. What is deleted is
+/// overwritten.
 pub(super) fn open(file: &Path, origin: &str) -> rusqlite::Result<Connection> {
     let db = Connection::open(file)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
-    db.pragma_update(None, "synchronous", "OFF")?;
-    db.pragma_update(None, "wal_autocheckpoint", 256)?;
+    db.pragma_update(None, "synchronous", "NORMAL")?;
+    db.pragma_update(None, "wal_autocheckpoint", 1024)?;
     db.pragma_update(None, "secure_delete", "ON")?;
     db.pragma_update(None, "cache_size", -16384)?;
     let made: bool =

@@ -5,10 +5,10 @@
 //! of older ones fewer, the older the fewer, always the first one. What a checkpoint in between says
 //! follows from the next one that is there: the roots of both are those of the same records.
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
+use crate::disk::{self, FileExt, OpenOptions};
 use crate::note::{Checkpoint, VerifierKey, open};
 
 /// The file's name in the log's directory.
@@ -29,6 +29,8 @@ pub(crate) struct History {
     pub(crate) next_number: u64,
     /// How many bytes of the file they fill; what follows is no whole entry.
     pub(crate) whole_bytes: usize,
+    /// How many of these the newest fills.
+    newest_bytes: usize,
     /// Whether a signed checkpoint follows behind them: then what is between is damaged, not torn.
     pub(crate) more_follow: bool,
 }
@@ -63,8 +65,10 @@ pub(crate) fn parse(bytes: &[u8], key: &VerifierKey) -> History {
         history.checkpoints.push(checkpoint);
         history.next_number = number + 1;
         history.whole_bytes += length;
+        history.newest_bytes = length;
     }
-    history.more_follow = any_signed(bytes.get(history.whole_bytes..).unwrap_or_default(), key);
+    let rest = bytes.get(history.whole_bytes..).unwrap_or_default();
+    history.more_follow = signed_follow(rest, history.next_number, key);
     history
 }
 
@@ -101,7 +105,7 @@ pub(super) fn thin(
         return Ok(None);
     }
     let path = dir.join(FILE);
-    let bytes = std::fs::read(&path)?;
+    let bytes = disk::read(&path)?;
     let history = parse(&bytes, key);
     if history.whole_bytes != bytes.len() {
         return Ok(None);
@@ -121,15 +125,32 @@ pub(super) fn thin(
     Ok(Some((kept.len() as u64, count)))
 }
 
-/// Whether a note signed by `key` stands anywhere in these bytes.
-fn any_signed(bytes: &[u8], key: &VerifierKey) -> bool {
+/// Whether behind something that is no whole entry there stands, signed by `key`, one of a higher number
+/// than `torn`: that one was written when what is between was durable. Of the newest entry itself the
+/// power may have left any part, also all but its beginning.
+fn signed_follow(bytes: &[u8], torn: u64, key: &VerifierKey) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let start = format!("{}\n", key.name());
-    text.match_indices(&start).any(|(at, _)| {
-        let note = text.get(at..).unwrap_or_default();
-        let end = next_entry(note).map_or(note.len(), |(entry, _)| entry.len());
-        note.get(..end).is_some_and(|note| open(note, key).is_some())
-    })
+    let notes: Vec<(usize, &str)> = text
+        .match_indices(&start)
+        .filter_map(|(at, _)| {
+            let note = text.get(at..)?;
+            let end = next_entry(note).map_or(note.len(), |(entry, _)| entry.len());
+            let note = note.get(..end)?;
+            open(note, key).map(|_| (at, note))
+        })
+        .collect();
+    // Of one alone its number may tell whether it is the torn one.
+    let is_torn_one = |at: usize| {
+        let line = text.get(..at).and_then(|before| before.strip_suffix('\n'));
+        let number = line.and_then(|line| line.rsplit('\n').next()).unwrap_or_default();
+        number.parse::<u64>().map_or(true, |number| number == torn)
+    };
+    match notes.as_slice() {
+        [] => false,
+        [(at, _)] => !is_torn_one(*at),
+        _ => true,
+    }
 }
 
 /// An entry ends with the second empty line: the first one stands inside the note.
@@ -143,6 +164,20 @@ fn read_entry(entry: &str, key: &VerifierKey) -> Option<(u64, Checkpoint)> {
     let (line, note) = entry.split_once('\n')?;
     let number: u64 = line.parse().ok().filter(|n: &u64| n.to_string() == line)?;
     Some((number, open(note, key)?))
+}
+
+/// Writes the newest entry again and cuts what follows: whoever wrote it may have been stopped before
+/// its sync, or that failed, and what failed to be written once is not tried again by a later sync.
+pub(super) fn settle(dir: &Path, history: &History, bytes: &[u8]) -> io::Result<()> {
+    let start = history.whole_bytes - history.newest_bytes;
+    let Some(newest) = bytes.get(start..history.whole_bytes).filter(|newest| !newest.is_empty())
+    else {
+        return Ok(());
+    };
+    let file = OpenOptions::new().write(true).open(dir.join(FILE))?;
+    file.write_all_at(newest, start as u64)?;
+    file.set_len(history.whole_bytes as u64)?;
+    file.sync_all()
 }
 
 /// Appends an entry, durably. `length` is how long the whole entries so far are; what a failed

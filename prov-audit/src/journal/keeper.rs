@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use prov_core::Result;
 
+use super::growth::{Growth, Publication};
 use super::notice::Notice;
 use super::recovery::Recovered;
 use super::reserve;
@@ -19,56 +19,17 @@ use super::{history, pruning};
 use tokio::sync::oneshot;
 
 use crate::files::write_whole;
-use crate::merkle::{Hash, TILE_WIDTH, Tile, TreeEdge, tree_root};
+use crate::merkle::{TILE_WIDTH, leaf_hash, tree_root};
 use crate::note::{Checkpoint, sign};
-use crate::segment;
+use crate::segment::{self, SegmentCursor};
 use crate::tiles::{TileFiles, TilesAt, partial_places};
-
-/// Something full that must be published before the next checkpoint.
-#[derive(Debug)]
-pub(super) enum Publication {
-    Hashes(Tile),
-    Entries(u64, Vec<Vec<u8>>),
-}
-
-/// Entries that fill no bundle yet.
-#[derive(Debug)]
-pub(super) struct Shelf {
-    index: u64,
-    entries: Vec<Vec<u8>>,
-}
-
-impl Shelf {
-    /// For a tree of this size: the entries of its last, partial bundle still have to be put.
-    pub(super) fn starting_at(size: u64) -> Self {
-        Self { index: size / TILE_WIDTH as u64, entries: Vec::new() }
-    }
-
-    /// The number of its first entry.
-    pub(super) fn first_seq(&self) -> u64 {
-        self.index * TILE_WIDTH as u64
-    }
-
-    /// Puts the next entry; gives the bundle that became full.
-    pub(super) fn put(&mut self, entry: Vec<u8>) -> Option<Publication> {
-        self.entries.push(entry);
-        if self.entries.len() < TILE_WIDTH {
-            return None;
-        }
-        let full = Publication::Entries(self.index, std::mem::take(&mut self.entries));
-        self.index += 1;
-        Some(full)
-    }
-}
 
 /// The one behind the writer: nobody waits for it but who asks for a checkpoint.
 #[derive(Debug)]
 pub(super) struct Keeper {
     shared: Arc<Shared>,
     files: TileFiles,
-    edge: TreeEdge,
-    shelf: Shelf,
-    unpublished: VecDeque<Publication>,
+    growth: Growth,
     history_entries: usize,
     history_next: u64,
     history_bytes: u64,
@@ -76,6 +37,9 @@ pub(super) struct Keeper {
     due: Instant,
     /// Written, but not synced: must be before a checkpoint speaks of it.
     unsynced: Vec<PathBuf>,
+    /// A sync failed: what was written since the newest checkpoint is perhaps not there, and no later
+    /// sync says so.
+    distrusts_unsynced: bool,
     watch: Watch,
     reserve_due: Instant,
     /// How far the log is pruned.
@@ -90,18 +54,17 @@ const PAUSE: Duration = Duration::from_millis(200);
 impl Keeper {
     pub(super) fn new(shared: Arc<Shared>, recovered: Recovered) -> Self {
         let files = TileFiles::new(&shared.options.dir);
-        files.sweep(recovered.size_before, recovered.edge.size(), recovered.checkpoint.size);
+        files.sweep(recovered.size_before, recovered.size(), recovered.checkpoint.size);
         Self {
             files,
             due: Instant::now() + shared.options.checkpoint_every,
-            edge: recovered.edge,
-            shelf: recovered.shelf,
-            unpublished: recovered.unpublished.into(),
+            growth: recovered.growth,
             history_entries: recovered.history_entries,
             history_next: recovered.history_next,
             history_bytes: recovered.history_bytes,
             orders: Vec::new(),
             unsynced: Vec::new(),
+            distrusts_unsynced: false,
             watch: Watch::new(&shared.options.dir, shared.origin),
             reserve_due: Instant::now(),
             stub: recovered.stub,
@@ -123,7 +86,7 @@ impl Keeper {
                     tracing::error!(?error, "the last checkpoint could not be signed");
                 }
                 // Written ahead and never used.
-                let _ = std::fs::remove_file(ahead(&self.shared.options.dir));
+                let _ = crate::disk::remove_file(ahead(&self.shared.options.dir));
                 return;
             }
         }
@@ -131,7 +94,7 @@ impl Keeper {
 
     fn work(&mut self, kept: Kept) {
         for (hash, leaf) in kept.leaves {
-            self.integrate(hash, leaf);
+            self.growth.add(hash, leaf);
         }
         if let Err(error) = self.publish() {
             tracing::warn!(%error, "tiles of the audit log could not be written yet");
@@ -154,13 +117,13 @@ impl Keeper {
     /// Answers those that ask for the head only, and those that have records taken away; gives those
     /// that wait for a checkpoint.
     fn ordered(&mut self) -> Vec<oneshot::Sender<Result<Checkpoint, Failure>>> {
-        let (size, mut root, mut ordered) = (self.edge.size(), None, Vec::new());
+        let (size, mut root, mut ordered) = (self.growth.edge.size(), None, Vec::new());
         let mut to_prune = Vec::new();
         for order in self.orders.extract_if(.., |order| order.covering <= size) {
             match order.wanted {
                 Wanted::Checkpoint(reply) => ordered.push(reply),
                 Wanted::Head(reply) => {
-                    let root = *root.get_or_insert_with(|| self.edge.root());
+                    let root = *root.get_or_insert_with(|| self.growth.edge.root());
                     let _ = reply.send((size, root));
                 }
                 Wanted::Prune { before, at, reply } => to_prune.push((before, at, reply)),
@@ -222,10 +185,10 @@ impl Keeper {
                 }
             }
         }
-        if !shared.reserve_ready.load(Ordering::Acquire) && Instant::now() >= self.reserve_due {
+        let mut reserved = shared.reserve.lock();
+        if !*reserved && Instant::now() >= self.reserve_due {
             self.reserve_due = Instant::now() + PAUSE;
-            let made = reserve::make(&shared.options.dir).is_ok();
-            shared.reserve_ready.store(made, Ordering::Release);
+            *reserved = reserve::make(&shared.options.dir).is_ok();
         }
     }
 
@@ -237,16 +200,12 @@ impl Keeper {
         let _ = self.shared.enqueue(Pending::new(leaf));
     }
 
-    fn integrate(&mut self, hash: Hash, leaf: Vec<u8>) {
-        let mut full = Vec::new();
-        self.edge.push(hash, &mut full);
-        self.unpublished.extend(full.into_iter().map(Publication::Hashes));
-        self.unpublished.extend(self.shelf.put(leaf));
-    }
-
     /// Writes what became full. What can't be written now stays for the next time.
     fn publish(&mut self) -> io::Result<()> {
-        while let Some(next) = self.unpublished.front() {
+        if self.distrusts_unsynced {
+            self.start_over()?;
+        }
+        while let Some(next) = self.growth.unpublished.front() {
             let written = match next {
                 Publication::Hashes(tile) => self.files.write_hashes(tile)?,
                 Publication::Entries(index, entries) => {
@@ -254,19 +213,49 @@ impl Keeper {
                 }
             };
             self.unsynced.push(written);
-            self.unpublished.pop_front();
+            self.growth.unpublished.pop_front();
         }
         Ok(())
     }
 
+    /// Has everything behind the newest checkpoint published again, from the segments.
+    fn start_over(&mut self) -> io::Result<()> {
+        let (size, checkpoint) = (self.growth.edge.size(), self.shared.checkpoint.lock().clone());
+        let edge = self.files.edge_at(checkpoint.size)?;
+        let edge = edge.filter(|edge| edge.root() == checkpoint.root).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the tiles of the newest checkpoint are gone",
+            )
+        })?;
+        let mut growth = Growth::from(edge);
+        let mut cursor = SegmentCursor::at(&self.shared.options.dir, growth.first_needed())?;
+        while cursor.next_seq() < size {
+            for record in cursor.read(size, usize::MAX)? {
+                if record.seq < checkpoint.size {
+                    growth.put(record.leaf);
+                } else {
+                    growth.add(leaf_hash(&record.leaf), record.leaf);
+                }
+            }
+        }
+        self.growth = growth;
+        self.unsynced.clear();
+        self.distrusts_unsynced = false;
+        Ok(())
+    }
+
     fn write_ahead(&self) {
-        let wanted = self.shared.next_segment_wanted.load(Ordering::Acquire);
-        if !wanted || self.shared.next_segment_ready.load(Ordering::Acquire) {
+        if !self.shared.next_segment_wanted.load(Ordering::Acquire) {
+            return;
+        }
+        let mut ready = self.shared.ahead.lock();
+        if *ready {
             return;
         }
         self.shared.next_segment_wanted.store(false, Ordering::Release);
         match prepare_segment(&self.shared.options.dir, self.shared.options.segment_bytes) {
-            Ok(()) => self.shared.next_segment_ready.store(true, Ordering::Release),
+            Ok(()) => *ready = true,
             Err(error) => tracing::warn!(%error, "no room to write a segment ahead"),
         }
     }
@@ -280,7 +269,7 @@ impl Keeper {
         let newest = self.shared.checkpoint.lock().clone();
         let published = self.publish().and_then(|()| {
             let known = self.history_entries > 0;
-            if known && newest.size == self.edge.size() {
+            if known && newest.size == self.growth.edge.size() {
                 if std::mem::take(&mut self.tiles_lost) {
                     self.publish_end()?;
                 }
@@ -303,7 +292,7 @@ impl Keeper {
                 self.remove_partial_of(before.size, next.size);
             }
             // What no checkpoint speaks of does not stay.
-            Err(_) => self.remove_partial_of(self.edge.size(), before.size),
+            Err(_) => self.remove_partial_of(self.growth.edge.size(), before.size),
         }
         signed
     }
@@ -313,7 +302,7 @@ impl Keeper {
     fn publish_and_sign(&mut self) -> io::Result<Checkpoint> {
         self.publish_end()?;
         let options = &self.shared.options;
-        let next = sign(&options.key, self.edge.size(), self.edge.root());
+        let next = sign(&options.key, self.growth.edge.size(), self.growth.edge.root());
         self.history_bytes =
             history::append(&options.dir, self.history_bytes, self.history_next, &next)?;
         self.history_entries += 1;
@@ -325,16 +314,18 @@ impl Keeper {
 
     /// Writes the tiles that are not full, and syncs everything.
     fn publish_end(&mut self) -> io::Result<()> {
-        for tile in self.edge.partial_tiles() {
+        for tile in self.growth.edge.partial_tiles() {
             self.unsynced.push(self.files.write_hashes(&tile)?);
         }
-        if !self.shelf.entries.is_empty() {
-            let written = self.files.write_entries(self.shelf.index, &self.shelf.entries)?;
+        if !self.growth.shelf.entries.is_empty() {
+            let written =
+                self.files.write_entries(self.growth.shelf.index, &self.growth.shelf.entries)?;
             self.unsynced.push(written);
         }
-        self.files.sync(&self.unsynced)?;
+        let synced = self.files.sync(&self.unsynced);
+        self.distrusts_unsynced = synced.is_err();
         self.unsynced.clear();
-        Ok(())
+        synced
     }
 
     /// Keeps fewer of the older checkpoints. What can't be done now is done the next time.

@@ -1,10 +1,12 @@
 //! Taking the oldest records away.
 
-use std::fs;
+use std::collections::BTreeSet;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use super::stub::{self, Stub};
+use crate::disk::{self, File};
 use crate::files::{sync_parent, write_whole};
 use crate::merkle::TILE_WIDTH;
 use crate::segment;
@@ -17,35 +19,36 @@ pub(super) fn prune(dir: &Path, stub: &Stub) -> io::Result<()> {
     finish(dir, stub)
 }
 
-/// Takes away what a crash left of it.
+/// Takes away what a crash left of it. Bundles go first, and durably: as long as there is a segment,
+/// some may be left; when there is none, they are gone.
 pub(super) fn finish(dir: &Path, stub: &Stub) -> io::Result<()> {
     let gone: Vec<u64> =
         segment::list(dir)?.into_iter().filter(|first| *first < stub.before).collect();
+    let (Some(first), Some(last)) = (gone.first(), gone.last()) else { return Ok(()) };
+    // The bundle with the oldest record that is kept stays whole.
+    remove_bundles(dir, first / TILE_WIDTH as u64..stub.before / TILE_WIDTH as u64)?;
+    for first in &gone {
+        disk::remove_file(segment::file(dir, *first))?;
+    }
+    sync_parent(&segment::file(dir, *last))
+}
+
+fn remove_bundles(dir: &Path, indexes: Range<u64>) -> io::Result<()> {
     let tiles = TileFiles::new(dir);
-    // The bundle with the oldest record that is kept stays whole. Downwards: what an earlier call took
-    // away ends it.
-    let mut index = stub.before / TILE_WIDTH as u64;
-    while let Some(before) = index.checked_sub(1) {
-        index = before;
+    let mut folders = BTreeSet::new();
+    for index in indexes {
         let bundle = tiles.file(Kind::Entries, index, TILE_WIDTH);
-        match fs::remove_file(&bundle) {
+        match disk::remove_file(&bundle) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        if index.is_multiple_of(1000)
-            && let Some(folder) = bundle.parent()
-        {
-            // Stays when it is not empty.
-            let _ = fs::remove_dir(folder);
-        }
+        folders.extend(bundle.parent().map(Path::to_owned));
     }
-    // Upwards: what is left is always the end of the log.
-    for first in &gone {
-        fs::remove_file(segment::file(dir, *first))?;
+    for folder in folders.iter().filter(|folder| disk::exists(folder)) {
+        File::open(folder)?.sync_all()?;
+        // Stays when it is not empty.
+        let _ = disk::remove_dir(folder);
     }
-    match gone.last() {
-        Some(last) => sync_parent(&segment::file(dir, *last)),
-        None => Ok(()),
-    }
+    Ok(())
 }

@@ -1,6 +1,5 @@
 //! What a log on disk holds: from the newest checkpoint and its tiles, and the segments behind it.
 
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 
@@ -11,21 +10,19 @@ use super::history::{self, History};
 use super::stub::Stub;
 use super::{JournalOptions, pruning};
 use crate::codes;
-use crate::files::{io_error, read_if_there, sync_parent};
+use crate::disk::{File, FileExt, OpenOptions};
+use crate::files::{io_error, read_if_there};
 use crate::merkle::{Hash, TILE_WIDTH, TreeEdge, leaf_hash};
 use crate::note::{Checkpoint, SigningKey, open, sign};
 use crate::segment::{self, Segment, Tail, scan_segment};
 use crate::tiles::TileFiles;
 
-use super::keeper::{Publication, Shelf};
+use super::growth::Growth;
 
 /// A log as it was found.
 #[derive(Debug)]
 pub(super) struct Recovered {
-    pub(super) edge: TreeEdge,
-    /// The entries that fill no bundle yet, and what remains to be published.
-    pub(super) shelf: Shelf,
-    pub(super) unpublished: Vec<Publication>,
+    pub(super) growth: Growth,
     pub(super) checkpoint: Checkpoint,
     pub(super) history_entries: usize,
     pub(super) history_next: u64,
@@ -60,11 +57,18 @@ fn damaged(seq: u64, what: &'static str) -> Error {
 /// Reads the log, cuts a torn tail, and rebuilds the tree's edge.
 pub(super) fn recover(options: &JournalOptions) -> Result<Recovered> {
     let dir = &options.dir;
+    // Whoever stopped before may have left names that only this run of the machine knows.
+    [&segment::folder(dir), dir]
+        .into_iter()
+        .try_for_each(|folder| File::open(folder)?.sync_all())
+        .map_err(|e| io_error(e, "syncing the log's directory"))?;
     let history_file = read_if_there(&dir.join(history::FILE))
         .map_err(|e| io_error(e, "reading the checkpoints"))?
         .unwrap_or_default();
     let history = history::parse(&history_file, options.key.verifier());
     check_history(dir, options, &history)?;
+    history::settle(dir, &history, &history_file)
+        .map_err(|e| io_error(e, "writing the newest checkpoint again"))?;
     let checkpoint = match history.checkpoints.last() {
         Some(last) => last.clone(),
         None => sign(&options.key, 0, TreeEdge::default().root()),
@@ -82,9 +86,7 @@ pub(super) fn recover(options: &JournalOptions) -> Result<Recovered> {
         (None, Some(stub)) => edge_of_stub(&files, stub)?,
     };
     let mut recovered = Recovered {
-        shelf: Shelf::starting_at(edge.size()),
-        edge,
-        unpublished: Vec::new(),
+        growth: Growth::from(edge),
         history_entries: history.checkpoints.len(),
         history_next: history.next_number,
         history_bytes: history.whole_bytes as u64,
@@ -96,8 +98,8 @@ pub(super) fn recover(options: &JournalOptions) -> Result<Recovered> {
         root_differs: false,
     };
     read_segments(options, &mut recovered)?;
-    if recovered.edge.size() < recovered.checkpoint.size {
-        return Err(damaged(recovered.edge.size(), "a checkpoint covers more than there is"));
+    if recovered.size() < recovered.checkpoint.size {
+        return Err(damaged(recovered.size(), "a checkpoint covers more than there is"));
     }
     Ok(recovered)
 }
@@ -161,7 +163,7 @@ fn read_segments(options: &JournalOptions, recovered: &mut Recovered) -> Result<
     let dir = &options.dir;
     let origin = origin_hash(&options.key);
     let segments = segment::list(dir).map_err(|e| io_error(e, "listing segments"))?;
-    let needed = recovered.shelf.first_seq();
+    let needed = recovered.growth.first_needed();
     let start = segments.iter().rposition(|first| *first <= needed).unwrap_or_default();
     let mut expected = segments.get(start).copied().unwrap_or(0);
     if expected > needed {
@@ -184,7 +186,7 @@ fn read_segments(options: &JournalOptions, recovered: &mut Recovered) -> Result<
             return Err(damaged(found.next_seq, "a checkpoint covers it"));
         }
         if Some(first) == last {
-            cut(dir, first, &found).map_err(|e| io_error(e, "cutting a torn tail"))?;
+            settle(dir, first, &found).map_err(|e| io_error(e, "cutting a torn tail"))?;
             recovered.segment = Some((first, found.end as u64));
         }
         expected = found.next_seq;
@@ -192,7 +194,7 @@ fn read_segments(options: &JournalOptions, recovered: &mut Recovered) -> Result<
     if recovered.root_differs {
         return Err(damaged(0, "the segments do not have the root that was signed"));
     }
-    if recovered.edge.size() == expected {
+    if recovered.size() == expected {
         Ok(())
     } else {
         Err(damaged(expected, "a checkpoint covers more than there is"))
@@ -200,34 +202,36 @@ fn read_segments(options: &JournalOptions, recovered: &mut Recovered) -> Result<
 }
 
 impl Recovered {
+    /// How many records there are.
+    pub(super) fn size(&self) -> u64 {
+        self.growth.edge.size()
+    }
+
     fn take(&mut self, seq: u64, leaf: &[u8]) {
-        if seq < self.shelf.first_seq() {
+        if seq < self.growth.first_needed() {
             return;
         }
-        if seq >= self.edge.size() {
-            let mut full = Vec::new();
-            self.edge.push(leaf_hash(leaf), &mut full);
-            self.unpublished.extend(full.into_iter().map(Publication::Hashes));
-            if self.edge.size() == self.checkpoint.size {
-                self.root_differs = self.edge.root() != self.checkpoint.root;
-            }
+        if seq < self.size() {
+            return self.growth.put(leaf.to_vec());
         }
-        self.unpublished.extend(self.shelf.put(leaf.to_vec()));
+        self.growth.add(leaf_hash(leaf), leaf.to_vec());
+        if self.size() == self.checkpoint.size {
+            self.root_differs = self.growth.edge.root() != self.checkpoint.root;
+        }
     }
 }
 
-/// Takes away what stands behind the last whole record, zeros or a torn group.
-fn cut(dir: &Path, first: u64, found: &Segment) -> io::Result<()> {
-    if found.length == found.end {
-        return Ok(());
-    }
+/// Takes away what stands behind the last whole record, zeros or a torn group, and makes the last group
+/// durable, which perhaps never was: whoever wrote it may have been stopped before its sync, or that
+/// failed, and what failed to be written once is not tried again by a later sync.
+fn settle(dir: &Path, first: u64, found: &Segment) -> io::Result<()> {
     if found.tail == Tail::Torn {
         let bytes = found.length - found.end;
         tracing::warn!(seq = found.next_seq, bytes, "cut a torn tail off the audit log");
     }
     let path = segment::file(dir, first);
     let file: File = OpenOptions::new().write(true).open(&path)?;
+    file.write_all_at(&found.last_group, (found.end - found.last_group.len()) as u64)?;
     file.set_len(found.end as u64)?;
-    file.sync_all()?;
-    sync_parent(&path)
+    file.sync_all()
 }

@@ -4,12 +4,11 @@
 //! that write in place). When nothing else fits it becomes the next segment, with the one event
 //! that says so.
 
-use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::writer::preallocate;
+use crate::disk::{self, File, FileExt, OpenOptions};
 use crate::files::sync_parent;
 use crate::segment;
 
@@ -31,8 +30,12 @@ pub(super) fn make(dir: &Path) -> io::Result<()> {
 }
 
 /// Makes the reserve the segment that starts at `first_seq`, with these bytes in it. They are
-/// durable when this returns.
-pub(super) fn use_up(dir: &Path, first_seq: u64, bytes: &[u8]) -> io::Result<File> {
+/// durable when this returns, and the second part of the answer says whether its name is.
+pub(super) fn use_up(
+    dir: &Path,
+    first_seq: u64,
+    bytes: &[u8],
+) -> io::Result<(File, io::Result<()>)> {
     if bytes.len() as u64 > BYTES {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
@@ -41,13 +44,12 @@ pub(super) fn use_up(dir: &Path, first_seq: u64, bytes: &[u8]) -> io::Result<Fil
     file.write_all_at(bytes, 0)?;
     file.sync_all()?;
     let segment = segment::file(dir, first_seq);
-    fs::rename(&reserve, &segment)?;
-    sync_parent(&segment)?;
-    Ok(file)
+    disk::rename(&reserve, &segment)?;
+    Ok((file, sync_parent(&segment)))
 }
 
 /// Forgets the reserve: the log is closed.
 pub(super) fn give_up(dir: &Path) {
     // There may be none.
-    let _ = fs::remove_file(path(dir));
+    let _ = disk::remove_file(path(dir));
 }

@@ -1,4 +1,4 @@
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use super::JournalOptions;
 use super::recovery::Recovered;
 use super::watch::{Active, Finding};
 use crate::codes;
+use crate::disk::File;
 use crate::files::{io_error, is_full, make_folder};
 use crate::merkle::{Hash, leaf_hash};
 use crate::note::Checkpoint;
@@ -168,8 +169,11 @@ pub(super) struct Shared {
     pub(super) durable: std::sync::Arc<Watermark>,
     pub(super) checkpoint: Mutex<Checkpoint>,
     pub(super) next_segment_wanted: AtomicBool,
-    pub(super) next_segment_ready: AtomicBool,
-    pub(super) reserve_ready: AtomicBool,
+    /// Whether the next segment is written ahead. Held by whoever writes, takes or removes that file:
+    /// a path may name another file a moment later.
+    pub(super) ahead: Mutex<bool>,
+    /// As `ahead`, of the room that is kept for the day the disk is full.
+    pub(super) reserve: Mutex<bool>,
     /// The next group begins a segment.
     pub(super) leave_segment: AtomicBool,
     pub(super) active: Mutex<Option<Active>>,
@@ -189,11 +193,11 @@ impl Shared {
         Self {
             origin: super::recovery::origin_hash(&options.key),
             room: Semaphore::new(options.queue_events),
-            durable: std::sync::Arc::new(Watermark::new(recovered.edge.size())),
+            durable: std::sync::Arc::new(Watermark::new(recovered.size())),
             checkpoint: Mutex::new(recovered.checkpoint.clone()),
             next_segment_wanted: AtomicBool::new(false),
-            next_segment_ready: AtomicBool::new(false),
-            reserve_ready: AtomicBool::new(false),
+            ahead: Mutex::new(false),
+            reserve: Mutex::new(false),
             leave_segment: AtomicBool::new(false),
             active: Mutex::new(None),
             found: Mutex::new(None),

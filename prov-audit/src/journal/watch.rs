@@ -4,12 +4,11 @@
 //! made anew from the segments; verifying reads them.
 
 use std::collections::BTreeMap;
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{history, stub};
+use crate::disk::{self, Metadata, MetadataExt};
 use crate::merkle::{Hash, TILE_WIDTH, leaf_hash};
 use crate::segment::{self, Tail, scan_segment};
 use crate::tiles::TileFiles;
@@ -131,7 +130,7 @@ impl Watch {
 
     fn active(&self, active: Active) -> Option<Finding> {
         let path = segment::file(&self.dir, active.first_seq);
-        let there = std::fs::metadata(&path).ok();
+        let there = disk::metadata(&path).ok();
         let same = there.is_some_and(|found| Identity::of(&found).file == active.file.file);
         (!same).then(|| Finding::Active(self.name(&path)))
     }
@@ -140,7 +139,7 @@ impl Watch {
         let key = format!("{}\n", kept.key);
         let texts = [("checkpoint", kept.checkpoint), ("log.vkey", key.as_str())];
         for (name, text) in texts.into_iter().chain(kept.stub.map(|stub| (stub::FILE, stub))) {
-            let there = std::fs::read(self.dir.join(name)).ok();
+            let there = disk::read(self.dir.join(name)).ok();
             if there.as_deref() != Some(text.as_bytes()) {
                 return Some(Finding::Other(name.to_owned()));
             }
@@ -148,7 +147,7 @@ impl Watch {
         if kept.history_bytes == 0 {
             return None;
         }
-        let there = std::fs::metadata(self.dir.join(history::FILE)).ok().filter(|found| {
+        let there = disk::metadata(self.dir.join(history::FILE)).ok().filter(|found| {
             let file = Identity::of(found).file;
             // Longer it may be: a full disk leaves a torn entry behind the whole ones.
             found.len() >= kept.history_bytes && *self.history.get_or_insert(file) == file
@@ -167,7 +166,7 @@ impl Watch {
         let all: Vec<u64> = known.into_iter().chain(fresh).collect();
         for first in all {
             let path = segment::file(&self.dir, first);
-            let now = std::fs::metadata(&path).ok().map(|found| Identity::of(&found));
+            let now = disk::metadata(&path).ok().map(|found| Identity::of(&found));
             let before = self.sealed.get(&first);
             let Some(now) = now else { return Some(Finding::Other(self.name(&path))) };
             if before.is_some_and(|before| *before != now) && !self.is_whole(first) {

@@ -1,6 +1,4 @@
-use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,6 +10,7 @@ use super::recovery::Recovered;
 use super::reserve;
 use super::shared::{Failure, Pending, Shared};
 use super::watch::{Active, Finding, Identity};
+use crate::disk::{self, File, FileExt, OpenOptions};
 use crate::files::{io_error, sync_parent};
 use crate::segment::{self, HEADER_BYTES, write_frame};
 
@@ -23,6 +22,10 @@ const GROUP_BYTES: usize = 1 << 20;
 pub(super) struct Writer {
     shared: Arc<Shared>,
     file: File,
+    /// The number that the file is named for.
+    first_seq: u64,
+    /// Whether the file's name is durable: nothing in it is before that.
+    named: bool,
     end: u64,
     /// Where ordinary events must end: the segment's size, or nowhere in a used reserve.
     room_end: u64,
@@ -36,7 +39,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Opens the segment that was found, or makes the first one.
     pub(super) fn new(shared: Arc<Shared>, recovered: &Recovered) -> Result<Self> {
-        let next_seq = recovered.edge.size();
+        let next_seq = recovered.size();
         let failed = |e| io_error(e, "opening a segment");
         let (file, end) = match recovered.segment {
             Some((first, end)) => {
@@ -50,20 +53,30 @@ impl Writer {
             tracing::warn!(%error, "no room to write a segment ahead");
             file.set_len(end).map_err(failed)?;
         }
-        let first = recovered.segment.map_or(next_seq, |(first, _)| first);
+        let first_seq = recovered.segment.map_or(next_seq, |(first, _)| first);
         let room_end = shared.options.segment_bytes;
-        let (group, broken, refused) = (Vec::new(), false, None);
-        let made = reserve::make(&shared.options.dir);
-        shared.reserve_ready.store(made.is_ok(), Ordering::Release);
-        let writer = Self { shared, file, end, room_end, next_seq, group, broken, refused };
-        writer.show_active(first).map_err(failed)?;
+        *shared.reserve.lock() = reserve::make(&shared.options.dir).is_ok();
+        let mut writer = Self {
+            shared,
+            file,
+            first_seq,
+            named: recovered.segment.is_some(),
+            end,
+            room_end,
+            next_seq,
+            group: Vec::new(),
+            broken: false,
+            refused: None,
+        };
+        writer.name_file().map_err(Failure::error)?;
+        writer.show_active().map_err(failed)?;
         Ok(writer)
     }
 
     /// Tells whoever looks after the files which one is written.
-    fn show_active(&self, first_seq: u64) -> io::Result<()> {
+    fn show_active(&self) -> io::Result<()> {
         let file = Identity::of(&self.file.metadata()?);
-        *self.shared.active.lock() = Some(Active { first_seq, file });
+        *self.shared.active.lock() = Some(Active { first_seq: self.first_seq, file });
         Ok(())
     }
 
@@ -147,18 +160,27 @@ impl Writer {
         write_frame(&mut frame, self.next_seq, &pending.leaf);
         bytes.extend(segment::header(self.next_seq, &self.shared.origin));
         bytes.append(&mut frame);
-        self.shared.reserve_ready.store(false, Ordering::Release);
-        match reserve::use_up(&self.shared.options.dir, self.next_seq, &bytes) {
-            Ok(file) => {
+        let used = {
+            let mut reserved = self.shared.reserve.lock();
+            *reserved = false;
+            reserve::use_up(&self.shared.options.dir, self.next_seq, &bytes)
+        };
+        match used {
+            Ok((file, named)) => {
+                // What can't be made durable must not be followed by anything else in its place.
+                self.broken = named.is_err();
                 self.cut_rest();
                 self.file = file;
                 self.end = bytes.len() as u64;
                 self.room_end = 0;
                 self.refused = Some(refused as u64);
-                if let Err(error) = self.show_active(self.next_seq) {
+                self.first_seq = self.next_seq;
+                if let Err(error) = self.show_active() {
                     tracing::warn!(%error, "the reserve can't be looked at");
                 }
-                self.acknowledge(vec![pending]);
+                if !self.broken {
+                    self.acknowledge(vec![pending]);
+                }
             }
             Err(error) => tracing::error!(%error, "that the disk is full could not be recorded"),
         }
@@ -185,6 +207,7 @@ impl Writer {
         if (!fits || leave) && (self.end > HEADER_BYTES as u64 || self.room_end == 0) {
             self.roll()?;
         }
+        self.name_file()?;
         let written =
             self.file.write_all_at(&self.group, self.end).and_then(|()| self.file.sync_data());
         match written {
@@ -214,9 +237,27 @@ impl Writer {
         })?;
         self.cut_rest();
         self.file = next;
+        self.named = false;
         self.end = HEADER_BYTES as u64;
         self.room_end = self.shared.options.segment_bytes;
-        self.show_active(self.next_seq).map_err(|error| Failure::of(&error))
+        self.first_seq = self.next_seq;
+        self.show_active().map_err(|error| Failure::of(&error))
+    }
+
+    /// Makes the name of a new segment durable. What failed is tried again with the next group, which
+    /// must not go anywhere else: a segment may be found that is named for it.
+    fn name_file(&mut self) -> Result<(), Failure> {
+        if self.named {
+            return Ok(());
+        }
+        let named = sync_parent(&segment::file(&self.shared.options.dir, self.first_seq));
+        self.named = named.is_ok();
+        named.map_err(|error| {
+            let failure = Failure::of(&error);
+            self.broken = failure == Failure::Broken;
+            tracing::error!(%error, "the name of an audit segment could not be made durable");
+            failure
+        })
     }
 
     /// The rest of a segment that is left was never used.
@@ -227,15 +268,16 @@ impl Writer {
     }
 }
 
-/// Makes a segment, out of the one the keeper wrote ahead if there is one. Its name is durable when
-/// this returns.
+/// Makes a segment, out of the one the keeper wrote ahead if there is one. Its name is not durable yet.
 fn create_segment(shared: &Shared, first_seq: u64) -> io::Result<File> {
     let dir = &shared.options.dir;
     shared.next_segment_wanted.store(false, Ordering::Release);
-    let scratch = if shared.next_segment_ready.swap(false, Ordering::AcqRel) {
+    // A keeper that is writing it at this moment is not waited for.
+    let mut ahead_ready = shared.ahead.try_lock().filter(|ready| **ready);
+    let scratch = if let Some(ready) = &mut ahead_ready {
+        **ready = false;
         ahead(dir)
     } else {
-        // Not the keeper's file, which it may be filling with zeros at this moment.
         let own = segment::folder(dir).join("new.tmp");
         File::create(&own)?;
         own
@@ -243,14 +285,7 @@ fn create_segment(shared: &Shared, first_seq: u64) -> io::Result<File> {
     let file = OpenOptions::new().write(true).open(&scratch)?;
     file.write_all_at(&segment::header(first_seq, &shared.origin), 0)?;
     file.sync_all()?;
-    let path = segment::file(dir, first_seq);
-    fs::rename(&scratch, &path)?;
-    if let Err(error) = sync_parent(&path) {
-        // Records go on into the segment before, perhaps beyond the one this is named for: it must
-        // not stand in their way when the log is opened again.
-        fs::remove_file(&path)?;
-        return Err(error);
-    }
+    disk::rename(&scratch, segment::file(dir, first_seq))?;
     Ok(file)
 }
 

@@ -36,10 +36,29 @@ pub(super) async fn open_indexes(
         let file = options.dir.join("index").join(format!("{}.sqlite", class_name(class)));
         Index::open(file, Arc::clone(journals.of(class)), Arc::clone(vault))
     };
-    Ok(Both {
+    let indexes = Both {
         standard: open(RetentionClass::Standard)?,
         break_glass: open(RetentionClass::BreakGlass)?,
-    })
+    };
+    forget_erased(&indexes, vault).await?;
+    Ok(indexes)
+}
+
+/// Takes those that were erased out of the indexes: the program may have been stopped before that was
+/// done, or the power may have put an index back to what it was before.
+async fn forget_erased(indexes: &Both<Index>, vault: &Vault) -> Result<()> {
+    let erased = vault.erased().await?;
+    if erased.is_empty() {
+        return Ok(());
+    }
+    let pids: Vec<i64> = erased.iter().map(|pid| vault.term("pid", pid)).collect();
+    for (class, index) in indexes.each() {
+        if let Err(error) = index.forget(pids.clone()).await {
+            // What can't be opened is made anew, without them.
+            tracing::warn!(?error, ?class, "the erased could not be taken out of an audit index");
+        }
+    }
+    Ok(())
 }
 
 /// How long one search may take before it answers with what it has.

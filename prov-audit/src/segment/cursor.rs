@@ -1,10 +1,9 @@
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::frame::leaf_at;
 use super::{HEADER_BYTES, file, list};
+use crate::disk::{self, File, FileExt};
 
 /// One record as it was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +73,7 @@ impl SegmentCursor {
             if !records.is_empty() {
                 return Ok(records);
             }
-            if segment == self.next || !file(&self.dir, self.next).exists() {
+            if segment == self.next || !disk::exists(&file(&self.dir, self.next)) {
                 return Err(broken());
             }
             // This segment is read to its end; the next one is named for the next record.

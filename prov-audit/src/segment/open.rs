@@ -27,6 +27,8 @@ pub(crate) struct Segment {
     pub(crate) tail: Tail,
     /// How long the file is.
     pub(crate) length: usize,
+    /// The bytes of the last group, up to its last whole record.
+    pub(crate) last_group: Vec<u8>,
 }
 
 /// Reads a whole segment and shows every record to `each`: number, place, leaf.
@@ -38,14 +40,15 @@ pub(crate) fn scan_segment(
     origin: &Hash,
     each: &mut dyn FnMut(u64, usize, &[u8]),
 ) -> io::Result<Option<Segment>> {
-    let bytes = std::fs::read(file(dir, first_seq))?;
+    let bytes = crate::disk::read(file(dir, first_seq))?;
     if bytes.get(..HEADER_BYTES) != Some(header(first_seq, origin).as_slice()) {
         return Ok(None);
     }
-    let (mut at, mut seq) = (HEADER_BYTES, first_seq);
+    let (mut at, mut seq, mut last_group) = (HEADER_BYTES, first_seq, HEADER_BYTES);
     let tail = loop {
         match read_frame(&bytes, at, seq) {
-            Frame::Whole { leaf, end, .. } => {
+            Frame::Whole { leaf, end, group } => {
+                last_group = group;
                 each(seq, at, leaf);
                 at = end;
                 seq += 1;
@@ -60,7 +63,8 @@ pub(crate) fn scan_segment(
             }
         }
     };
-    Ok(Some(Segment { next_seq: seq, end: at, tail, length: bytes.len() }))
+    let last_group = bytes.get(last_group..at).unwrap_or_default().to_vec();
+    Ok(Some(Segment { next_seq: seq, end: at, tail, length: bytes.len(), last_group }))
 }
 
 fn rest_is_zero(bytes: &[u8], at: usize) -> bool {

@@ -64,9 +64,9 @@ impl Findings {
         let width = TILE_WIDTH as u64;
         let (index, place) = (seq / width, usize::try_from(seq % width).ok()?);
         let partial = usize::try_from(self.signed_size % width).ok()?;
-        let bytes = [TILE_WIDTH, partial]
-            .into_iter()
-            .find_map(|width| std::fs::read(self.files.file(Kind::Entries, index, width)).ok())?;
+        let bytes = [TILE_WIDTH, partial].into_iter().find_map(|width| {
+            crate::disk::read(self.files.file(Kind::Entries, index, width)).ok()
+        })?;
         id_in(unbundle(&bytes).get(place)?)
     }
 }

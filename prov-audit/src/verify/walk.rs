@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::findings::Findings;
 use super::{FindingKind, Report};
+use crate::disk;
 use crate::files::read_if_there;
 use crate::journal::{STUB_FILE, Stub, origin_hash_of};
 use crate::merkle::{Hash, TILE_WIDTH, Tile, TreeEdge, leaf_hash};
@@ -111,7 +112,7 @@ impl Walk {
             self.torn_tail = true;
             return Ok(());
         }
-        let bytes = std::fs::read(segment::file(&dir, first))?;
+        let bytes = disk::read(segment::file(&dir, first))?;
         let rest = bytes.get(scanned.end..).unwrap_or_default();
         // What is left of the record, and not of those behind it.
         let rest = rest.get(..rest.len().min(256)).unwrap_or_default();
@@ -273,7 +274,7 @@ impl Walk {
     fn is_true_leftover(&self, name: &str) -> bool {
         let Some((whole, width)) = name.split_once(".p/") else { return false };
         let Ok(width) = width.parse::<usize>() else { return false };
-        let (Ok(bytes), Some(truth)) = (std::fs::read(self.dir.join(name)), self.truth_of(whole))
+        let (Ok(bytes), Some(truth)) = (disk::read(self.dir.join(name)), self.truth_of(whole))
         else {
             return false;
         };
@@ -288,7 +289,7 @@ impl Walk {
             return Some(truth.clone());
         }
         if self.looked_at.contains(whole) {
-            return std::fs::read(self.dir.join(whole)).ok();
+            return disk::read(self.dir.join(whole)).ok();
         }
         let of = |kind, index| path(kind, index, TILE_WIDTH) == whole;
         if of(Kind::Entries, self.edge.size() / TILE_WIDTH as u64) {
@@ -331,7 +332,7 @@ fn differing(a: &[Hash], b: &[Hash]) -> u64 {
 
 /// Every file below `dir`, named from `root`.
 fn list_files(root: &Path, dir: &Path, found: &mut Vec<String>) -> io::Result<()> {
-    for entry in std::fs::read_dir(dir)? {
+    for entry in disk::read_dir(dir)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             list_files(root, &entry.path(), found)?;

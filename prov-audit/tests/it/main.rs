@@ -6,6 +6,8 @@ mod api;
 #[cfg(test)]
 mod bench_log;
 #[cfg(test)]
+mod canaries;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod disk_full;

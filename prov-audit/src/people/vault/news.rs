@@ -60,6 +60,13 @@ impl Vault {
         }
     }
 
+    /// The pseudonyms of those that were erased.
+    #[cfg(feature = "sqlite-index")]
+    pub(crate) async fn erased(&self) -> Result<Vec<String>> {
+        let erased = self.store.load_all::<Erasure>().await?;
+        Ok(erased.into_iter().map(|stored| stored.entity.pid).collect())
+    }
+
     /// The pseudonyms of every subject that has a key, and of every one that had.
     async fn living_and_erased(&self) -> Result<(HashSet<String>, Vec<String>)> {
         let living = self.store.load_all::<Subject>().await?;

@@ -1,0 +1,101 @@
+//! What was tried, as a table.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::disk::Op;
+
+const OPERATIONS: [(Op, &str); 13] = [
+    (Op::Create, "create"),
+    (Op::Write, "write"),
+    (Op::SetLength, "truncate"),
+    (Op::Sync, "sync"),
+    (Op::SyncFolder, "sync folder"),
+    (Op::SyncAll, "sync all"),
+    (Op::Rename, "rename"),
+    (Op::Remove, "remove"),
+    (Op::MakeFolder, "mkdir"),
+    (Op::Open, "open"),
+    (Op::Read, "read"),
+    (Op::List, "list"),
+    (Op::Look, "stat"),
+];
+
+/// How many points were tried, by what went wrong and at which operation.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    counts: BTreeMap<(usize, &'static str), BTreeMap<Op, usize>>,
+}
+
+impl Report {
+    /// One more; `row` orders the kinds.
+    pub(super) fn add(&mut self, row: usize, kind: &'static str, op: Op) {
+        *self.counts.entry((row, kind)).or_default().entry(op).or_default() += 1;
+    }
+
+    pub(super) fn total(&self) -> usize {
+        self.counts.values().flat_map(BTreeMap::values).sum()
+    }
+
+    /// The table, in Markdown.
+    pub(super) fn table(&self) -> String {
+        let mut text = "| what goes wrong |".to_owned();
+        for (_, name) in OPERATIONS {
+            let _ = write!(text, " {name} |");
+        }
+        let _ = write!(text, " all |\n|---|{}\n", "---:|".repeat(OPERATIONS.len() + 1));
+        for ((_, kind), counts) in &self.counts {
+            let _ = write!(text, "| {kind} |");
+            for (op, _) in OPERATIONS {
+                let count = counts.get(&op).map_or(String::new(), usize::to_string);
+                let _ = write!(text, " {count} |");
+            }
+            let _ = writeln!(text, " {} |", counts.values().sum::<usize>());
+        }
+        text
+    }
+
+    /// Holds what was tried against the report in the documents: the same rows, and about as many
+    /// points, which threads that take turns otherwise change a little. With `PROV_WRITE_TRANSCRIPTS=1`
+    /// it is written anew.
+    pub(super) fn keep(&self) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/transcripts/faults.md");
+        if std::env::var_os("PROV_WRITE_TRANSCRIPTS").is_some() {
+            let all = self.total();
+            let text = format!("{HEAD}\n{}\n{all} points, none of them wrong.\n", self.table());
+            std::fs::write(&path, text).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        let kept: BTreeMap<&str, usize> = kept
+            .lines()
+            .filter_map(|line| {
+                let (kind, counts) = line.strip_prefix("| ")?.split_once(" |")?;
+                Some((kind, counts.trim_end_matches([' ', '|']).rsplit(' ').next()?.parse().ok()?))
+            })
+            .collect();
+        let told = "write it anew with PROV_WRITE_TRANSCRIPTS=1";
+        assert_eq!(kept.len(), self.counts.len(), "{told}");
+        for ((_, kind), counts) in &self.counts {
+            let now: usize = counts.values().sum();
+            let about = kept.get(kind).is_some_and(|kept| now.abs_diff(*kept) * 4 < now);
+            assert!(about, "`{kind}`: {now} now; {told}");
+        }
+    }
+}
+
+/// What stands above the table.
+const HEAD: &str = "\
+# What was broken under the audit log, and how often
+
+Made by `prov-audit/src/journal/faults.rs`, which fails when any of it comes out otherwise:
+`cargo test -p prov-audit --lib faults -- --nocapture` prints the table anew.
+
+A log on a disk in memory is used: events alone and in groups, segments that are left for the next,
+checkpoints, pruning, closing and opening. At each operation on the disk (the columns) something goes
+wrong (the rows). Then the machine starts again, with what such a disk may hold: what was synced, and any
+part of what was not. Every time the log opens, every event that was confirmed is there, once, with its
+number and its bytes; none that was refused for want of room is; every checkpoint that was signed is of
+this log; proofs hold; it records and signs on, and `verify` finds it intact. Every third time the power
+fails once more right after that, and all of it is looked at again.
+";
