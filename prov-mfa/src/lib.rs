@@ -49,6 +49,7 @@ pub mod qr;
 mod require;
 mod service;
 mod spelling;
+mod stats;
 mod step_up;
 mod totp;
 
@@ -63,6 +64,7 @@ pub use service::{
 };
 #[cfg(feature = "webauthn")]
 pub use service::{PasskeyOutcome, PasskeyRequest};
+pub use stats::{MethodStats, MfaStats};
 pub use step_up::{ACR_MFA, RECENT_SECOND_FACTOR, challenge, is_recent, sign_in_challenge};
 
 /// The README's example, kept true.

@@ -31,6 +31,7 @@ use prov_core::{
 
 use self::caller::Caller;
 use crate::factors::{Checked, Limit, Passkey, PasskeyOwner, UserFactors};
+use crate::stats::{Became, Counters, MfaStats};
 use crate::step_up::is_within;
 use crate::{MfaConfig, RECENT_SECOND_FACTOR, codes, is_recent};
 
@@ -53,6 +54,7 @@ pub struct MfaService {
     recorder: Arc<dyn Recorder>,
     clock: Arc<dyn Clock>,
     config: MfaConfig,
+    counters: Counters,
     #[cfg(feature = "webauthn")]
     relying_party: Option<crate::passkeys::RelyingParty>,
 }
@@ -107,6 +109,7 @@ impl MfaService {
                 None => None,
             },
             config,
+            counters: Counters::default(),
         })
     }
 
@@ -121,6 +124,12 @@ impl MfaService {
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>> {
         Self::new(store, recorder, clock, MfaConfig::default()).map(Arc::new)
+    }
+
+    /// What was counted on this node since it started, for metrics.
+    #[must_use]
+    pub fn stats(&self) -> MfaStats {
+        self.counters.read()
     }
 
     /// The factors this user can answer with; empty when none is confirmed.
@@ -267,15 +276,21 @@ impl MfaService {
         method: FactorMethod,
         checked: Checked<T>,
     ) -> Result<T> {
+        let kind = method;
         let method = ("method", serde_json::json!(method));
         match checked {
-            Checked::Held(answer) => Ok(answer),
+            Checked::Held(answer) => {
+                self.counters.count(kind, Became::Held);
+                Ok(answer)
+            }
             Checked::Rejected(reason) => {
+                self.counters.count(kind, Became::Rejected);
                 let facts = [method, ("reason", reason.into())];
                 self.record(caller, action, Outcome::Failure, &facts).await?;
                 Err(codes::FACTOR_REJECTED.into())
             }
             Checked::Limited(until) => {
+                self.counters.count(kind, Became::Limited);
                 self.record(caller, Action::MFA_LIMITED, Outcome::Denied, &[method]).await?;
                 let wait = until.duration_since(self.clock.now()).try_into().unwrap_or_default();
                 Err(Error::new(codes::FACTOR_LIMITED).retry_after(wait))

@@ -3,6 +3,7 @@
 mod identities;
 mod layer;
 mod policies;
+mod second_factors;
 mod sinks;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+pub(crate) use second_factors::FactorMetrics;
 pub(crate) use sinks::SinkMetrics;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -49,16 +51,18 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Fresh counters, beside those of the policies, the identities and the log's sinks.
+    /// Fresh counters, beside those of the policies, the identities, second factors and the log's sinks.
     #[must_use]
     pub(crate) fn new(
         policies: PolicyMetrics,
         identities: IdentityMetrics,
+        factors: FactorMetrics,
         sinks: SinkMetrics,
     ) -> Arc<Self> {
         let mut registry = Registry::with_prefix("prov");
         registry.register_collector(Box::new(identities));
         registry.register_collector(Box::new(policies));
+        registry.register_collector(Box::new(factors));
         registry.register_collector(Box::new(sinks));
         let requests = Family::default();
         let refusals = Family::default();

@@ -1,5 +1,7 @@
 //! Proving a passkey: as a second factor, again in a session, or to sign in without a password.
 
+use std::sync::atomic::Ordering;
+
 use prov_core::audit::{Action, Outcome};
 use prov_core::{
     Amr, FactorMethod, RequestFacts, Result, SecretText, SecurityContext, Timestamp, UserId,
@@ -147,6 +149,7 @@ impl MfaService {
         });
         let checked = decided.await?;
         if checked == Checked::Rejected(COUNTER_WENT_BACK) {
+            self.counters.cloned.fetch_add(1, Ordering::Relaxed);
             let facts = [("credential", answer.digest().into())];
             self.record(caller, Action::MFA_PASSKEY_CLONED, Outcome::Denied, &facts).await?;
         }

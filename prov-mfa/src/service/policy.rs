@@ -1,5 +1,7 @@
 //! The policy: who must have a second factor, and by when.
 
+use std::sync::atomic::Ordering;
+
 use prov_core::audit::{Action, Event, Outcome, RecorderExt};
 use prov_core::store::{Batch, Entity, Expect, StoreExt};
 use prov_core::{
@@ -62,7 +64,7 @@ impl MfaService {
         if !policy.asks(roles, teams) {
             return Ok(Enrolment::NotAsked);
         }
-        self.decide(user, |factors, now| {
+        let decided = self.decide(user, |factors, now| {
             if factors.has_confirmed() {
                 return Ok(Decided::Kept(Enrolment::NotAsked));
             }
@@ -75,7 +77,11 @@ impl MfaService {
             let answer = if by <= now { Enrolment::Overdue } else { Enrolment::DueBy(by) };
             factors.enrol_by = Some(by);
             Ok(if known { Decided::Kept(answer) } else { Decided::Changed(answer) })
-        })
-        .await
+        });
+        let answer = decided.await?;
+        if answer == Enrolment::Overdue {
+            self.counters.overdue.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(answer)
     }
 }

@@ -176,6 +176,10 @@ async fn a_counter_that_goes_back_is_refused_and_recorded() {
     assert_eq!(cloned[0].resource.as_ref().unwrap().id, user_of(&alice).as_str());
     // The true one counts on.
     sign_in(&world, &mut key).await.unwrap();
+    let stats = world.mfa.stats();
+    let passkeys = stats.methods.iter().find(|m| m.method == FactorMethod::Webauthn).unwrap();
+    assert_eq!((passkeys.held, passkeys.rejected, passkeys.limited), (2, 1, 0));
+    assert_eq!(stats.cloned, 1);
 }
 
 /// The counter is that of the credential as it is stored when the answer comes, not as it was when the

@@ -46,6 +46,7 @@ async fn a_role_counts_also_where_it_is_inherited_and_a_team_by_itself() {
     let set = world.recorded(&Action::MFA_POLICY_SET);
     assert_eq!(set.len(), 1);
     assert_eq!(set[0].context["roles"], serde_json::json!(["operator"]));
+    assert_eq!(world.mfa.stats().overdue, 3);
 }
 
 #[tokio::test]

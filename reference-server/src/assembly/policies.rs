@@ -19,7 +19,7 @@ use super::identity::Identity;
 use super::storage::Storage;
 use crate::background::Background;
 use crate::config::{Cedar, Config};
-use crate::metrics::{IdentityMetrics, Metrics, PolicyMetrics, SinkMetrics};
+use crate::metrics::{FactorMetrics, IdentityMetrics, Metrics, PolicyMetrics, SinkMetrics};
 
 pub(super) struct Policies {
     /// What answers for the health of the policies.
@@ -32,7 +32,7 @@ pub(super) struct Policies {
 }
 
 impl Policies {
-    /// What is counted, that of the policies, the identities and the log's sinks included.
+    /// What is counted, that of the policies, the identities, second factors and the log's sinks included.
     pub(super) fn metrics(
         &self,
         identity: &Identity,
@@ -41,8 +41,9 @@ impl Policies {
     ) -> Arc<Metrics> {
         let policies = PolicyMetrics::new(Arc::clone(&self.shadowed), Arc::clone(clock));
         let identities = IdentityMetrics::new(Arc::clone(&identity.auth));
+        let factors = FactorMetrics(Arc::clone(&identity.mfa));
         let sinks = SinkMetrics::new(Arc::clone(log), Arc::clone(clock));
-        Metrics::new(policies, identities, sinks)
+        Metrics::new(policies, identities, factors, sinks)
     }
 }
 

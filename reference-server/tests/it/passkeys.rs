@@ -73,6 +73,14 @@ fn a_passkey_is_registered_and_signs_in_and_a_copy_of_it_does_not() {
     assert_eq!(browser.outcome().0, "refused");
     let cloned = world.admin.get("/api/v1/audit/events?action=mfa.passkey.cloned").expect(200);
     assert_eq!(text(&cloned["items"][0], "outcome"), "denied");
+    let metrics = world.server.client().get("/metrics").text();
+    for line in [
+        "prov_mfa_passkeys_cloned_total 1",
+        "prov_mfa_responses_total{method=\"webauthn\",outcome=\"rejected\"} ",
+        "prov_refusals_total{code=\"mfa.factor_rejected\"} ",
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
 }
 
 #[test]
