@@ -19,9 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use answers::{
-    ApiTokenBody, CreatedUserBody, IssuedApiTokenBody, KeyBody, LoginAnswer, MeBody,
-    MfaRequiredBody, RotatedKeysBody, SessionBody, TeamBody, TemporaryPasswordBody, TokenBody,
-    UserBody,
+    ApiTokenBody, CreatedUserBody, IssuedApiTokenBody, KeyBody, KnownDeviceBody, LoginAnswer,
+    MeBody, MfaRequiredBody, RotatedKeysBody, SessionBody, TeamBody, TemporaryPasswordBody,
+    TokenBody, UserBody,
 };
 pub use discovery::DiscoveryBody;
 pub use federation_requests::{CallbackQuery, ExchangeRequest, LogoutForm, StartQuery};
@@ -55,6 +55,8 @@ pub fn router(service: Arc<AuthService>) -> OpenApiRouter {
         .routes(endpoints!(account::renew_password))
         .routes(endpoints!(account::sessions, account::end_all_sessions))
         .routes(endpoints!(account::end_session))
+        .routes(endpoints!(account::devices))
+        .routes(endpoints!(account::forget_device))
         .routes(endpoints!(tokens::list, tokens::create))
         .routes(endpoints!(tokens::rotate))
         .routes(endpoints!(tokens::delete))
@@ -126,6 +128,8 @@ pub fn routes() -> Vec<Route> {
         Route::self_service(Method::GET, "/api/v1/auth/sessions"),
         Route::self_service(Method::DELETE, "/api/v1/auth/sessions"),
         Route::self_service(Method::DELETE, "/api/v1/auth/sessions/{id}"),
+        Route::self_service(Method::GET, "/api/v1/auth/devices"),
+        Route::self_service(Method::DELETE, "/api/v1/auth/devices/{id}"),
         Route::self_service(Method::GET, "/api/v1/auth/tokens"),
         Route::self_service(Method::POST, "/api/v1/auth/tokens")
             .with_recent_sign_in(RECENT)

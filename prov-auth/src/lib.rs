@@ -48,6 +48,7 @@ pub mod api;
 mod api_token;
 mod authn;
 pub mod codes;
+mod device;
 mod federation;
 mod fetch;
 mod login;
@@ -66,6 +67,7 @@ mod workload;
 
 pub use api_token::{ApiToken, ApiTokenId, ApiTokens, IssuedApiToken, NewApiToken};
 pub use authn::{Authn, AuthnFuture, AuthnLayer};
+pub use device::{Device, DeviceId};
 pub use federation::{AcceptedSubjects, AcceptedTokens, GroupRule, Issuer, NewIssuer};
 pub use fetch::Fetch;
 #[cfg(feature = "https")]

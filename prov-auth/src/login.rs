@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(crate) use challenge::{ChallengeRecord, ChallengeToken};
 use prov_core::{FactorMethod, FactorResponse, SecretText};
 pub use throttle::ThrottleOptions;
-pub(crate) use throttle::{Attempt, Throttle, Wait, subscriber};
+pub(crate) use throttle::{Attempt, Place, Throttle, Wait, subscriber};
 
 use crate::TokenSet;
 

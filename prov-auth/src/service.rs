@@ -4,6 +4,7 @@ mod accounts;
 mod api_tokens;
 mod background;
 mod bootstrap;
+mod devices;
 mod discovery;
 mod embedded;
 mod events;
@@ -39,7 +40,7 @@ pub use options::AuthOptions;
 pub use own_account::Me;
 use prov_core::audit::Recorder;
 use prov_core::store::Store;
-use prov_core::{Authenticator, Clock, Result, SecondFactor};
+use prov_core::{Authenticator, Clock, Notifier, Result, SecondFactor};
 pub use teams::TeamPage;
 pub use users::UserPage;
 
@@ -74,6 +75,8 @@ pub struct AuthParts {
     pub second_factor: Option<Arc<dyn SecondFactor>>,
     /// Asks identity providers; without it, nobody signs in with one.
     pub outbound: Option<Arc<dyn Fetch>>,
+    /// Tells users what they should know; without it, only the log knows.
+    pub notifier: Option<Arc<dyn Notifier>>,
 }
 
 /// Users, sign-in, sessions, refresh and teams.

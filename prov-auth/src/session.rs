@@ -46,4 +46,6 @@ pub struct TokenSet {
     pub session: SessionId,
     /// Whether a second factor must be enrolled, and by when.
     pub enrolment: Enrolment,
+    /// What the device is to present from now on, if it was never seen before.
+    pub device: Option<SecretText>,
 }

@@ -16,6 +16,9 @@ use crate::profile::Settings;
 use crate::session_file::Session;
 use crate::sessions::Sessions;
 
+/// The cookie that devices are recognised by.
+const DEVICE_COOKIE: &str = "__Host-prov_device";
+
 /// Everything but the unreserved characters of RFC 3986 is encoded in a path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -277,6 +280,11 @@ impl Client {
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
+        // Signing in is from this device, as far as the server has seen it before.
+        let signs_in = path.starts_with("/api/v1/auth/login");
+        if signs_in && let Some(device) = session_file::device(&self.device_path()) {
+            request = request.header("cookie", format!("{DEVICE_COOKIE}={}", &*device));
+        }
         let bytes = match body {
             Some(body) => {
                 request = request.header("content-type", "application/json");
@@ -288,6 +296,9 @@ impl Client {
             request.body(bytes.as_str()).map_err(|e| Failure::of("making the request", e))?;
         let mut response = self.agent.run(request).map_err(unreachable)?;
         let status = response.status();
+        if signs_in && let Some(device) = new_device(response.headers()) {
+            session_file::save_device(&self.device_path(), &device)?;
+        }
         let text = response
             .body_mut()
             .with_config()
@@ -296,6 +307,14 @@ impl Client {
             .map_err(unreachable)?;
         Ok((status, text))
     }
+}
+
+/// What the server wants to recognise this device by.
+fn new_device(headers: &ureq::http::HeaderMap) -> Option<Zeroizing<String>> {
+    let lines = headers.get_all("set-cookie").iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = lines.filter_map(|line| line.split(';').next()?.split_once('='));
+    let (_, value) = pairs.find(|(name, _)| *name == DEVICE_COOKIE)?;
+    Some(Zeroizing::new(value.to_owned()))
 }
 
 fn json_of(text: String) -> Outcome<Value> {

@@ -71,6 +71,22 @@ fn make_folder(path: &Path) -> Outcome {
     made.map_err(|e| Failure::of(&format!("creating `{}`", folder.display()), e))
 }
 
+/// What this device is recognised by; it stays when somebody signs out.
+pub(crate) fn device(path: &Path) -> Option<Zeroizing<String>> {
+    fs::read_to_string(path).ok().map(Zeroizing::new)
+}
+
+/// Keeps what this device is recognised by.
+pub(crate) fn save_device(path: &Path, device: &str) -> Outcome {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|e| Failure::of(&format!("writing `{}`", path.display()), e))?;
+    private_file::replace(path, device.as_bytes(), PRIVATE)
+}
+
 /// Waits until no other command refreshes the session; others wait while the answer lives.
 pub(crate) fn turn(path: &Path) -> Outcome<fs::File> {
     let path = path.with_extension("lock");

@@ -4,7 +4,8 @@
 //!   [`Problem`], [`audit::Event`], [`SecretText`], typed [`id`]s.
 //! * **Ports**: [`Store`](store::Store) (durable records), [`Recorder`](audit::Recorder) (what
 //!   happened, durable before the answer), [`Authenticator`] (who is asking), [`SecondFactor`]
-//!   (prove it again), [`SignIn`] (a passkey opens a session), [`SubjectData`] (what is held about a person), [`EvidenceSource`] (what the
+//!   (prove it again), [`SignIn`] (a passkey opens a session), [`Notifier`] (tell people),
+//!   [`SubjectData`] (what is held about a person), [`EvidenceSource`] (what the
 //!   running system can prove), [`Clock`], [`HealthCheck`].
 //!
 //! This crate knows no HTTP framework, no database and no async runtime.
@@ -28,6 +29,7 @@ mod error;
 mod evidence;
 mod health;
 pub mod id;
+mod notice;
 mod principal;
 mod problem;
 pub mod random;
@@ -48,6 +50,7 @@ pub use evidence::{Evidence, EvidenceSource};
 pub use health::{Health, HealthCheck, HealthState};
 pub use id::{RequestId, SessionId, UserId};
 pub use jiff::Timestamp;
+pub use notice::{Notice, Notifier};
 pub use principal::{Principal, PrincipalKind};
 pub use problem::Problem;
 pub use request::RequestFacts;

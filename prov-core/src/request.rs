@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
-use crate::RequestId;
 use crate::audit::DecisionRecord;
+use crate::{RequestId, SecretText};
 
 /// The facts of one request, made once at the edge and shared by every layer as an `Arc`.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct RequestFacts {
     pub path: String,
     /// What the client calls itself, cut to 256 characters.
     pub user_agent: Option<String>,
+    /// What the client presents to be recognised as a device that was here before.
+    pub device: Option<SecretText>,
     /// When it arrived.
     pub received_at: Timestamp,
     recorded: AtomicBool,
@@ -39,6 +41,7 @@ impl RequestFacts {
             method: String::new(),
             path: String::new(),
             user_agent: None,
+            device: None,
             received_at,
             recorded: AtomicBool::new(false),
             decision: OnceLock::new(),
@@ -64,6 +67,13 @@ impl RequestFacts {
     #[must_use]
     pub fn by_agent(mut self, user_agent: Option<&str>) -> Self {
         self.user_agent = user_agent.map(|text| text.chars().take(256).collect());
+        self
+    }
+
+    /// From a client that presents this to be recognised.
+    #[must_use]
+    pub fn by_device(mut self, device: Option<SecretText>) -> Self {
+        self.device = device;
         self
     }
 

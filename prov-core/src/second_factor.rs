@@ -161,6 +161,8 @@ pub struct SignedIn {
     pub refresh_token: SecretText,
     /// The session.
     pub session: SessionId,
+    /// What the client is to present from now on to be recognised as this device.
+    pub device: Option<SecretText>,
 }
 
 impl SignedIn {
@@ -172,7 +174,14 @@ impl SignedIn {
         refresh_token: SecretText,
         session: SessionId,
     ) -> Self {
-        Self { access_token, expires_in, refresh_token, session }
+        Self { access_token, expires_in, refresh_token, session, device: None }
+    }
+
+    /// On a device that is to present this from now on.
+    #[must_use]
+    pub fn on_device(mut self, device: Option<SecretText>) -> Self {
+        self.device = device;
+        self
     }
 }
 

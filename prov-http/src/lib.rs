@@ -14,6 +14,7 @@
 #[cfg(feature = "axum")]
 pub mod axum;
 pub mod codes;
+mod device;
 mod edge;
 #[cfg(feature = "idempotency")]
 mod idempotency;
@@ -22,6 +23,7 @@ mod proxies;
 mod route;
 mod step_up;
 
+pub use device::{DEVICE_COOKIE, device_cookie};
 pub use edge::{Edge, EdgeFuture, EdgeLayer, PeerAddr, PeerCertificates, socket_address};
 #[cfg(feature = "idempotency")]
 pub use idempotency::{IdempotencyFuture, IdempotencyLayer, IdempotencyOptions, Idempotent};

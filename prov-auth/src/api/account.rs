@@ -7,7 +7,7 @@ use http::StatusCode;
 use prov_core::{Error, SessionId, codes};
 use prov_http::axum::{ApiResult, CommonErrors, Context, Facts, Json, Listed, Path};
 
-use super::{ExpiredPasswordRequest, MeBody, PasswordRequest, SessionBody};
+use super::{ExpiredPasswordRequest, KnownDeviceBody, MeBody, PasswordRequest, SessionBody};
 use crate::AuthService;
 
 /// Says who the caller is.
@@ -24,6 +24,47 @@ pub(super) async fn me(
     Context(context): Context,
 ) -> ApiResult<Json<MeBody>> {
     Ok(Json(service.me(&context).await?.into()))
+}
+
+/// Lists the devices the caller has signed in on.
+///
+/// A device is known by a cookie, which is no credential: it tells the caller's own attempts from those
+/// of strangers, and makes a sign-in elsewhere news.
+#[utoipa::path(
+    get,
+    path = "/api/v1/auth/devices",
+    tag = "auth",
+    responses((status = 200, description = "All of them; there are at most 50.", body = Listed<KnownDeviceBody>), CommonErrors)
+)]
+pub(super) async fn devices(
+    State(service): State<Arc<AuthService>>,
+    Context(context): Context,
+) -> ApiResult<Json<Listed<KnownDeviceBody>>> {
+    let items = service.devices(&context).await?.into_iter().map(KnownDeviceBody::from).collect();
+    Ok(Json(Listed::new(items, None)))
+}
+
+/// Recognises a device no more.
+///
+/// The next sign-in on it is that of a new device. Its sessions go on: end them at
+/// `/api/v1/auth/sessions`.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/auth/devices/{id}",
+    tag = "auth",
+    params(("id" = String, Path, description = "The device.")),
+    responses((status = 204, description = "It is forgotten."), CommonErrors)
+)]
+pub(super) async fn forget_device(
+    State(service): State<Arc<AuthService>>,
+    Context(context): Context,
+    Path(id): Path<String>,
+) -> ApiResult<StatusCode> {
+    let id = id
+        .parse()
+        .map_err(|_: Error| Error::new(codes::NOT_FOUND).detail("you have no such device"))?;
+    service.forget_device(&context, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Changes the caller's password.

@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::{
-    ApiToken, CreatedUser, IssuedApiToken, KeyState, LoginOutcome, Me, RotatedKeys, Session,
-    SigningKeyInfo, Team, TokenSet, User,
+    ApiToken, CreatedUser, Device, IssuedApiToken, KeyState, LoginOutcome, Me, RotatedKeys,
+    Session, SigningKeyInfo, Team, TokenSet, User,
 };
 
 /// A secret that this answer shows for the only time; elsewhere it stays redacted.
@@ -73,6 +73,36 @@ impl TokenBody {
                 Enrolment::DueBy(at) => Some(at.to_string()),
                 Enrolment::NotAsked | Enrolment::Overdue => None,
             },
+        }
+    }
+}
+
+/// A device the caller has signed in on.
+#[derive(Debug, Serialize, ToSchema)]
+#[non_exhaustive]
+pub struct KnownDeviceBody {
+    /// Names it.
+    pub id: String,
+    /// What it called itself when it was new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// From which address its user last signed in on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// When its user first signed in on it (RFC 3339).
+    pub created_at: String,
+    /// When its user last signed in on it (RFC 3339).
+    pub last_used_at: String,
+}
+
+impl From<Device> for KnownDeviceBody {
+    fn from(device: Device) -> Self {
+        Self {
+            id: device.id.to_string(),
+            name: device.name,
+            ip: device.ip.map(|ip| ip.to_string()),
+            created_at: device.created_at.to_string(),
+            last_used_at: device.last_used_at.to_string(),
         }
     }
 }

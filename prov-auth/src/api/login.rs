@@ -3,14 +3,25 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::response::AppendHeaders;
 use http::StatusCode;
+use http::header::{HeaderName, HeaderValue, SET_COOKIE};
+use prov_core::SecretText;
 use prov_http::axum::{ApiResult, CommonErrors, Context, Facts, Json};
+use prov_http::device_cookie;
 
 use super::{
     BootstrapRequest, LoginAnswer, LoginMfaRequest, LoginRequest, RefreshRequest, StepUpRequest,
     TokenBody, UserBody,
 };
-use crate::AuthService;
+use crate::{AuthService, LoginOutcome};
+
+/// What a browser keeps to be recognised as this device.
+type DeviceCookie = AppendHeaders<Option<(HeaderName, HeaderValue)>>;
+
+fn cookie(device: Option<&SecretText>) -> DeviceCookie {
+    AppendHeaders(device.and_then(device_cookie).map(|cookie| (SET_COOKIE, cookie)))
+}
 
 /// Signs in with a password.
 ///
@@ -29,9 +40,14 @@ pub(super) async fn login(
     State(service): State<Arc<AuthService>>,
     Facts(facts): Facts,
     Json(request): Json<LoginRequest>,
-) -> ApiResult<Json<LoginAnswer>> {
-    let outcome = service.login(&request.username, &request.password, &facts).await?;
-    Ok(Json(LoginAnswer::of(outcome, |tokens| service.expires_in(tokens))))
+) -> ApiResult<(DeviceCookie, Json<LoginAnswer>)> {
+    let mut outcome = service.login(&request.username, &request.password, &facts).await?;
+    let device = match &mut outcome {
+        LoginOutcome::Tokens(tokens) => tokens.device.take(),
+        LoginOutcome::MfaRequired { .. } => None,
+    };
+    let answer = LoginAnswer::of(outcome, |tokens| service.expires_in(tokens));
+    Ok((cookie(device.as_ref()), Json(answer)))
 }
 
 /// Answers a sign-in challenge with a second factor.
@@ -48,11 +64,12 @@ pub(super) async fn login_mfa(
     State(service): State<Arc<AuthService>>,
     Facts(facts): Facts,
     Json(request): Json<LoginMfaRequest>,
-) -> ApiResult<Json<TokenBody>> {
+) -> ApiResult<(DeviceCookie, Json<TokenBody>)> {
     let (challenge, response) = request.parts()?;
-    let tokens = service.login_mfa(&challenge, &response, &facts).await?;
+    let mut tokens = service.login_mfa(&challenge, &response, &facts).await?;
+    let device = tokens.device.take();
     let expires_in = service.expires_in(&tokens);
-    Ok(Json(TokenBody::of(tokens, expires_in)))
+    Ok((cookie(device.as_ref()), Json(TokenBody::of(tokens, expires_in))))
 }
 
 /// Proves the signed-in user again.

@@ -11,6 +11,10 @@
 //!   address from which the account has signed in before is exempt, so that no stranger can keep
 //!   the owner out.
 //!
+//! A device that the user has signed in on before is a place of its own, wherever it is: its attempts
+//! are counted apart from everybody else's, so that no stranger behind the same address, nor any number
+//! of them elsewhere, keeps the owner out (OWASP, slowing down online guessing with device cookies).
+//!
 //! An IPv6 address counts as its first 64 bits, which is what one subscriber has. A user who does
 //! not exist is counted like one who does. Nothing ever sleeps: who must wait is told how long.
 //!
@@ -61,6 +65,15 @@ impl Default for ThrottleOptions {
 
 /// A name for an account, an address or both, that says nothing about them.
 type Digest = [u8; 32];
+
+/// Where an attempt comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place<'a> {
+    /// Anybody at this address.
+    Address(Option<IpAddr>),
+    /// A device that the user has signed in on, by the name it has in the store.
+    Device(&'a str),
+}
 
 /// An attempt that was counted.
 #[derive(Debug, Clone, Copy)]
@@ -145,14 +158,15 @@ impl Throttle {
     }
 
     /// Counts an attempt, or says how long to wait. `known`: the account has signed in from this
-    /// address before, as far as the caller knows.
+    /// place before, as far as the caller knows.
     pub(crate) fn begin(
         &self,
         username: &Username,
-        client: Option<IpAddr>,
+        place: Place<'_>,
         known: bool,
     ) -> Result<Attempt, Wait> {
-        let attempt = Attempt::of(username, client);
+        let known = known || matches!(place, Place::Device(_));
+        let attempt = Attempt::of(username, place);
         let now = self.clock.monotonic();
         let options = &self.options;
         let mut state = self.state.lock();
@@ -203,8 +217,13 @@ fn give_back_shared(state: &mut State, attempt: &Attempt, hourly: NonZeroU32) {
 }
 
 impl Attempt {
-    fn of(username: &Username, client: Option<IpAddr>) -> Self {
-        let address = client.map_or_else(String::new, |ip| subscriber(ip).to_string());
+    fn of(username: &Username, place: Place<'_>) -> Self {
+        let address = match place {
+            Place::Address(client) => {
+                client.map_or_else(String::new, |ip| subscriber(ip).to_string())
+            }
+            Place::Device(digest) => format!("device {digest}"),
+        };
         let name = |what: &str, parts: [&str; 2]| {
             let text = format!("{what}\0{}\0{}", parts[0], parts[1]);
             let mut out = [0; 32];

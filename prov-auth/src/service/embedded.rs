@@ -46,6 +46,7 @@ impl AuthParts {
             passwords: Arc::new(passwords),
             second_factor: None,
             outbound: None,
+            notifier: None,
         })
     }
 }

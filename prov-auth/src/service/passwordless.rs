@@ -41,11 +41,15 @@ impl SignIn for AuthService {
         let tokens = self.conclude(request, event, result).await?;
         let expires_in = self.expires_in(&tokens);
         let refresh = tokens.refresh_token.unwrap_or_default();
-        Ok(SignedIn::new(tokens.access_token, expires_in, refresh, tokens.session))
+        let signed_in = SignedIn::new(tokens.access_token, expires_in, refresh, tokens.session);
+        Ok(signed_in.on_device(tokens.device))
     }
 
     async fn sign_out(&self, context: &SecurityContext, user: &UserId) -> Result<()> {
-        let result = self.end_everything_of(user).await;
+        let result = match self.end_everything_of(user).await {
+            Ok(_) => self.forget_devices_of(user).await,
+            Err(error) => Err(error),
+        };
         let event = self
             .event_on_user(context, Action::AUTH_SESSION_REVOKE, user.as_str())
             .with("all", true);

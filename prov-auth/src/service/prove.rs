@@ -8,7 +8,7 @@ use prov_core::{Error, RequestFacts, Result, SecretText, UserId};
 
 use super::AuthService;
 use super::events::{account, claimant, failed};
-use crate::login::{Attempt, Wait, subscriber};
+use crate::login::{Attempt, Place, Wait, subscriber};
 use crate::password::Verdict;
 use crate::user::UserRecord;
 use crate::{Username, codes};
@@ -89,17 +89,19 @@ impl AuthService {
         found: Option<&Stored<UserRecord>>,
         request: &RequestFacts,
     ) -> Result<Attempt, Refused> {
-        let mut answer = self.throttle.begin(name, request.client, false);
+        let unavailable = |e| Refused::new(e, "unavailable", name, found);
+        // A user who does not exist is looked for as well: the time tells nothing.
+        let id = found.map_or_else(|| UserId::generate(self.clock()), |s| Ok(s.user.id.clone()));
+        let id = id.map_err(unavailable)?;
+        let device = self.device_of(&id, request).await.map_err(unavailable)?;
+        let place = match &device {
+            Some(device) => Place::Device(&device.digest),
+            None => Place::Address(request.client),
+        };
+        let mut answer = self.throttle.begin(name, place, false);
         if let (Err(Wait::Account(_)), Some(client)) = (answer, request.client) {
-            // A user who does not exist is looked for as well: the time tells nothing.
-            let id =
-                found.map_or_else(|| UserId::generate(self.clock()), |s| Ok(s.user.id.clone()));
-            let known = match id {
-                Ok(id) => self.has_session_from(&id, client).await,
-                Err(error) => Err(error),
-            };
-            let known = known.map_err(|e| Refused::new(e, "unavailable", name, found))?;
-            answer = self.throttle.begin(name, request.client, known);
+            let known = self.has_session_from(&id, client).await.map_err(unavailable)?;
+            answer = self.throttle.begin(name, place, known);
         }
         answer.map_err(|wait| {
             let (Wait::Caller(after) | Wait::Account(after)) = wait;

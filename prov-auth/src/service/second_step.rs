@@ -167,6 +167,7 @@ impl AuthService {
                         refresh_token: None,
                         session: after.id,
                         enrolment: Enrolment::NotAsked,
+                        device: None,
                     });
                 }
                 Err(error) if error.is(core_codes::CONFLICT) => {}

@@ -44,7 +44,8 @@ impl AuthService {
             match self.store().commit(batch).await {
                 Ok(_) => {
                     let tokens = token_set(&session.id, issued, &refresh);
-                    return Ok(TokenSet { enrolment: proof.enrolment, ..tokens });
+                    let device = self.recognise_device(&stored.user, request).await?;
+                    return Ok(TokenSet { enrolment: proof.enrolment, device, ..tokens });
                 }
                 Err(error) if error.is(core_codes::CONFLICT) => {
                     let before = stored.version;
@@ -153,6 +154,7 @@ impl AuthService {
                     refresh_token: Some(pair.refresh_token),
                     session: token.session,
                     enrolment: Enrolment::NotAsked,
+                    device: None,
                 })
             }
             Ok(Exchange::Replayed { user }) => {
@@ -356,5 +358,6 @@ fn token_set(session: &SessionId, issued: IssuedToken, refresh: &RefreshToken) -
         refresh_token: Some(refresh.text().clone()),
         session: session.clone(),
         enrolment: Enrolment::NotAsked,
+        device: None,
     }
 }

@@ -25,6 +25,9 @@ impl SubjectData for AuthService {
         for session in self.sessions_of(subject).await? {
             records.push(record("auth.session", session.id.as_str(), &session.public())?);
         }
+        for known in self.devices_of(subject).await? {
+            records.push(record("auth.device", known.device.id.as_str(), &known.device)?);
+        }
         for token in self.tokens_of(subject).await? {
             let id: ApiTokenId = token.id.parse()?;
             records.push(record("auth.api_token", &token.id, &token.public(id, None))?);
@@ -43,7 +46,9 @@ impl SubjectData for AuthService {
         let result = match self.remove_user(context, subject).await {
             // Erased before, perhaps not completely.
             Err(error) if error.is(crate::codes::USER_UNKNOWN) => {
-                Ok(self.end_api_tokens_of(subject).await? + self.end_everything_of(subject).await?)
+                let tokens = self.end_api_tokens_of(subject).await?;
+                let devices = self.forget_devices_of(subject).await?;
+                Ok(tokens + devices + self.end_everything_of(subject).await?)
             }
             other => other,
         };

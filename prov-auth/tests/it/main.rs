@@ -14,6 +14,8 @@ mod api_routes;
 #[cfg(test)]
 mod api_tokens;
 #[cfg(test)]
+mod devices;
+#[cfg(test)]
 mod embedded;
 #[cfg(test)]
 mod federation_fixture;

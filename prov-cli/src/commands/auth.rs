@@ -16,6 +16,9 @@ pub(crate) enum Auth {
     /// Your sessions
     #[command(subcommand)]
     Session(SessionVerb),
+    /// The devices you have signed in on
+    #[command(subcommand)]
+    Device(DeviceVerb),
     /// API tokens, and what any token is worth
     #[command(subcommand)]
     Token(TokenVerb),
@@ -41,6 +44,18 @@ pub(crate) enum SessionVerb {
     },
     /// End all of them, this one too
     KillAll,
+}
+
+/// What to do with devices.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeviceVerb {
+    /// List them
+    List,
+    /// Recognise one no more, for example `prov auth device forget dev_01J…`
+    Forget {
+        /// Which
+        id: String,
+    },
 }
 
 /// What to do with tokens.
@@ -109,6 +124,14 @@ impl Auth {
             Self::Session(SessionVerb::KillAll) => {
                 client.delete("/api/v1/auth/sessions")?;
                 session.done("all sessions ended");
+                Ok(())
+            }
+            Self::Device(DeviceVerb::List) => {
+                session.show(&client.get("/api/v1/auth/devices")?, &[])
+            }
+            Self::Device(DeviceVerb::Forget { id }) => {
+                client.delete(&format!("/api/v1/auth/devices/{}", segment(&id)))?;
+                session.done("device forgotten");
                 Ok(())
             }
             Self::Token(verb) => verb.run(session),

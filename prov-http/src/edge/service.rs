@@ -10,8 +10,8 @@ use tower_service::Service;
 
 use super::future::REQUEST_ID;
 use super::{EdgeFuture, EdgeLayer, PeerAddr};
-use crate::refuse;
 use crate::route::Lookup;
+use crate::{device, refuse};
 
 /// The service of [`EdgeLayer`].
 #[derive(Debug, Clone)]
@@ -80,7 +80,8 @@ impl EdgeLayer {
         Ok(RequestFacts::new(id, self.clock.now())
             .from_client(client)
             .for_target(request.method().as_str(), request.uri().path())
-            .by_agent(agent))
+            .by_agent(agent)
+            .by_device(device::presented(request.headers())))
     }
 }
 

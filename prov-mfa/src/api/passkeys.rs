@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
+use axum::response::AppendHeaders;
 use http::StatusCode;
+use http::header::{HeaderName, HeaderValue, SET_COOKIE};
 use prov_core::{Error, SecurityContext, codes as core_codes};
 use prov_http::axum::{CommonErrors, Context, Facts, Json};
+use prov_http::device_cookie;
 
 use super::shapes::{
     AssertionAnswerBody, AssertionBeginRequest, AssertionFinishRequest, AssertionPurpose,
@@ -14,6 +17,9 @@ use super::shapes::{
 };
 use super::{ApiState, MfaApiError};
 use crate::{MfaService, PasskeyOutcome};
+
+/// What a browser keeps to be recognised as this device.
+type DeviceCookie = AppendHeaders<Option<(HeaderName, HeaderValue)>>;
 
 /// Begins to register a passkey or security key.
 ///
@@ -107,14 +113,17 @@ pub(super) async fn authenticate_finish(
     Facts(facts): Facts,
     context: Option<Extension<SecurityContext>>,
     Json(request): Json<AssertionFinishRequest>,
-) -> Result<Json<AssertionAnswerBody>, MfaApiError> {
+) -> Result<(DeviceCookie, Json<AssertionAnswerBody>), MfaApiError> {
     let context = context.as_ref().map(|Extension(context)| context);
     let assertion = request.assertion.to_string().into();
     let outcome = state.mfa.finish_passkey_assertion(context, &assertion, &facts).await?;
-    Ok(Json(match outcome {
-        PasskeyOutcome::Proved => AssertionAnswerBody::proved(),
+    let (device, answer) = match outcome {
+        PasskeyOutcome::Proved => (None, AssertionAnswerBody::proved()),
         PasskeyOutcome::Recognised { user, factor } => {
-            AssertionAnswerBody::signed_in(state.sign_in.sign_in(&user, &factor, &facts).await?)
+            let mut session = state.sign_in.sign_in(&user, &factor, &facts).await?;
+            (session.device.take(), AssertionAnswerBody::signed_in(session))
         }
-    }))
+    };
+    let cookie = device.as_ref().and_then(device_cookie).map(|cookie| (SET_COOKIE, cookie));
+    Ok((AppendHeaders(cookie), Json(answer)))
 }

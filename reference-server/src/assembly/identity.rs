@@ -67,6 +67,7 @@ pub(super) async fn open(
         passwords: Arc::new(hasher(config)?),
         second_factor: Some(Arc::<MfaService>::clone(&mfa)),
         outbound: Some(Arc::new(outbound(config)?)),
+        notifier: None,
     };
     let options = AuthOptions::default()
         .with_refresh_lifetime(config.jwt.refresh_token_ttl)

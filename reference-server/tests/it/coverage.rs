@@ -45,12 +45,14 @@ const PUBLIC: &[&str] = &[
 
 /// Whatever anybody may do who has signed in, to what is their own.
 const SELF_SERVICE: &[&str] = &[
+    "DELETE /api/v1/auth/devices/{id}",
     "DELETE /api/v1/auth/sessions",
     "DELETE /api/v1/auth/sessions/{id}",
     "DELETE /api/v1/auth/tokens/{id}",
     "DELETE /api/v1/authz/grants/{id}",
     "DELETE /api/v1/mfa/devices/{id}",
     "DELETE /api/v1/mfa/totp/{id}",
+    "GET /api/v1/auth/devices",
     "GET /api/v1/auth/me",
     "GET /api/v1/auth/sessions",
     "GET /api/v1/auth/tokens",

@@ -15,7 +15,8 @@ impl Door {
     }
 
     fn knock(&self, name: &str, ip: &str) -> Result<Attempt, Wait> {
-        self.throttle.begin(&name.parse().unwrap(), Some(ip.parse().unwrap()), false)
+        let place = Place::Address(Some(ip.parse().unwrap()));
+        self.throttle.begin(&name.parse().unwrap(), place, false)
     }
 
     fn wait(&self, name: &str, ip: &str) -> Option<u64> {
@@ -92,8 +93,11 @@ fn many_addresses_share_a_slow_budget_and_a_known_one_is_exempt() {
     assert_eq!(guessed.count(), 100);
     assert!(matches!(door.knock("alice", "198.51.100.1"), Err(Wait::Account(_))));
     assert_eq!(door.wait("alice", "203.0.113.5"), None, "the owner gets in");
-    let as_told =
-        door.throttle.begin(&"alice".parse().unwrap(), Some("198.51.100.2".parse().unwrap()), true);
+    let as_told = door.throttle.begin(
+        &"alice".parse().unwrap(),
+        Place::Address(Some("198.51.100.2".parse().unwrap())),
+        true,
+    );
     assert!(as_told.is_ok());
     door.clock.advance(Duration::from_mins(2));
     assert_eq!(door.wait("alice", "198.51.100.1"), None, "it trickles back");
@@ -167,4 +171,20 @@ fn memory_is_bounded() {
         recent.put(key, ());
     }
     assert!(recent.len() <= 2 * Recent::<()>::PLACES);
+}
+
+#[test]
+fn a_device_is_counted_apart_from_its_address_and_from_other_devices() {
+    let door = Door::new();
+    let alice: Username = "alice".parse().unwrap();
+    let on = |device| door.throttle.begin(&alice, Place::Device(device), false);
+    for n in 0..1000 {
+        let _ = door.knock("alice", &format!("192.0.2.{}", n % 250));
+    }
+    assert!(matches!(door.knock("alice", "198.51.100.9"), Err(Wait::Account(_))));
+    for _ in 0..5 {
+        assert!(on("laptop").is_ok());
+    }
+    assert!(matches!(on("laptop"), Err(Wait::Caller(_))), "it has a budget of its own");
+    assert!(on("phone").is_ok());
 }

@@ -1,0 +1,162 @@
+//! Devices: recognised, listed, forgotten; and why they are there.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use prov_auth::{AuthOptions, AuthParts, AuthService, LoginOutcome, TokenSet, codes};
+use prov_core::{
+    Error, Notice, Notifier, RequestFacts, Result, SecretText, SubjectData, codes as core_codes,
+};
+
+use crate::user_fixture::{House, PASSWORD, secret};
+
+/// Keeps what people were told.
+#[derive(Debug, Default)]
+struct Told {
+    notices: Mutex<Vec<Notice>>,
+    is_down: Mutex<bool>,
+}
+
+#[async_trait]
+impl Notifier for Told {
+    async fn notify(&self, notice: &Notice) -> Result<()> {
+        if *self.is_down.lock() {
+            return Err(Error::new(core_codes::INTERNAL));
+        }
+        self.notices.lock().push(notice.clone());
+        Ok(())
+    }
+}
+
+struct Home {
+    house: House,
+    service: Arc<AuthService>,
+    told: Arc<Told>,
+}
+
+impl Home {
+    async fn new() -> Self {
+        let house = House::new().await;
+        let told = Arc::new(Told::default());
+        let parts = AuthParts { notifier: Some(told.clone()), ..house.parts.clone() };
+        let service = AuthService::open(parts, AuthOptions::default()).await.unwrap();
+        house.user("alice", &[]).await;
+        house.user("bob", &[]).await;
+        Self { house, service, told }
+    }
+
+    fn facts(&self, ip: &str, device: Option<&SecretText>) -> RequestFacts {
+        let facts = self.house.facts().from_client(Some(ip.parse().unwrap()));
+        facts.by_agent(Some("Firefox")).by_device(device.cloned())
+    }
+
+    async fn try_login(&self, name: &str, password: &str, from: &RequestFacts) -> Result<TokenSet> {
+        match self.service.login(name, &secret(password), from).await? {
+            LoginOutcome::Tokens(tokens) => Ok(tokens),
+            LoginOutcome::MfaRequired { .. } => panic!("no second factor is enrolled"),
+        }
+    }
+
+    async fn login(&self, name: &str, ip: &str, device: Option<&SecretText>) -> TokenSet {
+        self.try_login(name, PASSWORD, &self.facts(ip, device)).await.unwrap()
+    }
+
+    /// How often news of a device was recorded.
+    fn news(&self) -> usize {
+        let events = self.house.recorder.events();
+        events.iter().filter(|event| event.action.as_str() == "auth.device.new").count()
+    }
+}
+
+#[tokio::test]
+async fn a_new_device_is_news_once_and_is_listed() {
+    let home = Home::new().await;
+    let first = home.login("alice", "192.0.2.1", None).await;
+    let device = first.device.clone().unwrap();
+    let again = home.login("alice", "192.0.2.2", Some(&device)).await;
+    assert!(again.device.is_none(), "it keeps what it has");
+    assert_eq!((home.news(), home.told.notices.lock().len()), (1, 1));
+    let listed = home.service.devices(&home.house.context(&again)).await.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].name.as_deref(), Some("Firefox"));
+    assert_eq!(listed[0].ip, Some("192.0.2.2".parse().unwrap()));
+    // For somebody else it is another device; the browser goes on with one cookie.
+    let bob = home.login("bob", "192.0.2.1", Some(&device)).await;
+    assert_eq!(bob.device, Some(device.clone()));
+    assert_eq!(home.news(), 2);
+    assert_eq!(home.service.devices(&home.house.context(&bob)).await.unwrap().len(), 1);
+    // What presents something that was never handed out gets something of its own.
+    let odd = SecretText::new("me");
+    assert_ne!(home.login("bob", "192.0.2.1", Some(&odd)).await.device, Some(odd));
+    let event = &home.house.recorder.events();
+    assert!(!format!("{event:?}").contains(device.expose()));
+}
+
+#[tokio::test]
+async fn a_forgotten_device_is_new_again_and_nobody_forgets_anothers() {
+    let home = Home::new().await;
+    let alice = home.login("alice", "192.0.2.1", None).await;
+    let bob = home.login("bob", "192.0.2.1", None).await;
+    let (context, of_bob) = (home.house.context(&alice), home.house.context(&bob));
+    let id = home.service.devices(&context).await.unwrap()[0].id.clone();
+    let error = home.service.forget_device(&of_bob, &id).await.unwrap_err();
+    assert!(error.is(core_codes::NOT_FOUND));
+    home.service.forget_device(&context, &id).await.unwrap();
+    assert!(home.service.devices(&context).await.unwrap().is_empty());
+    let before = home.news();
+    home.login("alice", "192.0.2.1", alice.device.as_ref()).await;
+    assert_eq!(home.news(), before + 1);
+}
+
+#[tokio::test]
+async fn whoever_can_not_be_told_signs_in_all_the_same_and_the_log_says_so() {
+    let home = Home::new().await;
+    *home.told.is_down.lock() = true;
+    home.login("alice", "192.0.2.1", None).await;
+    let events = home.house.recorder.events();
+    let news = events.iter().find(|event| event.action.as_str() == "auth.device.new").unwrap();
+    assert_eq!(news.context["told"], false);
+}
+
+/// keycloak#26172, authelia#4730, GHSA-cq42-vhv7-xr7p: who fails often enough locks the owner out.
+#[tokio::test]
+async fn no_stranger_keeps_a_known_device_out_and_none_guesses_more_for_it() {
+    let home = Home::new().await;
+    let device = home.login("alice", "192.0.2.1", None).await.device.unwrap();
+    let guess = async |ip: &str, device: Option<&SecretText>| {
+        let facts = home.facts(ip, device);
+        home.try_login("alice", "not the password", &facts).await.unwrap_err()
+    };
+    // From the owner's own address, and from many others.
+    let mut heard = 0;
+    for n in 0..400 {
+        let ip = if n % 2 == 0 { "192.0.2.1".to_owned() } else { format!("198.51.100.{}", n / 2) };
+        heard += usize::from(guess(&ip, None).await.is(codes::INVALID_CREDENTIALS));
+    }
+    assert!(heard <= 100, "{heard} guesses in an hour");
+    assert!(guess("203.0.113.7", None).await.is(codes::LOGIN_THROTTLED));
+    // A device that nobody handed out opens no lane, nor does one of somebody else.
+    let forged = SecretText::new("A".repeat(43));
+    assert!(guess("203.0.113.7", Some(&forged)).await.is(codes::LOGIN_THROTTLED));
+    home.login("alice", "192.0.2.1", Some(&device)).await;
+    home.login("alice", "203.0.113.8", Some(&device)).await;
+    // The lane has a budget, too.
+    for _ in 0..5 {
+        assert!(guess("192.0.2.1", Some(&device)).await.is(codes::INVALID_CREDENTIALS));
+    }
+    assert!(guess("192.0.2.1", Some(&device)).await.is(codes::LOGIN_THROTTLED));
+}
+
+#[tokio::test]
+async fn devices_go_with_their_user_and_are_part_of_what_is_held_about_them() {
+    let home = Home::new().await;
+    let tokens = home.login("alice", "192.0.2.1", None).await;
+    let context = home.house.context(&tokens);
+    let user = context.principal().id.parse().unwrap();
+    let held = home.service.export(&user).await.unwrap();
+    assert!(held.iter().any(|record| record.kind == "auth.device"));
+    home.service.erase(&home.house.system(), &user).await.unwrap();
+    let left = home.service.export(&user).await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
+}
