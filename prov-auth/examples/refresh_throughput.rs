@@ -49,6 +49,7 @@ async fn open(clock: &ManualClock) -> Result<Arc<AuthService>> {
         passwords,
         second_factor,
         outbound: None,
+        notifier: None,
     };
     // Measured without waits: they would only be measured instead.
     let mut throttle = ThrottleOptions::default();

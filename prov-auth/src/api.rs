@@ -20,8 +20,8 @@ use std::time::Duration;
 
 pub use answers::{
     ApiTokenBody, CreatedUserBody, IssuedApiTokenBody, KeyBody, KnownDeviceBody, LoginAnswer,
-    MeBody, MfaRequiredBody, RotatedKeysBody, SessionBody, TeamBody, TemporaryPasswordBody,
-    TokenBody, UserBody,
+    MeBody, MfaRequiredBody, NoticeBody, RotatedKeysBody, SessionBody, TeamBody,
+    TemporaryPasswordBody, TokenBody, UserBody,
 };
 pub use discovery::DiscoveryBody;
 pub use federation_requests::{CallbackQuery, ExchangeRequest, LogoutForm, StartQuery};
@@ -57,6 +57,7 @@ pub fn router(service: Arc<AuthService>) -> OpenApiRouter {
         .routes(endpoints!(account::end_session))
         .routes(endpoints!(account::devices))
         .routes(endpoints!(account::forget_device))
+        .routes(endpoints!(account::notices))
         .routes(endpoints!(tokens::list, tokens::create))
         .routes(endpoints!(tokens::rotate))
         .routes(endpoints!(tokens::delete))
@@ -98,19 +99,8 @@ pub fn routes() -> Vec<Route> {
     const TEAMS: &str = "teams";
     const KEYS: &str = "signing-keys";
     const ISSUERS: &str = "issuers";
-    vec![
-        Route::public(Method::POST, "/api/v1/auth/login"),
-        Route::public(Method::POST, "/api/v1/auth/login/mfa"),
-        Route::public(Method::POST, "/api/v1/auth/refresh"),
-        Route::public(Method::POST, "/api/v1/auth/revoke"),
-        Route::public(Method::POST, "/api/v1/auth/bootstrap"),
-        Route::public(Method::POST, "/api/v1/auth/password/expired"),
-        Route::public(Method::GET, "/.well-known/jwks.json"),
-        Route::public(Method::GET, "/.well-known/openid-configuration"),
-        Route::public(Method::GET, "/api/v1/auth/oidc/{issuer}/start"),
-        Route::public(Method::GET, "/api/v1/auth/oidc/{issuer}/callback"),
-        Route::public(Method::POST, "/api/v1/auth/oidc/exchange"),
-        Route::public(Method::POST, "/api/v1/auth/oidc/{issuer}/logout"),
+    let mut all = public_routes();
+    all.extend([
         Route::guarded(Method::GET, "/api/v1/auth/issuers", "list", ISSUERS),
         Route::guarded(Method::POST, "/api/v1/auth/issuers", "admin", ISSUERS),
         Route::guarded(Method::DELETE, "/api/v1/auth/issuers/{id}", "admin", ISSUERS),
@@ -130,6 +120,7 @@ pub fn routes() -> Vec<Route> {
         Route::self_service(Method::DELETE, "/api/v1/auth/sessions/{id}"),
         Route::self_service(Method::GET, "/api/v1/auth/devices"),
         Route::self_service(Method::DELETE, "/api/v1/auth/devices/{id}"),
+        Route::self_service(Method::GET, "/api/v1/auth/notices"),
         Route::self_service(Method::GET, "/api/v1/auth/tokens"),
         Route::self_service(Method::POST, "/api/v1/auth/tokens")
             .with_recent_sign_in(RECENT)
@@ -154,5 +145,23 @@ pub fn routes() -> Vec<Route> {
         Route::guarded(Method::GET, "/api/v1/teams", "list", TEAMS),
         Route::guarded(Method::POST, "/api/v1/teams", "create", TEAMS),
         Route::guarded(Method::DELETE, "/api/v1/teams/{id}", "delete", TEAMS),
+    ]);
+    all
+}
+
+fn public_routes() -> Vec<Route> {
+    vec![
+        Route::public(Method::POST, "/api/v1/auth/login"),
+        Route::public(Method::POST, "/api/v1/auth/login/mfa"),
+        Route::public(Method::POST, "/api/v1/auth/refresh"),
+        Route::public(Method::POST, "/api/v1/auth/revoke"),
+        Route::public(Method::POST, "/api/v1/auth/bootstrap"),
+        Route::public(Method::POST, "/api/v1/auth/password/expired"),
+        Route::public(Method::GET, "/.well-known/jwks.json"),
+        Route::public(Method::GET, "/.well-known/openid-configuration"),
+        Route::public(Method::GET, "/api/v1/auth/oidc/{issuer}/start"),
+        Route::public(Method::GET, "/api/v1/auth/oidc/{issuer}/callback"),
+        Route::public(Method::POST, "/api/v1/auth/oidc/exchange"),
+        Route::public(Method::POST, "/api/v1/auth/oidc/{issuer}/logout"),
     ]
 }

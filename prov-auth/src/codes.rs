@@ -205,6 +205,12 @@ pub const PROVIDER_UNAVAILABLE: Code = Code::new(
     Kind::Unavailable,
     "the identity provider can't be asked; try again in a moment",
 );
+/// A notice that whoever delivers notices did not take.
+pub const NOTICE_UNDELIVERED: Code = Code::new(
+    "auth.notice_undelivered",
+    Kind::Unavailable,
+    "a notice could not be delivered; it is tried again",
+);
 /// Somebody has this username already.
 pub const USERNAME_TAKEN: Code =
     Code::new("auth.username_taken", Kind::Conflict, "this username is taken");
@@ -287,6 +293,7 @@ pub const ALL: &[Code] = &[
     HANDOVER_INVALID,
     LOGOUT_TOKEN_REFUSED,
     PROVIDER_UNAVAILABLE,
+    NOTICE_UNDELIVERED,
     USERNAME_TAKEN,
     USER_UNKNOWN,
     TEAM_UNKNOWN,

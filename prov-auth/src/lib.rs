@@ -52,6 +52,7 @@ mod device;
 mod federation;
 mod fetch;
 mod login;
+mod notice;
 mod password;
 mod rate_limit;
 mod refresh;
@@ -60,6 +61,7 @@ mod service;
 mod session;
 mod signing_keys;
 mod snapshot;
+mod stats;
 mod team;
 mod token;
 mod user;
@@ -73,6 +75,8 @@ pub use fetch::Fetch;
 #[cfg(feature = "https")]
 pub use fetch::{HttpsClient, HttpsOptions};
 pub use login::{LoginOutcome, StepUp, ThrottleOptions};
+#[cfg(feature = "https")]
+pub use notice::Webhook;
 pub use password::{
     BreachedPasswords, PasswordHash, PasswordHasher, PasswordParameters, PasswordPolicy,
     PoolOptions, PoolUse, Verdict,
@@ -87,6 +91,7 @@ pub use session::{Session, TokenSet};
 pub use signing_keys::{
     KeyState, RotatedKeys, Rotation, SigningKeyInfo, SigningKeyOptions, SigningKeys,
 };
+pub use stats::AuthStats;
 pub use team::Team;
 pub use token::{
     AccessClaims, Algorithm, IssuedToken, TokenId, TokenIssuer, TokenOptions, TokenVerifier,

@@ -14,6 +14,7 @@ mod federation;
 mod installation;
 mod issuers;
 mod login;
+mod notices;
 mod oauth;
 mod options;
 mod own_account;
@@ -46,6 +47,7 @@ pub use users::UserPage;
 
 use crate::federation::Federation;
 use crate::login::Throttle;
+use crate::stats::{AuthStats, Counters};
 use crate::{
     ApiTokens, Fetch, PasswordHasher, PoolUse, RevocationCounts, Revocations, SigningKeys,
     TokenIssuer, TokenSet, TokenVerifier,
@@ -75,7 +77,8 @@ pub struct AuthParts {
     pub second_factor: Option<Arc<dyn SecondFactor>>,
     /// Asks identity providers; without it, nobody signs in with one.
     pub outbound: Option<Arc<dyn Fetch>>,
-    /// Tells users what they should know; without it, only the log knows.
+    /// Tells users outside what they should know; without it, they read it where they look
+    /// ([`notices`](AuthService::notices)).
     pub notifier: Option<Arc<dyn Notifier>>,
 }
 
@@ -92,6 +95,9 @@ pub struct AuthService {
     throttle: Throttle,
     api_tokens: Arc<ApiTokens>,
     federation: Arc<Federation>,
+    counters: Counters,
+    /// Rings when there is a notice to deliver.
+    news: tokio::sync::Notify,
 }
 
 impl fmt::Debug for AuthService {
@@ -125,7 +131,16 @@ impl AuthService {
             parts.outbound.clone(),
         );
         let federation = federation.await?;
-        let service = Self { parts, options, installation, throttle, api_tokens, federation };
+        let service = Self {
+            parts,
+            options,
+            installation,
+            throttle,
+            api_tokens,
+            federation,
+            counters: Counters::default(),
+            news: tokio::sync::Notify::new(),
+        };
         service.ensure_shipped_teams().await?;
         Ok(Arc::new(service))
     }
@@ -148,6 +163,12 @@ impl AuthService {
     #[must_use]
     pub fn revocation_counts(&self) -> RevocationCounts {
         self.parts.revocations.counts()
+    }
+
+    /// What else was counted on this node since it started, for metrics.
+    #[must_use]
+    pub fn stats(&self) -> AuthStats {
+        self.counters.read()
     }
 
     /// What hashing passwords has cost this node.

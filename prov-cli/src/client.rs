@@ -19,6 +19,10 @@ use crate::sessions::Sessions;
 /// The cookie that devices are recognised by.
 const DEVICE_COOKIE: &str = "__Host-prov_device";
 
+/// Where somebody signs in on this device, which the server is to recognise.
+const SIGNING_IN: &[&str] =
+    &["/api/v1/auth/login", "/api/v1/auth/login/mfa", "/api/v1/auth/oidc/exchange"];
+
 /// Everything but the unreserved characters of RFC 3986 is encoded in a path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -227,7 +231,7 @@ impl Client {
         self.kept()
     }
 
-    fn sessions(&self) -> Sessions<'_> {
+    pub(crate) fn sessions(&self) -> Sessions<'_> {
         let Settings { config_dir, server, token_store, .. } = &self.settings;
         Sessions::new(config_dir, server, *token_store)
     }
@@ -280,9 +284,8 @@ impl Client {
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        // Signing in is from this device, as far as the server has seen it before.
-        let signs_in = path.starts_with("/api/v1/auth/login");
-        if signs_in && let Some(device) = session_file::device(&self.device_path()) {
+        let signs_in = SIGNING_IN.contains(&path);
+        if signs_in && let Some(device) = self.sessions().device() {
             request = request.header("cookie", format!("{DEVICE_COOKIE}={}", &*device));
         }
         let bytes = match body {
@@ -297,7 +300,7 @@ impl Client {
         let mut response = self.agent.run(request).map_err(unreachable)?;
         let status = response.status();
         if signs_in && let Some(device) = new_device(response.headers()) {
-            session_file::save_device(&self.device_path(), &device)?;
+            self.sessions().keep_device(&device);
         }
         let text = response
             .body_mut()

@@ -71,20 +71,16 @@ fn make_folder(path: &Path) -> Outcome {
     made.map_err(|e| Failure::of(&format!("creating `{}`", folder.display()), e))
 }
 
-/// What this device is recognised by; it stays when somebody signs out.
-pub(crate) fn device(path: &Path) -> Option<Zeroizing<String>> {
-    fs::read_to_string(path).ok().map(Zeroizing::new)
+/// Something beside the session that stays when somebody signs out: what this device is recognised by
+/// (`device`), or what somebody has been shown (`notices`).
+pub(crate) fn beside(path: &Path, what: &str) -> Option<Zeroizing<String>> {
+    fs::read_to_string(path.with_extension(what)).ok().map(Zeroizing::new)
 }
 
-/// Keeps what this device is recognised by.
-pub(crate) fn save_device(path: &Path, device: &str) -> Outcome {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|e| Failure::of(&format!("writing `{}`", path.display()), e))?;
-    private_file::replace(path, device.as_bytes(), PRIVATE)
+/// Keeps something beside the session.
+pub(crate) fn keep_beside(path: &Path, what: &str, text: &str) -> Outcome {
+    make_folder(path)?;
+    private_file::replace(&path.with_extension(what), text.as_bytes(), PRIVATE)
 }
 
 /// Waits until no other command refreshes the session; others wait while the answer lives.

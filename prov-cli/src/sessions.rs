@@ -1,10 +1,12 @@
 //! Where the tokens of a signed-in user are kept between commands: the keyring of the system where
 //! there is one, else a file that only its owner can read.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Outcome};
 use crate::session_file::{self, Session};
@@ -78,6 +80,29 @@ impl<'a> Sessions<'a> {
                 _ => Ok(()),
             },
         }
+    }
+
+    /// What this device is recognised by, if it has signed in before.
+    pub(crate) fn device(&self) -> Option<Zeroizing<String>> {
+        session_file::beside(&self.path, "device")
+    }
+
+    /// Keeps what this device is recognised by. Where it can't be kept, the device is new every time,
+    /// which keeps nobody from signing in.
+    pub(crate) fn keep_device(&self, device: &str) {
+        let _ = session_file::keep_beside(&self.path, "device", device);
+    }
+
+    /// The newest notice that each account has been shown here.
+    pub(crate) fn shown_notices(&self) -> BTreeMap<String, String> {
+        let kept = session_file::beside(&self.path, "notices");
+        kept.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+    }
+
+    /// Keeps the newest notice that each account has been shown here.
+    pub(crate) fn keep_shown_notices(&self, shown: &BTreeMap<String, String>) {
+        let text = serde_json::to_string(shown).unwrap_or_default();
+        let _ = session_file::keep_beside(&self.path, "notices", &text);
     }
 
     /// Waits until no other command refreshes the session; others wait while the answer lives.

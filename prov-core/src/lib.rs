@@ -50,7 +50,7 @@ pub use evidence::{Evidence, EvidenceSource};
 pub use health::{Health, HealthCheck, HealthState};
 pub use id::{RequestId, SessionId, UserId};
 pub use jiff::Timestamp;
-pub use notice::{Notice, Notifier};
+pub use notice::{Addressee, News, Notice, NoticeId, Notifier};
 pub use principal::{Principal, PrincipalKind};
 pub use problem::Problem;
 pub use request::RequestFacts;

@@ -21,11 +21,11 @@ pub(crate) fn presented(headers: &HeaderMap) -> Option<SecretText> {
 }
 
 /// The `Set-Cookie` by which a browser presents `device` from now on; it is no credential, and no page
-/// can read it.
+/// can read it. Lax, because whoever comes back from an identity provider follows a link from there.
 #[must_use]
 pub fn device_cookie(device: &SecretText) -> Option<HeaderValue> {
     let mut cookie = HeaderValue::try_from(format!(
-        "{DEVICE_COOKIE}={}; Path=/; Max-Age={KEPT_FOR}; Secure; HttpOnly; SameSite=Strict",
+        "{DEVICE_COOKIE}={}; Path=/; Max-Age={KEPT_FOR}; Secure; HttpOnly; SameSite=Lax",
         device.expose()
     ))
     .ok()?;
@@ -58,7 +58,7 @@ mod tests {
     fn no_page_can_read_the_cookie_and_no_other_host_gets_it() {
         let cookie = device_cookie(&SecretText::new("xyz")).unwrap();
         let text = cookie.to_str().unwrap();
-        for part in ["__Host-prov_device=xyz;", "Path=/", "Secure", "HttpOnly", "SameSite=Strict"] {
+        for part in ["__Host-prov_device=xyz;", "Path=/", "Secure", "HttpOnly", "SameSite=Lax"] {
             assert!(text.contains(part), "{text}");
         }
         assert!(cookie.is_sensitive() && !text.contains("Domain"));

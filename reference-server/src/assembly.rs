@@ -1,6 +1,7 @@
 //! Wiring: every component made in the order in which each stands on the one before.
 
 mod identity;
+mod notices;
 mod policies;
 mod second_factors;
 mod secrets;

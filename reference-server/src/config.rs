@@ -15,8 +15,9 @@ use std::path::Path;
 
 pub use environment::{NAMED, named_in};
 pub use sections::{
-    Audit, AuditSink, AuditSinkKind, Bootstrap, Cedar, Config, Jwt, Kms, KmsAge, KmsBackendName,
-    Mfa, Passwords, Secrets, Server, Store, Telemetry, TelemetryFormat, Tls,
+    Audit, AuditSink, AuditSinkKind, Bootstrap, Cedar, Config, Federation, Jwt, Kms, KmsAge,
+    KmsBackendName, Mfa, Notices, Passwords, Secrets, Server, Store, Telemetry, TelemetryFormat,
+    Tls, WorkloadRule, Workloads,
 };
 
 /// What is wrong with the configuration, for the operator who wrote it.

@@ -7,7 +7,9 @@ use http::StatusCode;
 use prov_core::{Error, SessionId, codes};
 use prov_http::axum::{ApiResult, CommonErrors, Context, Facts, Json, Listed, Path};
 
-use super::{ExpiredPasswordRequest, KnownDeviceBody, MeBody, PasswordRequest, SessionBody};
+use super::{
+    ExpiredPasswordRequest, KnownDeviceBody, MeBody, NoticeBody, PasswordRequest, SessionBody,
+};
 use crate::AuthService;
 
 /// Says who the caller is.
@@ -41,6 +43,24 @@ pub(super) async fn devices(
     Context(context): Context,
 ) -> ApiResult<Json<Listed<KnownDeviceBody>>> {
     let items = service.devices(&context).await?.into_iter().map(KnownDeviceBody::from).collect();
+    Ok(Json(Listed::new(items, None)))
+}
+
+/// Lists what the caller was told of their account.
+///
+/// Signing in on a device that was never seen before. Nobody can delete a notice: whoever signs in with
+/// what they stole could hide that they did. Each ends by itself after 90 days.
+#[utoipa::path(
+    get,
+    path = "/api/v1/auth/notices",
+    tag = "auth",
+    responses((status = 200, description = "All of them, newest first; there are at most 50.", body = Listed<NoticeBody>), CommonErrors)
+)]
+pub(super) async fn notices(
+    State(service): State<Arc<AuthService>>,
+    Context(context): Context,
+) -> ApiResult<Json<Listed<NoticeBody>>> {
+    let items = service.notices(&context).await?.into_iter().map(NoticeBody::from).collect();
     Ok(Json(Listed::new(items, None)))
 }
 

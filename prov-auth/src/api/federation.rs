@@ -9,6 +9,7 @@ use http::header::{COOKIE, HeaderMap, HeaderValue, LOCATION, SET_COOKIE};
 use prov_core::{Error, SecretText, codes};
 use prov_http::axum::{ApiResult, CommonErrors, Facts, Form, Json, Path, Query};
 
+use super::login::{DeviceCookie, answered};
 use super::{CallbackQuery, ExchangeRequest, LoginAnswer, LogoutForm, StartQuery};
 use crate::{AuthService, FederatedAnswer, FederatedOutcome, FederatedStart};
 
@@ -110,10 +111,7 @@ pub(super) async fn callback(
         .with_error(query.error)
         .by_issuer(query.iss);
     match service.federated_callback(&issuer, &answer, &facts).await? {
-        FederatedOutcome::Login(outcome) => {
-            let answer = LoginAnswer::of(outcome, |tokens| service.expires_in(tokens));
-            Ok(Json(answer).into_response())
-        }
+        FederatedOutcome::Login(outcome) => Ok(answered(&service, outcome).into_response()),
         FederatedOutcome::Handover { location } => redirect(&location),
     }
 }
@@ -132,10 +130,10 @@ pub(super) async fn exchange(
     State(service): State<Arc<AuthService>>,
     Facts(facts): Facts,
     Json(request): Json<ExchangeRequest>,
-) -> ApiResult<Json<LoginAnswer>> {
+) -> ApiResult<(DeviceCookie, Json<LoginAnswer>)> {
     let ExchangeRequest { code, code_verifier } = request;
     let outcome = service.federated_exchange(&code, &code_verifier, &facts).await?;
-    Ok(Json(LoginAnswer::of(outcome, |tokens| service.expires_in(tokens))))
+    Ok(answered(&service, outcome))
 }
 
 /// Takes an identity provider's word that somebody has signed out there.

@@ -17,7 +17,20 @@ use super::{
 use crate::{AuthService, LoginOutcome};
 
 /// What a browser keeps to be recognised as this device.
-type DeviceCookie = AppendHeaders<Option<(HeaderName, HeaderValue)>>;
+pub(super) type DeviceCookie = AppendHeaders<Option<(HeaderName, HeaderValue)>>;
+
+/// The answer to a sign-in, with the cookie of a new device.
+pub(super) fn answered(
+    service: &AuthService,
+    mut outcome: LoginOutcome,
+) -> (DeviceCookie, Json<LoginAnswer>) {
+    let device = match &mut outcome {
+        LoginOutcome::Tokens(tokens) => tokens.device.take(),
+        LoginOutcome::MfaRequired { .. } => None,
+    };
+    let answer = LoginAnswer::of(outcome, |tokens| service.expires_in(tokens));
+    (cookie(device.as_ref()), Json(answer))
+}
 
 fn cookie(device: Option<&SecretText>) -> DeviceCookie {
     AppendHeaders(device.and_then(device_cookie).map(|cookie| (SET_COOKIE, cookie)))
@@ -41,13 +54,8 @@ pub(super) async fn login(
     Facts(facts): Facts,
     Json(request): Json<LoginRequest>,
 ) -> ApiResult<(DeviceCookie, Json<LoginAnswer>)> {
-    let mut outcome = service.login(&request.username, &request.password, &facts).await?;
-    let device = match &mut outcome {
-        LoginOutcome::Tokens(tokens) => tokens.device.take(),
-        LoginOutcome::MfaRequired { .. } => None,
-    };
-    let answer = LoginAnswer::of(outcome, |tokens| service.expires_in(tokens));
-    Ok((cookie(device.as_ref()), Json(answer)))
+    let outcome = service.login(&request.username, &request.password, &facts).await?;
+    Ok(answered(&service, outcome))
 }
 
 /// Answers a sign-in challenge with a second factor.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::{Either, join5, select};
+use futures_util::future::{Either, join, join5, select};
 use prov_core::audit::Action;
 use prov_core::{Result, SecurityContext};
 
@@ -16,8 +16,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 impl AuthService {
     /// Everything that has to run beside requests, until `shutdown` is ready: learns of what other
-    /// nodes change (signing keys, revocations, API tokens, issuers), keeps issuers' keys fresh, rotates the signing keys by age, and notes
-    /// when API tokens were last used. Runs on a tokio
+    /// nodes change (signing keys, revocations, API tokens, issuers), keeps issuers' keys fresh, rotates the
+    /// signing keys by age, notes when API tokens were last used, and delivers notices. Runs on a tokio
     /// runtime with its timer; run it once per node.
     pub async fn run(self: Arc<Self>, shutdown: impl Future<Output = ()> + Send) {
         let end = shutdown.shared();
@@ -25,7 +25,9 @@ impl AuthService {
         let revocations = Arc::clone(&self.parts.revocations).follow(end.clone());
         let api_tokens = Arc::clone(&self.api_tokens).follow(end.clone());
         let federation = Arc::clone(&self.federation).follow(end.clone());
-        join5(keys, revocations, api_tokens, federation, self.look_after(end)).await;
+        let notices = self.keep_delivering(end.clone());
+        let others = join5(keys, revocations, api_tokens, federation, self.look_after(end));
+        join(others, notices).await;
     }
 
     /// Ends between two looks only, so that what was begun leaves its event.

@@ -10,6 +10,7 @@ use super::AuthService;
 use super::events::{account, claimant, failed};
 use crate::login::{Attempt, Place, Wait, subscriber};
 use crate::password::Verdict;
+use crate::stats::LoginFailure;
 use crate::user::UserRecord;
 use crate::{Username, codes};
 
@@ -17,7 +18,7 @@ use crate::{Username, codes};
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) error: Error,
-    reason: &'static str,
+    reason: LoginFailure,
     actor: Actor,
     user: Option<String>,
 }
@@ -25,7 +26,7 @@ pub(super) struct Refused {
 impl Refused {
     fn new(
         error: impl Into<Error>,
-        reason: &'static str,
+        reason: LoginFailure,
         name: &Username,
         found: Option<&Stored<UserRecord>>,
     ) -> Self {
@@ -49,7 +50,17 @@ impl AuthService {
         password: &SecretText,
         request: &RequestFacts,
     ) -> Result<Stored<UserRecord>, Refused> {
-        let nobody = |error| Refused::new(error, "unavailable", name, None);
+        let proved = self.try_to_prove(name, password, request).await;
+        proved.inspect_err(|refused| self.counters.count(refused.reason))
+    }
+
+    async fn try_to_prove(
+        &self,
+        name: &Username,
+        password: &SecretText,
+        request: &RequestFacts,
+    ) -> Result<Stored<UserRecord>, Refused> {
+        let nobody = |error| Refused::new(error, LoginFailure::Unavailable, name, None);
         let found = self.find_by_name(name).await.map_err(nobody)?;
         let attempt = self.begin_attempt(name, found.as_ref(), request).await?;
         let refuse = |error, reason| Refused::new(error, reason, name, found.as_ref());
@@ -60,24 +71,25 @@ impl AuthService {
         };
         let verdict = verdict.map_err(|error| {
             self.throttle.forgive(&attempt);
-            refuse(error, "unavailable")
+            refuse(error, LoginFailure::Unavailable)
         })?;
         let wrong = |reason| refuse(codes::INVALID_CREDENTIALS.into(), reason);
         let (Some(stored), Some(kept)) = (found.as_ref(), kept) else {
-            return Err(wrong("unknown_user"));
+            return Err(wrong(LoginFailure::UnknownUser));
         };
         if !verdict.is_right() {
-            return Err(wrong("wrong_password"));
+            return Err(wrong(LoginFailure::WrongPassword));
         }
         if stored.user.locked {
-            return Err(wrong("locked"));
+            return Err(wrong(LoginFailure::Locked));
         }
         if kept.has_expired(self.clock().now()) {
-            return Err(wrong("temporary_password_expired"));
+            return Err(wrong(LoginFailure::TemporaryPasswordExpired));
         }
         self.throttle.succeeded(&attempt);
         if verdict == Verdict::RightButWeak {
-            return self.hash_again(stored, password).await.map_err(|e| refuse(e, "unavailable"));
+            let again = self.hash_again(stored, password).await;
+            return again.map_err(|e| refuse(e, LoginFailure::Unavailable));
         }
         Ok(stored.clone())
     }
@@ -89,7 +101,7 @@ impl AuthService {
         found: Option<&Stored<UserRecord>>,
         request: &RequestFacts,
     ) -> Result<Attempt, Refused> {
-        let unavailable = |e| Refused::new(e, "unavailable", name, found);
+        let unavailable = |e| Refused::new(e, LoginFailure::Unavailable, name, found);
         // A user who does not exist is looked for as well: the time tells nothing.
         let id = found.map_or_else(|| UserId::generate(self.clock()), |s| Ok(s.user.id.clone()));
         let id = id.map_err(unavailable)?;
@@ -106,7 +118,7 @@ impl AuthService {
         answer.map_err(|wait| {
             let (Wait::Caller(after) | Wait::Account(after)) = wait;
             let error = Error::new(codes::LOGIN_THROTTLED).retry_after(after);
-            Refused::new(error, "throttled", name, found)
+            Refused::new(error, LoginFailure::Throttled, name, found)
         })
     }
 
@@ -142,7 +154,8 @@ impl AuthService {
         refused: Refused,
     ) -> Result<T> {
         let Refused { error, reason, actor, user } = refused;
-        let mut event: Event = failed(self.event(action), &error).by(actor).with("reason", reason);
+        let mut event: Event =
+            failed(self.event(action), &error).by(actor).with("reason", reason.as_str());
         if let Some(id) = user {
             event = event.on("user", id);
         }

@@ -1,5 +1,7 @@
 //! Sessions: opening, refreshing, listing and ending them.
 
+use std::sync::atomic::Ordering;
+
 use prov_core::audit::Action;
 use prov_core::store::{Batch, Entity, Expect, Scan, StoreExt, Stored, Term};
 use prov_core::{
@@ -223,6 +225,7 @@ impl AuthService {
             generation = token.generation,
             "a spent refresh token was presented: its session has been ended"
         );
+        self.counters.refresh_reuses.fetch_add(1, Ordering::Relaxed);
         self.kill(&token.session).await?;
         let mut event = self
             .event(Action::AUTH_TOKEN_REUSE)

@@ -28,6 +28,9 @@ impl SubjectData for AuthService {
         for known in self.devices_of(subject).await? {
             records.push(record("auth.device", known.device.id.as_str(), &known.device)?);
         }
+        for told in self.notices_of(subject).await? {
+            records.push(record("auth.notice", told.notice.id.as_str(), &told.notice)?);
+        }
         for token in self.tokens_of(subject).await? {
             let id: ApiTokenId = token.id.parse()?;
             records.push(record("auth.api_token", &token.id, &token.public(id, None))?);
@@ -48,7 +51,8 @@ impl SubjectData for AuthService {
             Err(error) if error.is(crate::codes::USER_UNKNOWN) => {
                 let tokens = self.end_api_tokens_of(subject).await?;
                 let devices = self.forget_devices_of(subject).await?;
-                Ok(tokens + devices + self.end_everything_of(subject).await?)
+                let notices = self.forget_notices_of(subject).await?;
+                Ok(tokens + devices + notices + self.end_everything_of(subject).await?)
             }
             other => other,
         };

@@ -178,8 +178,9 @@ impl AuthService {
                 Ok(_) => {
                     self.api_tokens.forget_owner(id);
                     let gone = self.end_api_tokens_of(id).await? + self.unlink(id).await?;
-                    let devices = self.forget_devices_of(id).await?;
-                    return Ok(2 + gone + devices + self.end_everything_of(id).await?);
+                    let told =
+                        self.forget_devices_of(id).await? + self.forget_notices_of(id).await?;
+                    return Ok(2 + gone + told + self.end_everything_of(id).await?);
                 }
                 Err(error) if error.is(core_codes::CONFLICT) => {}
                 Err(error) => return Err(error),

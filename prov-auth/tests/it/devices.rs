@@ -1,12 +1,15 @@
 //! Devices: recognised, listed, forgotten; and why they are there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use prov_auth::{AuthOptions, AuthParts, AuthService, LoginOutcome, TokenSet, codes};
+use prov_core::audit::{Event, Outcome};
 use prov_core::{
-    Error, Notice, Notifier, RequestFacts, Result, SecretText, SubjectData, codes as core_codes,
+    Addressee, Error, News, Notice, Notifier, RequestFacts, Result, SecretText, SubjectData,
+    codes as core_codes,
 };
 
 use crate::user_fixture::{House, PASSWORD, secret};
@@ -14,17 +17,19 @@ use crate::user_fixture::{House, PASSWORD, secret};
 /// Keeps what people were told.
 #[derive(Debug, Default)]
 struct Told {
-    notices: Mutex<Vec<Notice>>,
+    notices: Mutex<Vec<(String, Notice)>>,
+    tries: Mutex<u32>,
     is_down: Mutex<bool>,
 }
 
 #[async_trait]
 impl Notifier for Told {
-    async fn notify(&self, notice: &Notice) -> Result<()> {
+    async fn notify(&self, to: &Addressee, notice: &Notice) -> Result<()> {
+        *self.tries.lock() += 1;
         if *self.is_down.lock() {
             return Err(Error::new(core_codes::INTERNAL));
         }
-        self.notices.lock().push(notice.clone());
+        self.notices.lock().push((to.name.clone(), notice.clone()));
         Ok(())
     }
 }
@@ -64,8 +69,17 @@ impl Home {
 
     /// How often news of a device was recorded.
     fn news(&self) -> usize {
+        self.recorded("auth.device.new").len()
+    }
+
+    fn recorded(&self, action: &str) -> Vec<Event> {
         let events = self.house.recorder.events();
-        events.iter().filter(|event| event.action.as_str() == "auth.device.new").count()
+        events.into_iter().filter(|event| event.action.as_str() == action).collect()
+    }
+
+    async fn delivered(&self) -> usize {
+        self.service.deliver_notices().await.unwrap();
+        self.told.notices.lock().len()
     }
 }
 
@@ -76,7 +90,7 @@ async fn a_new_device_is_news_once_and_is_listed() {
     let device = first.device.clone().unwrap();
     let again = home.login("alice", "192.0.2.2", Some(&device)).await;
     assert!(again.device.is_none(), "it keeps what it has");
-    assert_eq!((home.news(), home.told.notices.lock().len()), (1, 1));
+    assert_eq!((home.news(), home.delivered().await, home.service.stats().new_devices), (1, 1, 1));
     let listed = home.service.devices(&home.house.context(&again)).await.unwrap();
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].name.as_deref(), Some("Firefox"));
@@ -110,13 +124,89 @@ async fn a_forgotten_device_is_new_again_and_nobody_forgets_anothers() {
 }
 
 #[tokio::test]
-async fn whoever_can_not_be_told_signs_in_all_the_same_and_the_log_says_so() {
+async fn a_notice_can_be_read_by_its_user_alone_and_deleted_by_nobody() {
+    let home = Home::new().await;
+    let alice = home.login("alice", "192.0.2.1", None).await;
+    let bob = home.login("bob", "192.0.2.9", None).await;
+    home.login("alice", "203.0.113.66", None).await;
+    let context = home.house.context(&alice);
+    let notices = home.service.notices(&context).await.unwrap();
+    let from: Vec<_> = notices
+        .iter()
+        .map(|notice| match &notice.news {
+            News::NewDevice { device, ip, .. } => (device.as_deref(), ip.unwrap().to_string()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let firefox = Some("Firefox");
+    assert_eq!(from, [(firefox, "203.0.113.66".to_owned()), (firefox, "192.0.2.1".to_owned())]);
+    assert_eq!(home.service.notices(&home.house.context(&bob)).await.unwrap().len(), 1);
+    // Forgetting every device does not take back what was told of them.
+    for device in home.service.devices(&context).await.unwrap() {
+        home.service.forget_device(&context, &device.id).await.unwrap();
+    }
+    assert_eq!(home.service.notices(&context).await.unwrap().len(), 2);
+    home.house.clock.advance(Duration::from_hours(90 * 24));
+    assert!(home.service.notices(&context).await.unwrap().is_empty(), "it ends by itself");
+}
+
+#[tokio::test]
+async fn what_can_not_be_delivered_keeps_nobody_out_and_is_delivered_later() {
     let home = Home::new().await;
     *home.told.is_down.lock() = true;
     home.login("alice", "192.0.2.1", None).await;
-    let events = home.house.recorder.events();
-    let news = events.iter().find(|event| event.action.as_str() == "auth.device.new").unwrap();
-    assert_eq!(news.context["told"], false);
+    assert_eq!(home.delivered().await, 0);
+    assert_eq!(home.delivered().await, 0);
+    assert_eq!(*home.told.tries.lock(), 1, "the next try takes its time");
+    // Another service over the same store, as another node or after a crash.
+    let parts = AuthParts { notifier: Some(home.told.clone()), ..home.house.parts.clone() };
+    let other = AuthService::open(parts, AuthOptions::default()).await.unwrap();
+    *home.told.is_down.lock() = false;
+    other.deliver_notices().await.unwrap();
+    assert_eq!(*home.told.tries.lock(), 1, "a claim holds on every node");
+    home.house.clock.advance(Duration::from_secs(15));
+    other.deliver_notices().await.unwrap();
+    assert_eq!(home.delivered().await, 1, "once");
+    assert_eq!(home.told.notices.lock()[0].0, "alice");
+    let events = home.recorded("auth.notice.deliver");
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].outcome, Outcome::Success);
+    assert_eq!(other.stats().notices_delivered, 1);
+}
+
+#[tokio::test]
+async fn what_nobody_takes_for_three_days_is_given_up_and_the_log_says_so() {
+    let home = Home::new().await;
+    *home.told.is_down.lock() = true;
+    home.login("alice", "192.0.2.1", None).await;
+    for _ in 0..100 {
+        home.service.deliver_notices().await.unwrap();
+        home.house.clock.advance(Duration::from_hours(1));
+    }
+    let tries = *home.told.tries.lock();
+    assert!((70..=80).contains(&tries), "{tries}");
+    let events = home.recorded("auth.notice.deliver");
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].outcome, Outcome::Failure);
+    assert_eq!(home.service.stats().notices_given_up, 1);
+}
+
+/// Whoever keeps no cookie, as many programs do, is new every time: that must neither fill the store nor
+/// somebody's mailbox.
+#[tokio::test]
+async fn a_program_that_keeps_no_cookie_floods_nobody() {
+    let home = Home::new().await;
+    let mut last = None;
+    for _ in 0..60 {
+        last = Some(home.login("alice", "192.0.2.1", None).await);
+    }
+    let context = home.house.context(&last.unwrap());
+    assert_eq!(home.service.devices(&context).await.unwrap().len(), 50);
+    assert_eq!(home.service.notices(&context).await.unwrap().len(), 50);
+    assert_eq!(home.delivered().await, 10);
+    home.house.clock.advance(Duration::from_hours(24));
+    home.login("alice", "192.0.2.1", None).await;
+    assert_eq!(home.delivered().await, 11);
 }
 
 /// keycloak#26172, authelia#4730, GHSA-cq42-vhv7-xr7p: who fails often enough locks the owner out.
@@ -156,6 +246,7 @@ async fn devices_go_with_their_user_and_are_part_of_what_is_held_about_them() {
     let user = context.principal().id.parse().unwrap();
     let held = home.service.export(&user).await.unwrap();
     assert!(held.iter().any(|record| record.kind == "auth.device"));
+    assert!(held.iter().any(|record| record.kind == "auth.notice"));
     home.service.erase(&home.house.system(), &user).await.unwrap();
     let left = home.service.export(&user).await.unwrap();
     assert!(left.is_empty(), "{left:?}");

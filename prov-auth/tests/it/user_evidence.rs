@@ -12,7 +12,7 @@ async fn everything_about_a_person_is_exported_without_secrets_and_erased() {
     house.login("alice").await;
     let exported = house.service.export(&user.id).await.unwrap();
     let kinds: Vec<_> = exported.iter().map(|r| r.kind.as_str()).collect();
-    assert_eq!(kinds, ["auth.user", "auth.session"]);
+    assert_eq!(kinds, ["auth.user", "auth.session", "auth.device", "auth.notice"]);
     let text = serde_json::to_string(&exported).unwrap();
     assert!(text.contains("alice") && text.contains("laptop"));
     assert!(!text.contains("argon2") && !text.contains("current"));

@@ -19,6 +19,8 @@ pub(crate) enum Auth {
     /// The devices you have signed in on
     #[command(subcommand)]
     Device(DeviceVerb),
+    /// What you were told of your account: sign-ins on new devices
+    Notices,
     /// API tokens, and what any token is worth
     #[command(subcommand)]
     Token(TokenVerb),
@@ -134,6 +136,7 @@ impl Auth {
                 session.done("device forgotten");
                 Ok(())
             }
+            Self::Notices => session.show(&client.get("/api/v1/auth/notices")?, &[]),
             Self::Token(verb) => verb.run(session),
             Self::Keys(KeysVerb::List) => session.show(&client.get("/api/v1/auth/keys")?, &[]),
             Self::Keys(KeysVerb::Rotate { at_once }) => {

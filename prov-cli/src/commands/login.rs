@@ -1,6 +1,7 @@
 //! Signing in and out.
 
 mod browser;
+mod news;
 
 use std::path::PathBuf;
 
@@ -38,6 +39,7 @@ pub(crate) struct Login {
 
 impl Login {
     pub(crate) fn run(self, session: &Session) -> Outcome {
+        let device_before = session.client.sessions().device();
         if let Some(issuer) = &self.oidc {
             let mut answer = browser::sign_in(session, issuer)?;
             if answer.get("mfa_required").and_then(Value::as_bool) == Some(true) {
@@ -45,6 +47,7 @@ impl Login {
             }
             session.client.keep_tokens(&answer)?;
             session.done(&format!("signed in with {issuer}"));
+            news::show(session, issuer, device_before.as_deref().map(String::as_str));
             return Ok(());
         }
         let user = match &self.user {
@@ -69,6 +72,7 @@ impl Login {
         } else if let Some(by) = answer.get("enrol_by").and_then(Value::as_str) {
             session.done(&format!("you must have a second factor by {by}: prov mfa totp enroll"));
         }
+        news::show(session, &user, device_before.as_deref().map(String::as_str));
         Ok(())
     }
 

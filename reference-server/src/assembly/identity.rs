@@ -15,7 +15,7 @@ use prov_core::store::Store;
 use prov_core::{Clock, Result, SecretText};
 use prov_mfa::MfaService;
 
-use super::{second_factors, unreadable};
+use super::{notices, second_factors, unreadable};
 use crate::background::Background;
 use crate::config::Config;
 
@@ -67,7 +67,7 @@ pub(super) async fn open(
         passwords: Arc::new(hasher(config)?),
         second_factor: Some(Arc::<MfaService>::clone(&mfa)),
         outbound: Some(Arc::new(outbound(config)?)),
-        notifier: None,
+        notifier: notices::notifier(config, clock)?,
     };
     let options = AuthOptions::default()
         .with_refresh_lifetime(config.jwt.refresh_token_ttl)

@@ -40,6 +40,31 @@ impl Collector for IdentityMetrics {
         for (outcome, count) in [("computed", hashed.computed), ("shed", hashed.shed)] {
             ConstCounter::new(count).encode(family.encode_family(&[("outcome", outcome)])?)?;
         }
+        let counted = self.0.stats();
+        let help = "Passwords that were not proved";
+        let mut family =
+            encoder.encode_descriptor("login_failures", help, None, MetricType::Counter)?;
+        for (reason, count) in counted.login_failures {
+            ConstCounter::new(count).encode(family.encode_family(&[("reason", reason)])?)?;
+        }
+        let help = "Notices to users that are told outside";
+        let mut family = encoder.encode_descriptor("notices", help, None, MetricType::Counter)?;
+        for (outcome, count) in
+            [("delivered", counted.notices_delivered), ("given_up", counted.notices_given_up)]
+        {
+            ConstCounter::new(count).encode(family.encode_family(&[("outcome", outcome)])?)?;
+        }
+        for (name, help, count) in [
+            ("new_devices", "Sign-ins on devices that were never seen before", counted.new_devices),
+            (
+                "refresh_reuses",
+                "Spent refresh tokens that were presented; each has ended its session",
+                counted.refresh_reuses,
+            ),
+        ] {
+            let series = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            ConstCounter::new(count).encode(series)?;
+        }
         Ok(())
     }
 }

@@ -26,7 +26,8 @@ fn an_invitation_a_session_and_their_ends() {
     admin.ok(&["login", "--user", "admin", "--password-file", &password]);
     assert_eq!(text(&admin.json(&["whoami"]), "name"), "admin");
     let sessions = admin.path("prov/sessions");
-    let kept: Vec<_> = std::fs::read_dir(&sessions).unwrap().map(|e| e.unwrap().path()).collect();
+    let kept = std::fs::read_dir(&sessions).unwrap().map(|entry| entry.unwrap().path());
+    let kept: Vec<_> = kept.filter(|path| path.extension().is_some_and(|e| e == "json")).collect();
     assert_eq!(kept.len(), 1, "{kept:?}");
     assert_eq!(std::fs::metadata(&kept[0]).unwrap().permissions().mode() & 0o777, 0o600);
 

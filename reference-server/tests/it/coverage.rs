@@ -54,6 +54,7 @@ const SELF_SERVICE: &[&str] = &[
     "DELETE /api/v1/mfa/totp/{id}",
     "GET /api/v1/auth/devices",
     "GET /api/v1/auth/me",
+    "GET /api/v1/auth/notices",
     "GET /api/v1/auth/sessions",
     "GET /api/v1/auth/tokens",
     "GET /api/v1/mfa/devices",

@@ -18,6 +18,7 @@ mod cli;
 mod client;
 mod coverage;
 mod crash;
+mod devices;
 mod document;
 mod idempotency;
 mod keyring;
