@@ -1,6 +1,5 @@
 //! The sections of `security.toml` and their defaults.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;

@@ -31,8 +31,8 @@ impl Collector for FactorMetrics {
                 ("rejected", counted.rejected),
                 ("limited", counted.limited),
             ] {
-                let series = family.encode_family(&[("method", method), ("outcome", outcome)])?;
-                ConstCounter::new(count).encode(series)?;
+                let labels = [("method", method), ("outcome", outcome)];
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
             }
         }
         for (name, help, count) in [
