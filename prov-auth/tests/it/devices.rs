@@ -128,6 +128,7 @@ async fn a_notice_can_be_read_by_its_user_alone_and_deleted_by_nobody() {
     let home = Home::new().await;
     let alice = home.login("alice", "192.0.2.1", None).await;
     let bob = home.login("bob", "192.0.2.9", None).await;
+    home.house.wait(Duration::from_secs(1));
     home.login("alice", "203.0.113.66", None).await;
     let context = home.house.context(&alice);
     let notices = home.service.notices(&context).await.unwrap();
