@@ -16,7 +16,7 @@ async fn everything_about_a_person_is_exported_without_secrets_and_erased() {
     let text = serde_json::to_string(&exported).unwrap();
     assert!(text.contains("alice") && text.contains("laptop"));
     assert!(!text.contains("argon2") && !text.contains("current"));
-    assert_eq!(house.service.erase(&house.system(), &user.id).await.unwrap(), 3);
+    assert_eq!(house.service.erase(&house.system(), &user.id).await.unwrap(), 5);
     assert!(house.service.export(&user.id).await.unwrap().is_empty());
     assert_eq!(house.service.erase(&house.system(), &user.id).await.unwrap(), 0);
     assert!(house.events(0).contains(&"user.erase success".to_owned()));
