@@ -75,7 +75,7 @@ impl Key {
 
     /// Answers `navigator.credentials.create` with a self-made credential without attestation.
     pub(crate) fn create(&mut self, options: &Value) -> Value {
-        self.handle = options["user"]["id"].as_str().unwrap().to_owned();
+        options["user"]["id"].as_str().unwrap().clone_into(&mut self.handle);
         let client = self.client_data("webauthn.create", &options["challenge"]);
         let data = self.authenticator_data(true);
         let mut object = b"\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x59".to_vec();

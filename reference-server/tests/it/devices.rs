@@ -122,11 +122,9 @@ fn a_webhook_is_told_of_a_new_device_signed_as_standard_webhooks_has_it() {
     let (headers, body) = received(&listener);
     let header = |name: &str| headers.iter().find(|(known, _)| known == name).unwrap().1.clone();
     assert_eq!(header("post"), "/hook HTTP/1.1");
-    let signed = [
-        format!("{}.{}.", header("webhook-id"), header("webhook-timestamp")).as_bytes(),
-        &body,
-    ]
-    .concat();
+    let signed =
+        [format!("{}.{}.", header("webhook-id"), header("webhook-timestamp")).as_bytes(), &body]
+            .concat();
     let key = hmac::Key::new(hmac::HMAC_SHA256, &BASE64_STANDARD.decode(SECRET).unwrap());
     let tag = header("webhook-signature");
     let tag = BASE64_STANDARD.decode(tag.strip_prefix("v1,").unwrap()).unwrap();
