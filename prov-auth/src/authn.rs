@@ -2,6 +2,7 @@
 
 mod future;
 mod layer;
+mod possession;
 mod service;
 
 pub use future::AuthnFuture;

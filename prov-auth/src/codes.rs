@@ -20,6 +20,28 @@ pub const TOKEN_EXPIRED: Code =
 /// A token that was revoked, or whose session or user was.
 pub const TOKEN_REVOKED: Code =
     Code::new("auth.token_revoked", Kind::Unauthenticated, "the access token does not hold");
+/// A token that is bound to a key or a certificate, presented without the proof that the key is the client's
+/// own; or one that is bound to none, presented as if it were.
+pub const TOKEN_BOUND: Code =
+    Code::new("auth.token_bound", Kind::Unauthenticated, "the access token does not hold");
+/// A proof of possession (RFC 9449) that does not hold for this request.
+pub const PROOF_INVALID: Code = Code::new(
+    "auth.proof_invalid",
+    Kind::InvalidRequest,
+    "the DPoP proof does not hold for this request; make a new one for each",
+);
+/// A proof of possession without a nonce of this server, or with an old one.
+pub const PROOF_NONCE_REQUIRED: Code = Code::new(
+    "auth.proof_nonce_required",
+    Kind::InvalidRequest,
+    "make the DPoP proof again, with the nonce in the header `DPoP-Nonce` of this answer",
+);
+/// More proofs of possession than can be remembered, so that one could be shown twice.
+pub const PROOFS_TOO_MANY: Code = Code::new(
+    "auth.proofs_too_many",
+    Kind::RateLimited,
+    "more DPoP proofs than this server remembers; try again in a moment",
+);
 /// This node has not heard of other nodes' revocations for too long.
 pub const REVOCATIONS_UNKNOWN: Code = Code::new(
     "auth.revocations_unknown",
@@ -259,6 +281,10 @@ pub const ALL: &[Code] = &[
     TOKEN_PREMATURE,
     TOKEN_EXPIRED,
     TOKEN_REVOKED,
+    TOKEN_BOUND,
+    PROOF_INVALID,
+    PROOF_NONCE_REQUIRED,
+    PROOFS_TOO_MANY,
     REVOCATIONS_UNKNOWN,
     API_TOKEN_REFUSED,
     API_TOKEN_UNKNOWN,

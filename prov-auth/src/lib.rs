@@ -54,6 +54,7 @@ mod fetch;
 mod login;
 mod notice;
 mod password;
+mod possession;
 mod rate_limit;
 mod refresh;
 mod revocation;
@@ -81,6 +82,7 @@ pub use password::{
     BreachedPasswords, PasswordHash, PasswordHasher, PasswordParameters, PasswordPolicy,
     PoolOptions, PoolUse, Verdict,
 };
+pub use possession::{ProofOptions, ProofVerifier};
 pub use rate_limit::{RateLimit, RateLimitFuture, RateLimitLayer, RateLimitReporter, RateLimited};
 pub use revocation::{RevocationCounts, Revocations};
 pub use service::{

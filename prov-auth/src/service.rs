@@ -19,6 +19,7 @@ mod oauth;
 mod options;
 mod own_account;
 mod passwordless;
+mod proof;
 mod prove;
 mod return_address;
 mod second_step;
@@ -49,8 +50,8 @@ use crate::federation::Federation;
 use crate::login::Throttle;
 use crate::stats::{AuthStats, Counters};
 use crate::{
-    ApiTokens, Fetch, PasswordHasher, PoolUse, RevocationCounts, Revocations, SigningKeys,
-    TokenIssuer, TokenSet, TokenVerifier,
+    ApiTokens, Fetch, PasswordHasher, PoolUse, ProofVerifier, RevocationCounts, Revocations,
+    SigningKeys, TokenIssuer, TokenSet, TokenVerifier,
 };
 
 /// The parts an [`AuthService`] is made of.
@@ -95,6 +96,7 @@ pub struct AuthService {
     throttle: Throttle,
     api_tokens: Arc<ApiTokens>,
     federation: Arc<Federation>,
+    proofs: Option<Arc<ProofVerifier>>,
     counters: Counters,
     /// Rings when there is a notice to deliver.
     news: tokio::sync::Notify,
@@ -131,6 +133,7 @@ impl AuthService {
             parts.outbound.clone(),
         );
         let federation = federation.await?;
+        let proofs = proofs(&options, &installation, &parts.clock)?;
         let service = Self {
             parts,
             options,
@@ -138,6 +141,7 @@ impl AuthService {
             throttle,
             api_tokens,
             federation,
+            proofs,
             counters: Counters::default(),
             news: tokio::sync::Notify::new(),
         };
@@ -157,6 +161,13 @@ impl AuthService {
     #[must_use]
     pub fn federated_tokens(&self) -> Arc<dyn Authenticator> {
         Arc::<Federation>::clone(&self.federation)
+    }
+
+    /// What checks the proofs that tokens are bound to the keys of, for an [`AuthnLayer`](crate::AuthnLayer)
+    /// of one's own; `None` when the options take none.
+    #[must_use]
+    pub fn proofs(&self) -> Option<Arc<ProofVerifier>> {
+        self.proofs.clone()
     }
 
     /// What was revoked by this node, for whoever counts.
@@ -190,4 +201,16 @@ impl AuthService {
     fn clock(&self) -> &dyn Clock {
         &*self.parts.clock
     }
+}
+
+/// What checks proofs of possession, if the options take them.
+fn proofs(
+    options: &AuthOptions,
+    installation: &InstallationKeys,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Arc<ProofVerifier>>> {
+    let Some(proofs) = options.proofs else { return Ok(None) };
+    let url = options.public_url.as_deref().unwrap_or_default();
+    let verifier = ProofVerifier::new(url, proofs, Arc::clone(clock))?;
+    Ok(Some(Arc::new(verifier.with_nonce_key(installation.proof_nonces.expose()))))
 }

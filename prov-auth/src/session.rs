@@ -48,4 +48,6 @@ pub struct TokenSet {
     pub enrolment: Enrolment,
     /// What the device is to present from now on, if it was never seen before.
     pub device: Option<SecretText>,
+    /// The scheme to present the access token with: `Bearer`, or `DPoP` for one that is bound to a key.
+    pub token_type: &'static str,
 }

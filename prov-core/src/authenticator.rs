@@ -67,6 +67,9 @@ pub enum Attempt {
 
 /// One way to prove who sent a request. Contract: pure computation over memory, never waits, never
 /// panics on any input, and never answers [`Attempt::Authenticated`] for lack of information.
+///
+/// It says what a credential is bound to ([`Authentication::confirmation`](crate::Authentication)); whether
+/// the request proves the possession of that, its caller finds out before anybody is let in.
 pub trait Authenticator: Debug + Send + Sync + 'static {
     /// The scheme for `WWW-Authenticate` (RFC 9110, section 11.6.1), such as `Bearer`.
     fn scheme(&self) -> &'static str;

@@ -63,6 +63,27 @@ pub enum AuthenticationMethod {
     System,
 }
 
+/// What a credential is bound to (`cnf`, RFC 7800, section 3.1): it is of use to nobody who does not prove
+/// the possession of each of these with the request.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Confirmation {
+    /// The thumbprint of a key that signs a proof for each request (`jkt`, RFC 9449, section 6).
+    #[serde(rename = "jkt", default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The thumbprint of the client's certificate (`x5t#S256`, RFC 8705, section 3.1).
+    #[serde(rename = "x5t#S256", default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+}
+
+impl Confirmation {
+    /// Bound to the key and the certificate with these thumbprints; `None`: to nothing.
+    #[must_use]
+    pub fn of(key: Option<String>, certificate: Option<String>) -> Option<Self> {
+        (key.is_some() || certificate.is_some()).then_some(Self { key, certificate })
+    }
+}
+
 /// How and when the principal proved who it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -93,6 +114,9 @@ pub struct Authentication {
     /// What the credential may be used for at most; `None`: for whatever its principal may do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<Scope>>,
+    /// What the credential is bound to, if anything; the layer that authenticates sees to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Box<Confirmation>>,
 }
 
 impl Authentication {
@@ -110,6 +134,7 @@ impl Authentication {
             actor: None,
             enrolment_only: false,
             scopes: None,
+            confirmation: None,
         }
     }
 
@@ -160,6 +185,13 @@ impl Authentication {
     #[must_use]
     pub fn limited_to(mut self, scopes: impl IntoIterator<Item = Scope>) -> Self {
         self.scopes = Some(scopes.into_iter().collect());
+        self
+    }
+
+    /// Of use only to who proves the possession of this.
+    #[must_use]
+    pub fn bound_to(mut self, confirmation: Option<Confirmation>) -> Self {
+        self.confirmation = confirmation.map(Box::new);
         self
     }
 

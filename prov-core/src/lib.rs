@@ -44,7 +44,9 @@ mod team;
 
 pub use authenticator::{Attempt, Authenticator, Presented};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use context::{Amr, Authentication, AuthenticationMethod, Identity, SecurityContext};
+pub use context::{
+    Amr, Authentication, AuthenticationMethod, Confirmation, Identity, SecurityContext,
+};
 pub use error::{Code, Error, FieldError, Kind, Result};
 pub use evidence::{Evidence, EvidenceSource};
 pub use health::{Health, HealthCheck, HealthState};

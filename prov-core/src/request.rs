@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::audit::DecisionRecord;
@@ -25,6 +26,12 @@ pub struct RequestFacts {
     pub user_agent: Option<String>,
     /// What the client presents to be recognised as a device that was here before.
     pub device: Option<SecretText>,
+    /// What the client presents to prove that it holds a key, for this request (`DPoP`, RFC 9449, section
+    /// 4.1): all of it where it presents several, which is no proof.
+    pub proof: Option<SecretText>,
+    /// The client's certificate, as DER, if it has proved in the handshake that it is its own. Nobody has
+    /// looked where it leads.
+    pub certificate: Option<Bytes>,
     /// When it arrived.
     pub received_at: Timestamp,
     recorded: AtomicBool,
@@ -42,6 +49,8 @@ impl RequestFacts {
             path: String::new(),
             user_agent: None,
             device: None,
+            proof: None,
+            certificate: None,
             received_at,
             recorded: AtomicBool::new(false),
             decision: OnceLock::new(),
@@ -74,6 +83,20 @@ impl RequestFacts {
     #[must_use]
     pub fn by_device(mut self, device: Option<SecretText>) -> Self {
         self.device = device;
+        self
+    }
+
+    /// From a client that presents this to prove that it holds a key.
+    #[must_use]
+    pub fn with_proof(mut self, proof: Option<SecretText>) -> Self {
+        self.proof = proof;
+        self
+    }
+
+    /// Over a connection whose client has this certificate.
+    #[must_use]
+    pub fn with_certificate(mut self, leaf: Option<Bytes>) -> Self {
+        self.certificate = leaf;
         self
     }
 

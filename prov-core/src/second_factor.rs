@@ -163,6 +163,8 @@ pub struct SignedIn {
     pub session: SessionId,
     /// What the client is to present from now on to be recognised as this device.
     pub device: Option<SecretText>,
+    /// The scheme to present the access token with: `Bearer`, or `DPoP` for one that is bound to a key.
+    pub token_type: &'static str,
 }
 
 impl SignedIn {
@@ -174,7 +176,21 @@ impl SignedIn {
         refresh_token: SecretText,
         session: SessionId,
     ) -> Self {
-        Self { access_token, expires_in, refresh_token, session, device: None }
+        Self {
+            access_token,
+            expires_in,
+            refresh_token,
+            session,
+            device: None,
+            token_type: "Bearer",
+        }
+    }
+
+    /// With tokens that are presented with this scheme.
+    #[must_use]
+    pub fn of_type(mut self, token_type: &'static str) -> Self {
+        self.token_type = token_type;
+        self
     }
 
     /// On a device that is to present this from now on.

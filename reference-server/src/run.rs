@@ -26,8 +26,8 @@ pub async fn run(config: &Config, log_filter: LogFilter, reread: Reread) -> Resu
     // From here on: a signal that comes while everything is opened ends the server in order too.
     let shutdown = stop_signal().map_err(|e| format!("listening for signals: {e}"))?;
     let files = config.server.tls.as_ref();
-    let programs = !config.workloads.bundles.is_empty();
-    let clients = if programs { Clients::Asked } else { Clients::NotAsked };
+    let are_asked = !config.workloads.bundles.is_empty() || config.jwt.bind_to_certificates;
+    let clients = if are_asked { Clients::Asked } else { Clients::NotAsked };
     let tls = files.map(|files| Tls::read(&files.cert, &files.key, clients)).transpose();
     let tls = tls.map_err(|e| format!("`server.tls`: {e}"))?;
     let mut assembly = Assembly::open(config).await.map_err(|e| format!("{e:?}"))?;

@@ -4,8 +4,10 @@ use crate::python;
 use crate::steps::{Outcome, in_ci, run};
 
 /// What is installed together, pinned.
-const PACKAGES: &[(&str, &str)] =
-    &[("oidc-provider@9.13.3", "signing in with an identity provider")];
+const PACKAGES: &[(&str, &str)] = &[
+    ("oauth4webapi@3.8.8", "tokens that are bound to a key"),
+    ("oidc-provider@9.13.3", "signing in with an identity provider"),
+];
 
 /// Installs what is missing. Where that can't be done it is a visible skip; in CI, a failure.
 pub(crate) fn install() -> Outcome {

@@ -39,7 +39,7 @@ pub struct TokenBody {
     #[serde(serialize_with = "shown::one")]
     #[schema(value_type = String)]
     access_token: SecretText,
-    /// `Bearer`.
+    /// How the access token is presented: `Bearer`, or `DPoP` for one that is bound to a key.
     #[schema(example = "Bearer")]
     pub token_type: &'static str,
     /// For how many seconds the access token is good.
@@ -64,7 +64,7 @@ impl TokenBody {
     pub(super) fn of(tokens: TokenSet, expires_in: Duration) -> Self {
         Self {
             access_token: tokens.access_token,
-            token_type: "Bearer",
+            token_type: tokens.token_type,
             expires_in: whole_seconds(expires_in),
             refresh_token: tokens.refresh_token,
             session_id: tokens.session.as_str().to_owned(),

@@ -37,12 +37,18 @@ pub struct DiscoveryBody {
     /// What tokens are signed with.
     #[schema(example = json!(["RS256"]))]
     pub id_token_signing_alg_values_supported: Vec<&'static str>,
+    /// What proofs of possession may be signed by (RFC 9449, section 5.1); absent when none are taken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["ES256", "EdDSA"]))]
+    pub dpop_signing_alg_values_supported: Vec<&'static str>,
+    /// Whether tokens are bound to the certificates of clients that have one (RFC 8705, section 3.3).
+    pub tls_client_certificate_bound_access_tokens: bool,
     /// What access tokens say.
     pub claims_supported: Vec<&'static str>,
 }
 
 /// The claims of an access token.
-const CLAIMS: [&str; 14] = [
+const CLAIMS: [&str; 15] = [
     "iss",
     "sub",
     "aud",
@@ -53,6 +59,7 @@ const CLAIMS: [&str; 14] = [
     "auth_time",
     "jti",
     "sid",
+    "cnf",
     "preferred_username",
     "amr",
     "roles",
@@ -75,6 +82,8 @@ impl From<Discovery> for DiscoveryBody {
                 .iter()
                 .map(|algorithm| algorithm.as_str())
                 .collect(),
+            dpop_signing_alg_values_supported: found.proof_algorithms,
+            tls_client_certificate_bound_access_tokens: found.binds_to_certificates,
             claims_supported: CLAIMS.to_vec(),
             issuer: found.issuer,
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use http::StatusCode;
-use prov_core::{Identity, Scope};
+use prov_core::{Confirmation, Identity, Scope};
 use prov_http::axum::{ApiResult, CommonErrors, Context, Facts, Form, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,7 +18,7 @@ use crate::{ActiveToken, AuthService, Introspection};
 pub struct IntrospectionBody {
     /// Whether it holds; if not, nothing else is told.
     pub active: bool,
-    /// `Bearer` for an access token, `refresh_token` for the other.
+    /// `Bearer` for an access token, `DPoP` for one that is bound to a key, `refresh_token` for the other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_type: Option<String>,
     /// Who issued it.
@@ -54,6 +54,11 @@ pub struct IntrospectionBody {
     /// What it is good for at most, an API token's alone (RFC 6749, section 3.3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// What it is bound to (RFC 9449, section 6.2; RFC 8705, section 3.2): whoever takes it has to see that this
+    /// is its sender's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>, example = json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}))]
+    pub cnf: Option<Confirmation>,
     /// By which factors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amr: Option<Vec<String>>,
@@ -95,14 +100,16 @@ impl IntrospectionBody {
         let (principal, how) = (&identity.principal, &identity.authentication);
         let texts = |scopes: &Vec<Scope>| scopes.iter().map(ToString::to_string).collect();
         let joined = |texts: Vec<String>| texts.join(" ");
+        let by_key = how.confirmation.as_ref().is_some_and(|bound_to| bound_to.key.is_some());
         Self {
-            token_type: Some("Bearer".to_owned()),
+            token_type: Some(if by_key { "DPoP" } else { "Bearer" }.to_owned()),
             sub: Some(principal.id.clone()),
             username: Some(principal.name.clone()),
             exp: how.expires_at.map(prov_core::Timestamp::as_second),
             jti: how.token_id.clone(),
             sid: how.session.as_ref().map(|id| id.as_str().to_owned()),
             auth_time: Some(how.authenticated_at.as_second()),
+            cnf: how.confirmation.as_deref().cloned(),
             scope: how.scopes.as_ref().map(texts).map(joined),
             amr: Some(how.amr.iter().map(|amr| amr.as_str().to_owned()).collect()),
             roles: Some(principal.roles.iter().map(ToString::to_string).collect()),

@@ -12,8 +12,9 @@ use prov_core::{
 use prov_http::{Access, MatchedRoute, PeerCertificates, refuse, step_up_challenge};
 use tower_service::Service;
 
-use super::AuthnFuture;
 use super::layer::Shared;
+use super::possession::Finish;
+use super::{AuthnFuture, possession};
 use crate::codes;
 
 /// Where the document of a program stands that acts for somebody (as the IETF's WIMSE group calls it).
@@ -53,11 +54,13 @@ where
             Err(error) => return AuthnFuture::refused(refuse(error, None)),
         };
         let certificates = request.extensions().get::<PeerCertificates>().map(|chain| &*chain.0);
+        let proofs = self.shared.proofs.as_ref();
+        let finish = Finish::of(&facts, request.headers(), proofs);
         let who = self.shared.who(request.headers(), certificates, &facts);
         match who.and_then(|identity| recently_enough(identity, &request, &facts)) {
             // On a public route they are nobody.
             Ok(identity) if identity.authentication.enrolment_only && is_public(&request) => {
-                AuthnFuture::passed(self.inner.call(request), None)
+                AuthnFuture::passed(self.inner.call(request), None, finish)
             }
             Ok(identity)
                 if identity.authentication.enrolment_only && !serves_enrolment(&request) =>
@@ -67,14 +70,17 @@ where
             Ok(identity) => {
                 let context = SecurityContext::new(identity, facts);
                 request.extensions_mut().insert(context.clone());
-                AuthnFuture::passed(self.inner.call(request), Some(context))
+                AuthnFuture::passed(self.inner.call(request), Some(context), finish)
             }
-            Err(_) if is_public(&request) => AuthnFuture::passed(self.inner.call(request), None),
+            Err(_) if is_public(&request) => {
+                AuthnFuture::passed(self.inner.call(request), None, finish)
+            }
             Err(Refused { error, challenge }) => {
                 let mut response = refuse(error, Some(&facts));
                 if let Some(challenge) = challenge {
                     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
                 }
+                finish.of_refusal().apply(response.headers_mut());
                 AuthnFuture::refused(response)
             }
         }
@@ -138,12 +144,14 @@ impl Shared {
             match authenticator.authenticate(&presented) {
                 Attempt::NotRequested => {}
                 Attempt::Authenticated(identity) => {
+                    possession::check(&identity, &presented, self.proofs.as_ref())
+                        .map_err(|reason| self.unproved(reason, &presented))?;
                     let beside = Presented::new(facts)
                         .with_workload_token(self.only_one(headers, &WORKLOAD_TOKEN)?)
                         .with_certificates(certificates);
                     return self.with_actor(identity, &beside);
                 }
-                Attempt::Refused(reason) => return Err(self.invalid(reason)),
+                Attempt::Refused(reason) => return Err(self.unproved(reason, &presented)),
             }
         }
         let error = Error::new(core_codes::UNAUTHENTICATED);
@@ -189,6 +197,20 @@ impl Shared {
                 Ok(Arc::new(Identity { principal, authentication }))
             }
         }
+    }
+
+    /// As [`invalid`](Self::invalid), and how a credential is asked for that was presented with a proof.
+    fn unproved(&self, reason: Error, presented: &Presented<'_>) -> Refused {
+        let proofs = self.proofs.as_ref().filter(|_| possession::is_with_proof(presented));
+        let asks = proofs.map(|proofs| proofs.asks_again(&reason));
+        let is_of_proof = reason.is(codes::PROOF_INVALID) || reason.is(codes::PROOF_NONCE_REQUIRED);
+        let Refused { error, challenge } = if is_of_proof {
+            Refused { error: Error::new(codes::INVALID_TOKEN).source(reason), challenge: None }
+        } else {
+            self.invalid(reason)
+        };
+        let is_challenged = error.kind() == Kind::Unauthenticated;
+        Refused { error, challenge: asks.filter(|_| is_challenged).or(challenge) }
     }
 
     /// One public answer for every credential that does not hold; other failures keep their own.

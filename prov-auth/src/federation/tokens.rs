@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use prov_core::{
-    Attempt, Authentication, AuthenticationMethod, Authenticator, Error, Identity, Presented,
-    Principal, PrincipalKind, Result, Timestamp,
+    Attempt, Authentication, AuthenticationMethod, Authenticator, Confirmation, Error, Identity,
+    Presented, Principal, PrincipalKind, Result, Timestamp,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -13,7 +13,7 @@ use super::claims::{Audience, check_subject, check_times, groups_of};
 use super::{AcceptedSubjects, AcceptedTokens, Federation, Issuer, Provider};
 use crate::codes;
 use crate::snapshot::Snapshot as _;
-use crate::token::{from_object, unverified_payload};
+use crate::token::{from_object, is_for_tokens, unverified_payload};
 
 #[derive(Debug, Deserialize)]
 struct Claims {
@@ -25,6 +25,7 @@ struct Claims {
     nbf: Option<i64>,
     jti: Option<String>,
     auth_time: Option<i64>,
+    cnf: Option<Confirmation>,
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -87,6 +88,9 @@ impl Federation {
             return Err(Error::new(codes::TOKEN_FOREIGN));
         }
         check_subject(&claims.sub).map_err(|e| inner(&e))?;
+        if claims.cnf.as_ref().is_some_and(|cnf| *cnf == Confirmation::default()) {
+            return Err(refused("bound to something that is not known here"));
+        }
         let now = self.clock.now();
         check_times(claims.iat, claims.nbf, claims.exp, now.as_second()).map_err(|e| inner(&e))?;
         let principal = self.principal(&provider.issuer, accepted.subjects, &claims)?;
@@ -127,7 +131,8 @@ impl Federation {
         // Anybody may say when they signed in; only what is not in the future is believed.
         let proved = time(claims.auth_time.unwrap_or(claims.iat))?.min(self.clock.now());
         let authentication = Authentication::new(AuthenticationMethod::FederatedToken, proved)
-            .in_generation(self.revocations.generation());
+            .in_generation(self.revocations.generation())
+            .bound_to(claims.cnf.clone());
         let mut authentication = authentication;
         // The ids of an issuer are its own: none of them is one of ours.
         authentication.token_id = claims.jti.as_ref().map(|id| format!("{}#{id}", issuer.name));
@@ -152,7 +157,7 @@ impl Authenticator for Federation {
         else {
             return Attempt::NotRequested;
         };
-        if !scheme.eq_ignore_ascii_case("Bearer") {
+        if !is_for_tokens(scheme) {
             return Attempt::NotRequested;
         }
         match self.verify(token.trim_start_matches(' ')) {

@@ -31,6 +31,7 @@ pub(super) fn family() -> (SessionRecord, RefreshToken) {
         authenticated_at: clock.now(),
         amr: Vec::new(),
         origin: None,
+        bound_to: None,
         enrolment_only: false,
         generation: 0,
         current: token.digest(),

@@ -95,7 +95,10 @@ impl AuthService {
         let Device { name, ip, created_at: at, .. } = record.device.clone();
         let mut earlier = self.notices_of(&record.user).await?;
         earlier.sort_by(|a, b| a.notice.id.cmp(&b.notice.id));
-        for oldest in earlier.iter().take((earlier.len() + 1).saturating_sub(MOST)) {
+        let too_many = (earlier.len() + 1).saturating_sub(MOST);
+        // What is still to be delivered stays, a few a day.
+        let done = earlier.iter().filter(|notice| notice.delivery.is_none());
+        for oldest in done.take(too_many) {
             self.store().remove::<NoticeRecord>(oldest.notice.id.as_str()).await?;
         }
         let today = earlier.iter().filter(|notice| later(notice.notice.at, DAY) > at).count();

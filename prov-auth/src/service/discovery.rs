@@ -4,6 +4,7 @@ use prov_core::{Error, Result, codes as core_codes};
 
 use super::AuthService;
 use crate::codes;
+use crate::possession::ALGORITHMS;
 use crate::token::Algorithm;
 
 /// What the configuration says of this issuer: never what a request says.
@@ -16,6 +17,10 @@ pub struct Discovery {
     pub public_url: String,
     /// What the keys that verify now are for.
     pub algorithms: Vec<Algorithm>,
+    /// What proofs of possession may be signed by; empty when none are taken.
+    pub proof_algorithms: Vec<&'static str>,
+    /// Whether tokens are bound to the certificates of clients that have one.
+    pub binds_to_certificates: bool,
 }
 
 impl AuthService {
@@ -36,6 +41,11 @@ impl AuthService {
             issuer: self.issuer().to_owned(),
             public_url: public_url.ok_or(codes::DISCOVERY_UNCONFIGURED)?,
             algorithms: self.parts.keys.algorithms(),
+            proof_algorithms: match self.proofs {
+                Some(_) => ALGORITHMS.to_vec(),
+                None => Vec::new(),
+            },
+            binds_to_certificates: self.options.bind_to_certificates,
         })
     }
 }

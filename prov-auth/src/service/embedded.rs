@@ -99,6 +99,10 @@ impl AuthService {
         let verifier = Arc::clone(&self.parts.verifier);
         // Those who know by its looks what is theirs come first.
         let authenticators = vec![self.api_tokens(), self.federated_tokens(), verifier];
-        AuthnLayer::new(authenticators, Arc::clone(&self.parts.clock))
+        let layer = AuthnLayer::new(authenticators, Arc::clone(&self.parts.clock));
+        match self.proofs() {
+            Some(proofs) => layer.with_proofs(proofs),
+            None => layer,
+        }
     }
 }

@@ -8,13 +8,13 @@ use http::{Method, Request, StatusCode};
 use prov_core::audit::{Action, Event};
 use prov_core::store::{Batch, Entity, Expect, StoreExt, Stored};
 use prov_core::{
-    Amr, Enrolment, Error, FactorMethod, RequestFacts, Result, SecretText, SecurityContext,
-    Timestamp, codes as core_codes,
+    Enrolment, Error, RequestFacts, Result, SecretText, SecurityContext, codes as core_codes,
 };
 use serde::Deserialize;
 
 use super::AuthService;
 use super::events::{account, failed as failed_event};
+use super::proof::Proof;
 use super::return_address::check_return_address;
 use crate::federation::{
     Expected, FederationState, Handover, IdToken, Origin, Provider, ProviderState, Ticket, failed,
@@ -262,6 +262,7 @@ impl AuthService {
             authenticated_at: vouched.token.authenticated_at,
             origin: Some(vouched.origin.clone()),
             enrolment: Enrolment::NotAsked,
+            bound_to: None,
         };
         let outcome = match handover {
             Some((address, challenge)) => {
@@ -350,6 +351,7 @@ impl AuthService {
             authenticated_at: found.authenticated_at,
             origin: Some(found.origin.clone()),
             enrolment: Enrolment::NotAsked,
+            bound_to: None,
         };
         // In the generation of the sign-in: what was revoked since ends this one as well.
         let outcome = self.after_proof(stored, proof, found.generation, request).await?;
@@ -488,63 +490,9 @@ impl AuthService {
         Ok(format!("{base}/api/v1/auth/oidc/{name}/callback"))
     }
 
-    /// A session, or a challenge where a second factor is enrolled and was not used.
-    pub(super) async fn after_proof(
-        &self,
-        stored: Stored<UserRecord>,
-        mut proof: Proof,
-        generation: u64,
-        request: &RequestFacts,
-    ) -> Result<LoginOutcome> {
-        let mut methods: Vec<FactorMethod> = Vec::new();
-        if !proof.amr.contains(&Amr::Mfa) {
-            methods = self.second_factors_of(&stored).await?;
-            if methods.is_empty() {
-                proof.enrolment = self.enrolment_of(&stored).await?;
-            }
-        }
-        if methods.is_empty() {
-            let tokens =
-                self.open_session(stored, &proof, generation, request, &Batch::new()).await?;
-            return Ok(LoginOutcome::Tokens(tokens));
-        }
-        let passkey_options = match &self.parts.second_factor {
-            Some(port) if methods.contains(&FactorMethod::Webauthn) => {
-                port.passkey_options(&stored.user.id, request).await?
-            }
-            _ => None,
-        };
-        let challenge = self.challenge(&stored, proof).await?;
-        let expires_in = self.options.challenge_lifetime;
-        Ok(LoginOutcome::MfaRequired { challenge, methods, passkey_options, expires_in })
-    }
-
     /// The context of what this service does by itself because an identity provider said so.
     pub(super) fn on_behalf_of_issuers(&self) -> Result<SecurityContext> {
         SecurityContext::system("federation", self.clock())
-    }
-}
-
-/// How somebody proved who they are, before a session is opened.
-#[derive(Debug, Clone)]
-pub(super) struct Proof {
-    pub(super) amr: Vec<Amr>,
-    pub(super) authenticated_at: Timestamp,
-    pub(super) origin: Option<Origin>,
-    /// What is still to be done.
-    pub(super) enrolment: Enrolment,
-}
-
-impl Proof {
-    /// By these, now, which is enough.
-    pub(super) fn of(amr: &[Amr], now: Timestamp) -> Self {
-        let (amr, enrolment) = (amr.to_vec(), Enrolment::NotAsked);
-        Self { amr, authenticated_at: now, origin: None, enrolment }
-    }
-
-    /// By a password, now.
-    pub(super) fn by_password(now: Timestamp) -> Self {
-        Self::of(&[Amr::Pwd], now)
     }
 }
 

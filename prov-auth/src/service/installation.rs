@@ -34,6 +34,7 @@ pub(super) struct InstallationKeys {
     pub(super) refresh: RefreshKey,
     pub(super) api_tokens: hmac::Key,
     pub(super) origins: OriginDigests,
+    pub(super) proof_nonces: SecretBytes,
 }
 
 impl InstallationKeys {
@@ -63,11 +64,13 @@ impl InstallationKeys {
         let refresh = hmac::sign(&root, b"prov-auth refresh token v1");
         let api_tokens = hmac::sign(&root, b"prov-auth api token v1");
         let origins = hmac::sign(&root, b"prov-auth federation v1");
+        let proof_nonces = hmac::sign(&root, b"prov-auth dpop nonces v1");
         Ok(Self {
             usernames: hmac::Key::new(hmac::HMAC_SHA256, usernames.as_ref()),
             refresh: RefreshKey::new(refresh.as_ref()),
             api_tokens: hmac::Key::new(hmac::HMAC_SHA256, api_tokens.as_ref()),
             origins: OriginDigests::new(origins.as_ref()),
+            proof_nonces: SecretBytes::new(proof_nonces.as_ref().to_vec()),
         })
     }
 

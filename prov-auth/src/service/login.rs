@@ -6,7 +6,7 @@ use prov_core::{Enrolment, FactorMethod, RequestFacts, Result, SecretText};
 
 use super::AuthService;
 use super::events::account;
-use super::federation::Proof;
+use super::proof::Proof;
 use crate::codes;
 use crate::login::{ChallengeRecord, ChallengeToken};
 use crate::refresh::later;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use prov_core::{Error, Result, codes};
 
 use super::discovery::check_public_url;
-use crate::{PasswordPolicy, ThrottleOptions};
+use crate::{PasswordPolicy, ProofOptions, ThrottleOptions};
 
 /// How long things last and what is asked of people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,12 @@ pub struct AuthOptions {
     pub passwords: PasswordPolicy,
     /// How often somebody may try to sign in.
     pub throttle: ThrottleOptions,
+    /// Whether tokens are bound to the keys of clients that prove to hold one (DPoP, RFC 9449), and how proofs
+    /// are checked; `None`: such proofs are not looked at. Needs the public URL.
+    pub proofs: Option<ProofOptions>,
+    /// Whether tokens are bound to the certificates of clients that sign in with one on their connection (RFC
+    /// 8705). A client that gets another certificate signs in again.
+    pub bind_to_certificates: bool,
 }
 
 impl Default for AuthOptions {
@@ -54,6 +60,8 @@ impl Default for AuthOptions {
             permissions: Vec::new(),
             passwords: PasswordPolicy::default(),
             throttle: ThrottleOptions::default(),
+            proofs: None,
+            bind_to_certificates: false,
         }
     }
 }
@@ -102,6 +110,20 @@ impl AuthOptions {
     #[must_use]
     pub fn with_throttle(mut self, throttle: ThrottleOptions) -> Self {
         self.throttle = throttle;
+        self
+    }
+
+    /// Binding tokens to the keys of clients that prove to hold one.
+    #[must_use]
+    pub fn with_proofs(mut self, proofs: Option<ProofOptions>) -> Self {
+        self.proofs = proofs;
+        self
+    }
+
+    /// Binding tokens to the certificates of clients that have one, or not.
+    #[must_use]
+    pub fn with_certificate_binding(mut self, bound: bool) -> Self {
+        self.bind_to_certificates = bound;
         self
     }
 

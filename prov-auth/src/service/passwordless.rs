@@ -7,7 +7,7 @@ use prov_core::{RequestFacts, Result, SecurityContext, SignIn, SignedIn, UserId,
 
 use super::AuthService;
 use super::events::account;
-use super::federation::Proof;
+use super::proof::Proof;
 use crate::user::UserRecord;
 use crate::{TokenSet, codes};
 
@@ -42,7 +42,7 @@ impl SignIn for AuthService {
         let expires_in = self.expires_in(&tokens);
         let refresh = tokens.refresh_token.unwrap_or_default();
         let signed_in = SignedIn::new(tokens.access_token, expires_in, refresh, tokens.session);
-        Ok(signed_in.on_device(tokens.device))
+        Ok(signed_in.on_device(tokens.device).of_type(tokens.token_type))
     }
 
     async fn sign_out(&self, context: &SecurityContext, user: &UserId) -> Result<()> {
@@ -65,13 +65,14 @@ impl AuthService {
         generation: u64,
         request: &RequestFacts,
     ) -> Result<TokenSet> {
+        let bound_to = self.proved_possession(request)?;
         if stored.user.locked {
             return Err(codes::INVALID_CREDENTIALS.into());
         }
         if stored.user.must_change_password {
             return Err(codes::PASSWORD_CHANGE_REQUIRED.into());
         }
-        let proof = Proof::of(&factor.amr, self.clock().now());
+        let proof = Proof { bound_to, ..Proof::of(&factor.amr, self.clock().now()) };
         self.open_session(stored, &proof, generation, request, &Batch::new()).await
     }
 }

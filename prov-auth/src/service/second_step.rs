@@ -3,13 +3,13 @@
 use prov_core::audit::Action;
 use prov_core::store::{Batch, Entity, Expect, StoreExt, Stored};
 use prov_core::{
-    Amr, Enrolment, Error, FactorResponse, RequestFacts, Result, SecretText, SecurityContext,
-    SessionId, codes as core_codes,
+    Amr, Confirmation, Enrolment, Error, FactorResponse, RequestFacts, Result, SecretText,
+    SecurityContext, SessionId, codes as core_codes,
 };
 
 use super::AuthService;
 use super::events::{account, failed};
-use super::federation::Proof;
+use super::proof::Proof;
 use super::sessions::may_go_on;
 use super::user_changes::RACES;
 use crate::codes;
@@ -34,15 +34,20 @@ impl AuthService {
         let digest = ChallengeToken::presented(challenge).digest();
         let generation = self.parts.revocations.generation();
         let event = self.event(Action::AUTH_LOGIN_MFA);
-        let stored = match self.claim_attempt(&digest).await {
-            Ok(stored) => stored,
+        // Before anything is spent: a client that was not told a nonce yet asks again.
+        let claimed = match self.proved_possession(request) {
+            Ok(bound_to) => self.claim_attempt(&digest).await.map(|stored| (stored, bound_to)),
+            Err(error) => Err(error),
+        };
+        let (stored, bound_to) = match claimed {
+            Ok(claimed) => claimed,
             Err(error) => {
                 self.record(request, failed(event, &error)).await?;
                 return Err(error);
             }
         };
         let event = event.by(account(&stored.user)).on("user", stored.user.id.as_str());
-        let result = self.answer(&digest, stored, response, generation, request).await;
+        let result = self.answer(&digest, stored, response, (generation, bound_to), request).await;
         let event = match &result {
             Ok(tokens) => event.with("session", tokens.session.as_str()),
             Err(_) => event,
@@ -73,7 +78,7 @@ impl AuthService {
         digest: &str,
         stored: Stored<UserRecord>,
         response: &FactorResponse,
-        generation: u64,
+        (generation, bound_to): (u64, Option<Confirmation>),
         request: &RequestFacts,
     ) -> Result<TokenSet> {
         let port = self.parts.second_factor.as_ref().ok_or(codes::CHALLENGE_INVALID)?;
@@ -87,6 +92,7 @@ impl AuthService {
             // The factor was proved now, whenever an identity provider saw the person.
             let proof = Proof {
                 origin: challenge.origin.clone(),
+                bound_to: bound_to.clone(),
                 ..Proof::of(&joined(&challenge.amr, &factor.amr), self.clock().now())
             };
             match self.open_session(stored.clone(), &proof, generation, request, &spent).await {
@@ -165,9 +171,10 @@ impl AuthService {
                         access_token: issued.token,
                         access_expires_at: issued.expires_at,
                         refresh_token: None,
-                        session: after.id,
+                        session: after.id.clone(),
                         enrolment: Enrolment::NotAsked,
                         device: None,
+                        token_type: after.token_type(),
                     });
                 }
                 Err(error) if error.is(core_codes::CONFLICT) => {}

@@ -5,14 +5,14 @@ use std::sync::atomic::Ordering;
 use prov_core::audit::Action;
 use prov_core::store::{Batch, Entity, Expect, Scan, StoreExt, Stored, Term};
 use prov_core::{
-    Enrolment, Error, RequestFacts, Result, SecretText, SecurityContext, SessionId, UserId,
-    codes as core_codes,
+    Confirmation, Enrolment, Error, RequestFacts, Result, SecretText, SecurityContext, SessionId,
+    UserId, codes as core_codes,
 };
 
 use super::AuthService;
 use super::events::{account, failed};
-use super::federation::Proof;
 use super::own_account::own_id;
+use super::proof::Proof;
 use super::second_step::own_session;
 use super::user_changes::RACES;
 use crate::codes;
@@ -45,7 +45,7 @@ impl AuthService {
                 .check(key, Expect::Version(stored.version));
             match self.store().commit(batch).await {
                 Ok(_) => {
-                    let tokens = token_set(&session.id, issued, &refresh);
+                    let tokens = token_set(&session, issued, &refresh);
                     let device = self.recognise_device(&stored.user, request).await?;
                     return Ok(TokenSet { enrolment: proof.enrolment, device, ..tokens });
                 }
@@ -100,6 +100,7 @@ impl AuthService {
             authenticated_at: proof.authenticated_at,
             amr: proof.amr.clone(),
             origin: proof.origin.clone(),
+            bound_to: proof.bound_to.clone(),
             enrolment_only: proof.enrolment == Enrolment::Overdue,
             generation: 0,
             current: refresh.digest(),
@@ -126,6 +127,7 @@ impl AuthService {
         )
         .with_amr(session.amr.iter().copied())
         .for_enrolment_only(session.enrolment_only)
+        .bound_to(session.bound_to.clone())
         .with_roles(user.roles.iter().copied())
         .with_teams(user.teams.iter().cloned())
         .in_generation(generation);
@@ -146,8 +148,12 @@ impl AuthService {
             return Err(error);
         };
         let event = event.on("session", token.session.as_str());
-        match self.exchange(&token).await {
-            Ok(Exchange::Done { user, pair, repeated }) => {
+        let exchanged = match self.proved_possession(request) {
+            Ok(proved) => self.exchange(&token, proved.as_ref(), request).await,
+            Err(error) => Err(error),
+        };
+        match exchanged {
+            Ok(Exchange::Done { user, pair, repeated, token_type }) => {
                 let event = event.by(account(&user)).with("repeated", repeated);
                 self.record(request, event).await?;
                 Ok(TokenSet {
@@ -157,6 +163,7 @@ impl AuthService {
                     session: token.session,
                     enrolment: Enrolment::NotAsked,
                     device: None,
+                    token_type,
                 })
             }
             Ok(Exchange::Replayed { user }) => {
@@ -170,13 +177,21 @@ impl AuthService {
         }
     }
 
-    async fn exchange(&self, token: &RefreshToken) -> Result<Exchange> {
+    async fn exchange(
+        &self,
+        token: &RefreshToken,
+        proved: Option<&Confirmation>,
+        request: &RequestFacts,
+    ) -> Result<Exchange> {
         let invalid = || Error::new(codes::REFRESH_TOKEN_INVALID);
         let (key, grace) = (&self.installation.refresh, self.options.refresh_grace);
         for _ in 0..RACES {
             let generation = self.parts.revocations.generation();
             let found = self.store().load::<SessionRecord>(token.session.as_str()).await?;
             let found = found.ok_or_else(invalid)?;
+            // Before anything else: whoever stole a token without its key does nothing with it, not even harm.
+            Self::check_possession(found.bound_to.as_ref(), proved, request)?;
+            let token_type = found.token_type();
             let stored = self.store().load::<UserRecord>(found.user.as_str()).await?;
             let now = self.clock().now();
             let step = judge(&found, token, key, now, grace)?;
@@ -186,7 +201,8 @@ impl AuthService {
             let stored = stored.filter(|stored| may_go_on(&stored.user)).ok_or_else(invalid)?;
             match step {
                 Step::Repeat(pair) => {
-                    return Ok(Exchange::Done { user: stored.entity.user, pair, repeated: true });
+                    let (user, repeated) = (stored.entity.user, true);
+                    return Ok(Exchange::Done { user, pair, repeated, token_type });
                 }
                 Step::TooFast => {
                     return Err(Error::new(core_codes::RATE_LIMITED).retry_after(grace));
@@ -204,7 +220,7 @@ impl AuthService {
             match self.store().commit(batch).await {
                 Ok(_) => {
                     let (user, pair) = (stored.entity.user, after.answer);
-                    return Ok(Exchange::Done { user, pair, repeated: false });
+                    return Ok(Exchange::Done { user, pair, repeated: false, token_type });
                 }
                 // Somebody else was faster: then this token was spent a moment ago.
                 Err(error) if error.is(core_codes::CONFLICT) => {}
@@ -350,17 +366,18 @@ pub(super) const fn may_go_on(user: &User) -> bool {
 
 /// What became of a refresh token that this installation made.
 enum Exchange {
-    Done { user: User, pair: TokenPair, repeated: bool },
+    Done { user: User, pair: TokenPair, repeated: bool, token_type: &'static str },
     Replayed { user: Option<User> },
 }
 
-fn token_set(session: &SessionId, issued: IssuedToken, refresh: &RefreshToken) -> TokenSet {
+fn token_set(session: &SessionRecord, issued: IssuedToken, refresh: &RefreshToken) -> TokenSet {
     TokenSet {
         access_token: issued.token,
         access_expires_at: issued.expires_at,
         refresh_token: Some(refresh.text().clone()),
-        session: session.clone(),
+        session: session.id.clone(),
         enrolment: Enrolment::NotAsked,
         device: None,
+        token_type: session.token_type(),
     }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use prov_core::store::{Entity, Term};
-use prov_core::{Amr, SessionId, Timestamp, UserId};
+use prov_core::{Amr, Confirmation, SessionId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::Session;
@@ -26,6 +26,9 @@ pub(crate) struct SessionRecord {
     /// At which identity provider it began, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) origin: Option<Origin>,
+    /// What its tokens are bound to, refresh tokens included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bound_to: Option<Confirmation>,
     /// Whether it is good for nothing but enrolling a second factor.
     #[serde(default)]
     pub(crate) enrolment_only: bool,
@@ -45,6 +48,12 @@ impl SessionRecord {
     /// Finds the sessions of a user.
     pub(crate) fn user_term(user: &UserId) -> Term {
         Term::new("user", user.as_str())
+    }
+
+    /// How its access tokens are presented (RFC 6749, section 7.1).
+    pub(crate) fn token_type(&self) -> &'static str {
+        let key = self.bound_to.as_ref().and_then(|bound_to| bound_to.key.as_ref());
+        if key.is_some() { "DPoP" } else { "Bearer" }
     }
 
     /// What its user may see.

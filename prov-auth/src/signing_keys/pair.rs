@@ -8,7 +8,6 @@ use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize, PublicKey as RsaPublicKey};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
 };
-use jsonwebtoken::jwk::ThumbprintHash;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use prov_core::{Error, Result, SecretBytes, SecretText, codes as core_codes};
 
@@ -77,7 +76,7 @@ impl SigningPair {
                 PublicHalf::Ed25519 { x: pair.public_key().as_ref().to_vec() }
             }
         };
-        Ok(Self { id: thumbprint(&public)?, public, private })
+        Ok(Self { id: public.thumbprint()?, public, private })
     }
 
     /// The thumbprint of the public half (RFC 7638).
@@ -178,16 +177,6 @@ fn rsa_half(public: &RsaPublicKey) -> PublicHalf {
         modulus: public.modulus().big_endian_without_leading_zero().to_vec(),
         exponent: public.exponent().big_endian_without_leading_zero().to_vec(),
     }
-}
-
-fn thumbprint(public: &PublicHalf) -> Result<String> {
-    // Several backends in one program would make the first use panic. An error means that one has been
-    // chosen already, which is fine.
-    let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-    public
-        .jwk()
-        .thumbprint(ThumbprintHash::SHA256)
-        .map_err(|e| failed("computing the thumbprint of a signing key").source(e))
 }
 
 fn failed(context: &'static str) -> Error {

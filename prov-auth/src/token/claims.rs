@@ -1,6 +1,6 @@
 //! What an access token says.
 
-use prov_core::{Amr, Role, SessionId, TeamName, Timestamp, UserId};
+use prov_core::{Amr, Confirmation, Role, SessionId, TeamName, Timestamp, UserId};
 
 /// What an access token is to say, beyond what the [`TokenIssuer`](super::TokenIssuer) adds itself
 /// (issuer, audience, token id, times).
@@ -25,6 +25,8 @@ pub struct AccessClaims {
     pub teams: Vec<TeamName>,
     /// Whether the token is good for nothing but enrolling a second factor.
     pub enrolment_only: bool,
+    /// What the token is bound to (`cnf`); `None`: whoever has it can use it.
+    pub confirmation: Option<Confirmation>,
     /// The generation of revocations the subject was authenticated in; `None`: the one at the moment
     /// of issuing. See [`AccessClaims::in_generation`].
     pub generation: Option<u64>,
@@ -50,6 +52,7 @@ impl AccessClaims {
             roles: Vec::new(),
             teams: Vec::new(),
             enrolment_only: false,
+            confirmation: None,
             generation: None,
         }
     }
@@ -79,6 +82,13 @@ impl AccessClaims {
     #[must_use]
     pub fn for_enrolment_only(mut self, only: bool) -> Self {
         self.enrolment_only = only;
+        self
+    }
+
+    /// Of use only to who proves the possession of this.
+    #[must_use]
+    pub fn bound_to(mut self, confirmation: Option<Confirmation>) -> Self {
+        self.confirmation = confirmation;
         self
     }
 

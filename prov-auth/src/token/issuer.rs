@@ -85,6 +85,7 @@ impl TokenIssuer {
             auth_time: claims.authenticated_at.as_second(),
             jti: Cow::Borrowed(token_id.as_str()),
             sid: claims.session.clone(),
+            cnf: claims.confirmation.clone(),
             name: Cow::Borrowed(&claims.name),
             amr: Cow::Borrowed(&claims.amr),
             roles: Cow::Borrowed(&claims.roles),

@@ -2,7 +2,8 @@
 //!
 //! Rules, each stricter than or equal to RFC 7515 and RFC 8725:
 //! * The algorithm comes from the key; the header must merely agree (RFC 8725, section 3.1).
-//! * Keys are found by `kid` among those that are known. `jwk`, `jku`, `x5u`, `x5c`, `x5t` and
+//! * Keys are found by `kid` among those that are known, except of proofs, which are for keys that nobody
+//!   knows ([`open_proof`]). `jwk`, `jku`, `x5u`, `x5c`, `x5t` and
 //!   `x5t#S256` in a header are refused: no token says which key to trust.
 //! * `crit` and `b64` are refused, because no extension is understood (RFC 7515, section 4.1.11).
 //! * A member that stands twice in an object is refused (RFC 7515, section 4).
@@ -11,6 +12,7 @@
 mod algorithm;
 mod header;
 mod key;
+mod proof;
 mod public;
 mod roca;
 mod strict_json;
@@ -20,6 +22,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use header::Header;
 pub use key::{VerificationKey, VerificationKeys};
+pub(crate) use proof::open_proof;
 use prov_core::{Error, Result};
 pub(crate) use public::{PublicHalf, stored as stored_bytes};
 pub(crate) use strict_json::from_object;
@@ -41,19 +44,12 @@ pub(super) struct Jws<'t> {
 impl<'t> Jws<'t> {
     /// Takes `compact` apart.
     pub(super) fn parse(compact: &'t str) -> Result<Self> {
-        if compact.len() > MAX_LENGTH {
-            return Err(malformed("longer than 8 KiB"));
-        }
-        let (signed, signature) =
-            compact.rsplit_once('.').ok_or_else(|| malformed("not three parts"))?;
-        // A fourth part leaves a dot in the payload, which is no base64url.
-        let (header, payload) =
-            signed.split_once('.').ok_or_else(|| malformed("not three parts"))?;
+        let parts = Parts::of(compact)?;
         Ok(Self {
-            header: Header::parse(&decode(header)?)?,
-            signed,
-            payload: decode(payload)?,
-            signature: decode(signature)?,
+            header: Header::parse(&decode(parts.header)?)?,
+            signed: parts.signed,
+            payload: decode(parts.payload)?,
+            signature: decode(parts.signature)?,
         })
     }
 
@@ -64,6 +60,29 @@ impl<'t> Jws<'t> {
         }
         key.check(self.signed.as_bytes(), &self.signature)?;
         Ok(self.payload)
+    }
+}
+
+/// The parts of a compact JWS, as they are written.
+struct Parts<'t> {
+    header: &'t str,
+    payload: &'t str,
+    signature: &'t str,
+    /// Header and payload: what is signed.
+    signed: &'t str,
+}
+
+impl<'t> Parts<'t> {
+    fn of(compact: &'t str) -> Result<Self> {
+        if compact.len() > MAX_LENGTH {
+            return Err(malformed("longer than 8 KiB"));
+        }
+        let (signed, signature) =
+            compact.rsplit_once('.').ok_or_else(|| malformed("not three parts"))?;
+        // A fourth part leaves a dot in the payload, which is no base64url.
+        let (header, payload) =
+            signed.split_once('.').ok_or_else(|| malformed("not three parts"))?;
+        Ok(Self { header, payload, signature, signed })
     }
 }
 

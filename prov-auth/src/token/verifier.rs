@@ -45,7 +45,8 @@ impl TokenVerifier {
         Ok(Self { keys, revocations, clock, options: options.clone(), known })
     }
 
-    /// Whose token this is. One that is good for nothing but enrolling a second factor holds as well, and
+    /// Whose token this is. Whether it is bound to something, it says; that the request proves the possession of
+    /// that is for the caller to see, as the [`AuthnLayer`](crate::AuthnLayer) does. One that is good for nothing but enrolling a second factor holds as well, and
     /// says so ([`Authentication::enrolment_only`](prov_core::Authentication::enrolment_only)): the
     /// [`AuthnLayer`](crate::AuthnLayer) lets it through to nothing else.
     ///
@@ -140,6 +141,12 @@ fn is_access_token(kind: &str) -> bool {
     kind.eq_ignore_ascii_case(TYPE) || kind.eq_ignore_ascii_case("application/at+jwt")
 }
 
+/// The schemes an access token is presented with: to whom it belongs, or with the proof of a key (RFC 9449,
+/// section 7.1). Whether the scheme is the right one for the token, the layer finds out.
+pub(crate) fn is_for_tokens(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("Bearer") || scheme.eq_ignore_ascii_case("DPoP")
+}
+
 impl Authenticator for TokenVerifier {
     fn scheme(&self) -> &'static str {
         "Bearer"
@@ -151,7 +158,7 @@ impl Authenticator for TokenVerifier {
             return Attempt::NotRequested;
         };
         let token = token.trim_start_matches(' ');
-        if !scheme.eq_ignore_ascii_case("Bearer") || token.starts_with(API_TOKEN_PREFIX) {
+        if !is_for_tokens(scheme) || token.starts_with(API_TOKEN_PREFIX) {
             return Attempt::NotRequested;
         }
         match self.verify(token) {

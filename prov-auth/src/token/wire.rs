@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use prov_core::{
-    Amr, Authentication, AuthenticationMethod, Identity, Principal, PrincipalKind, Result, Role,
-    SessionId, TeamName, Timestamp, UserId,
+    Amr, Authentication, AuthenticationMethod, Confirmation, Identity, Principal, PrincipalKind,
+    Result, Role, SessionId, TeamName, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,8 @@ pub(super) struct Claims<'a> {
     pub(super) auth_time: i64,
     pub(super) jti: Cow<'a, str>,
     pub(super) sid: SessionId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cnf: Option<Confirmation>,
     #[serde(rename = "preferred_username")]
     pub(super) name: Cow<'a, str>,
     pub(super) amr: Cow<'a, [Amr]>,
@@ -115,6 +117,9 @@ impl Claims<'_> {
         if life.is_none() || self.jti.is_empty() || self.client_id.is_empty() {
             return Err(malformed("the claims can't be true together"));
         }
+        if self.cnf.as_ref().is_some_and(|cnf| *cnf == Confirmation::default()) {
+            return Err(malformed("bound to something that is not known here"));
+        }
         let leeway = i64::try_from(options.leeway.as_secs()).unwrap_or(0);
         Ok(Window {
             begins: self.iat.max(self.nbf.unwrap_or(self.iat)).saturating_sub(leeway),
@@ -133,7 +138,8 @@ impl Claims<'_> {
                 .with_amr(self.amr.into_owned())
                 .in_session(self.sid)
                 .by_token(self.jti, time(self.exp)?)
-                .in_generation(self.generation);
+                .in_generation(self.generation)
+                .bound_to(self.cnf);
         Ok(Identity {
             principal: Principal::new(PrincipalKind::User, self.sub.as_str(), self.name)
                 .with_roles(self.roles.into_owned())

@@ -1,7 +1,7 @@
 //! RFC 7009, RFC 7662 and discovery, clause by clause, as clients see them.
 
 use http::header;
-use prov_auth::{Algorithm, AuthOptions, PasswordHasher};
+use prov_auth::{Algorithm, AuthOptions, PasswordHasher, ProofOptions};
 use prov_core::Role;
 use serde_json::{Value, json};
 
@@ -127,6 +127,19 @@ async fn oidc_discovery_3_everything_comes_from_the_configuration_and_all_of_it_
     }
     assert!(!document.to_string().contains("evil"));
     assert_eq!(discovered(options, "prov.example.com").await.1, document);
+}
+
+#[tokio::test]
+async fn rfc_9449_5_1_and_rfc_8705_3_3_metadata_tell_what_tokens_are_bound_to() {
+    let options = AuthOptions::default().with_public_url(Some("https://prov.example.com"));
+    let (_, plain) = discovered(options.clone(), "x").await;
+    assert!(plain.get("dpop_signing_alg_values_supported").is_none());
+    assert_eq!(plain["tls_client_certificate_bound_access_tokens"], false);
+    let bound = options.with_proofs(Some(ProofOptions::default())).with_certificate_binding(true);
+    let (_, document) = discovered(bound, "x").await;
+    let algorithms = json!(["ES256", "EdDSA", "Ed25519", "RS256"]);
+    assert_eq!(document["dpop_signing_alg_values_supported"], algorithms);
+    assert_eq!(document["tls_client_certificate_bound_access_tokens"], true);
 }
 
 #[tokio::test]

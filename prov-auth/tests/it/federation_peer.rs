@@ -9,12 +9,13 @@ use http::{Method, Request, Response, header};
 use prov_auth::{
     AcceptedSubjects, AcceptedTokens, AuthOptions, AuthParts, AuthService, FederatedAnswer,
     FederatedOutcome, FederatedStart, Fetch, GroupRule, HttpsClient, HttpsOptions, LoginOutcome,
-    NewIssuer, TokenSet, api,
+    NewIssuer, ProofOptions, TokenSet, api,
 };
-use prov_core::{Attempt, Clock, Presented, Role, SystemClock};
+use prov_core::{Attempt, Clock, Presented, Role, SecurityContext, SystemClock};
 use prov_http::{EdgeLayer, RouteTable};
+use tower::{Layer, ServiceExt, service_fn};
 
-use crate::node::Program;
+use crate::node::{self, Program};
 use crate::user_fixture::{House, secret};
 
 const CLIENT_SECRET: &str = "a secret: with + signs";
@@ -89,6 +90,7 @@ fn client() -> HttpsClient {
 struct World {
     house: House,
     service: Arc<AuthService>,
+    url: String,
     issuer: String,
     callback: String,
     _idp: Program,
@@ -109,7 +111,8 @@ async fn world(port_of_idp: u16) -> Option<World> {
     // The peer goes by the machine's clock.
     house.clock.set(SystemClock::new().now());
     let parts = AuthParts { outbound: Some(Arc::new(client())), ..house.parts.clone() };
-    let options = AuthOptions::default().with_public_url(Some(&url));
+    let proofs = Some(ProofOptions::default());
+    let options = AuthOptions::default().with_public_url(Some(&url)).with_proofs(proofs);
     let service = AuthService::open(parts, options).await.unwrap();
     let peer = NewIssuer::new("peer", &issuer, "prov")
         .with_secret(secret(CLIENT_SECRET))
@@ -123,7 +126,7 @@ async fn world(port_of_idp: u16) -> Option<World> {
     let app = router.layer(edge);
     let mut server = tokio::task::JoinSet::new();
     server.spawn(async move { axum::serve(listener, app).await.unwrap() });
-    Some(World { house, service, issuer, callback, _idp: idp, _server: server })
+    Some(World { house, service, url, issuer, callback, _idp: idp, _server: server })
 }
 
 fn free_port() -> u16 {
@@ -218,4 +221,49 @@ async fn its_access_tokens_are_taken_for_what_the_rules_make_of_them() {
     let (head, signature) = token.rsplit_once('.').unwrap();
     let flipped: String = signature.chars().rev().collect();
     assert!(matches!(ask(&format!("{head}.{flipped}")), Attempt::Refused(_)));
+}
+
+/// RFC 9449, section 7: a token that `oidc-provider` bound to a key, with proofs by `oauth4webapi`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_bound_tokens_are_taken_with_a_proof_alone() {
+    let Some(world) = world(free_port()).await else { return };
+    world.service.delete_issuer(&world.house.system(), "peer").await.unwrap();
+    let open = NewIssuer::new("open", &world.issuer, "prov")
+        .with_rule(GroupRule::new("*", [Role::Viewer]))
+        .accepting(AcceptedTokens::new("https://prov.example.com", AcceptedSubjects::Workloads));
+    world.service.create_issuer(&world.house.system(), open).await.unwrap();
+    world.service.federated_start("open", FederatedStart::default()).await.unwrap();
+    let resource = format!("{}/orders", world.url);
+    let printed = node::printed("dpop_token.mjs", "oauth4webapi", &[&world.issuer, &resource]);
+    let Some(printed) = printed else { return };
+    let told: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let text = |name: &str| told[name].as_str().unwrap_or_else(|| panic!("{told}")).to_owned();
+    assert_eq!(text("token_type").to_lowercase(), "dpop");
+    let ask = async |scheme: &str, proof: Option<String>| {
+        let mut request = Request::get("/orders?page=2").body(Bytes::new()).unwrap();
+        let headers = request.headers_mut();
+        headers
+            .insert(header::AUTHORIZATION, format!("{scheme} {}", text("token")).parse().unwrap());
+        if let Some(proof) = proof {
+            headers.insert("dpop", proof.parse().unwrap());
+        }
+        let answer = service_fn(|request: Request<Bytes>| async move {
+            let context = request.extensions().get::<SecurityContext>().unwrap();
+            let id = context.principal().id.clone();
+            Ok::<_, std::convert::Infallible>(Response::new(Bytes::from(id)))
+        });
+        world.service.authn_layer().layer(answer).oneshot(request).await.unwrap()
+    };
+    let taken = ask("DPoP", Some(text("proof"))).await;
+    assert_eq!((taken.status().as_u16(), &taken.body()[..]), (200, &b"oidc:open:dpop"[..]));
+    for (what, scheme, proof) in [
+        ("shown twice", "DPoP", Some(text("proof"))),
+        ("by another key", "DPoP", Some(text("of_thief"))),
+        ("without a proof", "DPoP", None),
+        ("as a bearer's", "Bearer", None),
+        ("as a bearer's with a proof", "Bearer", Some(text("another"))),
+    ] {
+        assert_eq!(ask(scheme, proof).await.status(), 401, "{what}");
+    }
+    assert_eq!(ask("DPoP", Some(text("another"))).await.status(), 200);
 }

@@ -128,3 +128,23 @@ async fn tokens_of_nobody_known_are_left_to_others() {
     let token = fed.corp.signed("at+jwt", &claims(&fed));
     assert!(matches!(present(&fed, &token), Attempt::NotRequested), "it is known no more");
 }
+
+/// A token that its issuer bound to a key or a certificate is of no use to whoever merely has it, and one that
+/// is bound to something nobody here can check, to nobody.
+#[tokio::test]
+async fn what_the_issuer_bound_a_token_to_is_known_and_nothing_unknown_is_taken() {
+    let fed = taking(AcceptedSubjects::Workloads).await;
+    let bound = |cnf: Value| {
+        let mut claims = claims(&fed);
+        claims["cnf"] = cnf;
+        identity(&fed, &claims)
+    };
+    let key = bound(json!({"jkt": "a key"})).unwrap();
+    assert_eq!(key.authentication.confirmation.as_ref().unwrap().key.as_deref(), Some("a key"));
+    let both = bound(json!({"jkt": "a key", "x5t#S256": "a certificate", "kid": "k"})).unwrap();
+    let both = both.authentication.confirmation.as_ref().unwrap();
+    assert_eq!(both.certificate.as_deref(), Some("a certificate"));
+    for unknown in [json!({}), json!({"jwk": {"kty": "EC"}}), json!({"kid": "k"}), json!(7)] {
+        assert!(bound(unknown.clone()).unwrap_err().is(TOKEN_FOREIGN), "{unknown}");
+    }
+}

@@ -29,6 +29,8 @@ mod federation_sign_in;
 #[cfg(test)]
 mod federation_tokens;
 #[cfg(test)]
+mod holder;
+#[cfg(test)]
 mod jose;
 #[cfg(test)]
 mod layers_authn;
@@ -43,6 +45,10 @@ mod login_password;
 #[cfg(all(feature = "axum", feature = "https"))]
 #[cfg(test)]
 mod node;
+#[cfg(test)]
+mod possession_proofs;
+#[cfg(test)]
+mod possession_tokens;
 #[cfg(feature = "axum")]
 #[cfg(test)]
 mod python;

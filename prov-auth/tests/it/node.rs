@@ -42,6 +42,17 @@ impl Program {
     }
 }
 
+/// What a program prints that ends by itself; `None`, visibly, when what it imports is not there.
+pub(crate) fn printed(name: &str, package: &str, arguments: &[&str]) -> Option<String> {
+    let folder = packages(package)?;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name);
+    let output = Command::new("node").arg(script).args(arguments).arg(folder).output().unwrap();
+    let (out, error) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{name}: {out}{error}");
+    Some(out.into_owned())
+}
+
 impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.0.kill();

@@ -3,13 +3,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{ALLOW, HeaderValue, USER_AGENT};
+use http::header::{ALLOW, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Request, Response};
-use prov_core::{Error, RequestFacts, RequestId, codes};
+use prov_core::{Error, RequestFacts, RequestId, SecretText, codes};
 use tower_service::Service;
 
 use super::future::REQUEST_ID;
-use super::{EdgeFuture, EdgeLayer, PeerAddr};
+use super::{EdgeFuture, EdgeLayer, PeerAddr, PeerCertificates};
 use crate::route::Lookup;
 use crate::{device, refuse};
 
@@ -81,8 +81,22 @@ impl EdgeLayer {
             .from_client(client)
             .for_target(request.method().as_str(), request.uri().path())
             .by_agent(agent)
-            .by_device(device::presented(request.headers())))
+            .by_device(device::presented(request.headers()))
+            .with_proof(proof_of(request.headers()))
+            .with_certificate(certificate_of(request)))
     }
+}
+
+/// The `DPoP` header (RFC 9449, section 4.1). Several are joined, which makes no proof of them (section 4.3).
+fn proof_of(headers: &HeaderMap) -> Option<SecretText> {
+    let all: Vec<_> = headers.get_all("dpop").iter().collect();
+    let texts: Vec<&str> = all.iter().map(|value| value.to_str().unwrap_or("?")).collect();
+    (!texts.is_empty()).then(|| SecretText::new(texts.join(", ")))
+}
+
+/// The certificate of the connection's client.
+fn certificate_of<B>(request: &Request<B>) -> Option<Bytes> {
+    request.extensions().get::<PeerCertificates>()?.0.first().cloned()
 }
 
 /// The id a client gave its request; one that is longer than ids are is not carried back.

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use prov_auth::{
     AuthOptions, AuthParts, AuthService, AuthnLayer, BreachedPasswords, BundleFiles, HttpsClient,
-    HttpsOptions, PasswordHasher, PasswordParameters, PasswordPolicy, PoolOptions, Revocations,
-    SigningKeyOptions, SigningKeys, TokenIssuer, TokenOptions, TokenVerifier, WorkloadRule,
-    WorkloadRules, Workloads,
+    HttpsOptions, PasswordHasher, PasswordParameters, PasswordPolicy, PoolOptions, ProofOptions,
+    Revocations, SigningKeyOptions, SigningKeys, TokenIssuer, TokenOptions, TokenVerifier,
+    WorkloadRule, WorkloadRules, Workloads,
 };
 use prov_core::audit::Recorder;
 use prov_core::store::Store;
@@ -73,10 +73,18 @@ pub(super) async fn open(
         .with_refresh_lifetime(config.jwt.refresh_token_ttl)
         .with_public_url(config.server.public_url.as_deref())
         .with_passwords(password_policy(config)?)
-        .with_permissions(permissions());
+        .with_permissions(permissions())
+        .with_proofs(proofs(config))
+        .with_certificate_binding(config.jwt.bind_to_certificates);
     let auth = AuthService::open(parts, options).await?;
     let programs = programs(config, &revocations, clock)?;
     Ok(Identity { keys, revocations, mfa, auth, programs })
+}
+
+/// How proofs of possession are checked, if tokens may be bound to keys.
+fn proofs(config: &Config) -> Option<ProofOptions> {
+    let proofs = ProofOptions::default().with_nonces(config.jwt.dpop_nonces);
+    config.jwt.dpop.then_some(proofs)
 }
 
 /// Programs, if any trust domain is known.

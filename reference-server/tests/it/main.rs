@@ -13,6 +13,7 @@ mod audit_sinks;
 mod audited;
 mod bad_input;
 mod bodies;
+mod bound_tokens;
 mod browser;
 mod cli;
 mod client;
@@ -25,6 +26,10 @@ mod keyring;
 mod lifecycle;
 mod limits;
 mod main_job;
+#[path = "../../../prov-auth/tests/it/node.rs"]
+#[expect(dead_code, reason = "the tests of prov-auth do more with it")]
+#[expect(clippy::print_stderr, reason = "it says what it skips")]
+mod node;
 mod openssh;
 mod page;
 mod passkeys;

@@ -60,8 +60,13 @@ impl Home {
 
     /// A server at a port that its own pages know it by.
     pub(crate) fn start_at(&self, port: u16) -> Server {
+        self.start_at_with(port, &[])
+    }
+
+    pub(crate) fn start_at_with(&self, port: u16, arguments: &[&str]) -> Server {
         let listen = format!("127.0.0.1:{port}");
-        let all = ["--listen", &listen, "--set", "server.rate_limit=100000/min"];
+        let mut all = vec!["--listen", &listen, "--set", "server.rate_limit=100000/min"];
+        all.extend(arguments);
         Server::spawn(self, &all).unwrap_or_else(|status| panic!("{status}: {}", self.log()))
     }
 

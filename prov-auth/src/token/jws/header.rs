@@ -36,7 +36,7 @@ pub(in crate::token) struct Header {
 
 /// Whether a member is there, whatever its value (also `null`).
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Presence {
+pub(super) enum Presence {
     #[default]
     Absent,
     Present,

@@ -7,7 +7,7 @@ use aws_lc_rs::signature::{
 use jsonwebtoken::jwk::{
     AlgorithmParameters, CommonParameters, EllipticCurve, EllipticCurveKeyParameters,
     EllipticCurveKeyType, Jwk, KeyAlgorithm, OctetKeyPairParameters, OctetKeyPairType,
-    PublicKeyUse, RSAKeyParameters, RSAKeyType,
+    PublicKeyUse, RSAKeyParameters, RSAKeyType, ThumbprintHash,
 };
 use prov_core::Result;
 use serde::{Deserialize, Serialize};
@@ -112,6 +112,15 @@ impl PublicHalf {
             ..CommonParameters::default()
         };
         Jwk { common, algorithm }
+    }
+
+    /// The thumbprint (RFC 7638, by SHA-256). Of the key as it was read: spellings of one key have one.
+    pub(crate) fn thumbprint(&self) -> Result<String> {
+        // Several backends in one program would make the first use panic. An error means that one has been
+        // chosen already, which is fine.
+        let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+        let thumbprint = self.jwk().thumbprint(ThumbprintHash::SHA256);
+        thumbprint.map_err(|e| refused("a key without a thumbprint").source(e))
     }
 
     /// The key, ready to check signatures.

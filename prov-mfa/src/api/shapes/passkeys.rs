@@ -109,7 +109,7 @@ pub struct SignedInBody {
     /// The access token, a JWT (RFC 9068).
     #[schema(value_type = String)]
     access_token: Shown,
-    /// `Bearer`.
+    /// `Bearer`, or `DPoP` for tokens that are bound to a key.
     #[schema(example = "Bearer")]
     pub token_type: &'static str,
     /// For how many seconds the access token is good.
@@ -130,7 +130,7 @@ impl AssertionAnswerBody {
     pub(in crate::api) fn signed_in(session: SignedIn) -> Self {
         Self::SignedIn(SignedInBody {
             access_token: Shown(session.access_token),
-            token_type: "Bearer",
+            token_type: session.token_type,
             expires_in: session.expires_in.as_secs(),
             refresh_token: Shown(session.refresh_token),
             session_id: session.session.as_str().to_owned(),

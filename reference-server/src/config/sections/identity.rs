@@ -32,6 +32,14 @@ section! {
         /// How long a server goes on that can't hear of other servers' revocations; then it refuses.
         #[serde(with = "duration_text")]
         revocation_bound: Duration = Duration::from_secs(30),
+        /// Binds tokens to the keys of clients that prove to hold one (DPoP, RFC 9449); needs
+        /// `server.public_url`. A client that sends no proof gets tokens as before.
+        dpop: bool = false,
+        /// Asks for a nonce of this server in each proof, so that none can be made in advance.
+        dpop_nonces: bool = false,
+        /// Binds tokens to the certificates of clients that have one (RFC 8705); needs `server.tls`, which
+        /// then asks for them. A client that gets another certificate signs in again.
+        bind_to_certificates: bool = false,
         /// A PEM private key to sign with instead of a generated one.
         private_key_path: Option<PathBuf> = None,
         /// The public key that must belong to it.
@@ -144,6 +152,17 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     }
     if config.jwt.refresh_token_ttl < config.jwt.access_token_ttl {
         return refuse("`jwt.refresh_token_ttl` is shorter than `jwt.access_token_ttl`");
+    }
+    if config.jwt.dpop && config.server.public_url.is_none() {
+        return refuse("`jwt.dpop` needs `server.public_url`: a proof names the URL it is for");
+    }
+    if config.jwt.dpop_nonces && !config.jwt.dpop {
+        return refuse("`jwt.dpop_nonces` without `jwt.dpop` asks nobody for anything");
+    }
+    if config.jwt.bind_to_certificates && config.server.tls.is_none() {
+        return refuse(
+            "`jwt.bind_to_certificates` needs `server.tls`: no client shows one without",
+        );
     }
     if config.notices.webhook_url.is_some() != config.notices.webhook_secret_path.is_some() {
         return refuse("`notices`: `webhook_url` and `webhook_secret_path` go together");
