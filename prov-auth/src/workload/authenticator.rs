@@ -64,6 +64,7 @@ impl Workloads {
     }
 
     #[cfg(not(feature = "x509-svid"))]
+    #[expect(clippy::unused_self, reason = "as with the feature")]
     fn by_certificates(&self, _: &Presented<'_>) -> Option<Result<Identity>> {
         None
     }

@@ -19,6 +19,10 @@ const MOST_KEYS: usize = 256;
 #[derive(Debug, Clone, Default)]
 pub struct TrustBundle {
     pub(super) jwt: VerificationKeys,
+    #[cfg_attr(
+        not(feature = "x509-svid"),
+        expect(dead_code, reason = "certificates need the feature")
+    )]
     pub(super) x509: Vec<Vec<u8>>,
 }
 
