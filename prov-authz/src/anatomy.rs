@@ -17,7 +17,7 @@ pub use facts::Fact;
 pub(crate) use facts::facts_of;
 pub use place::Place;
 pub(crate) use place::{Documents, Sources};
-pub(crate) use scope::{Asked, shown as shown_scope};
+pub(crate) use scope::shown as shown_scope;
 pub use values::Seen;
 pub(crate) use values::Viewer;
 

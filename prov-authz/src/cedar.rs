@@ -34,4 +34,5 @@ pub(crate) use held::Doing;
 pub(crate) use moment::Moment;
 pub(crate) use name::{Closure, Name, OwnedName};
 pub(crate) use resource::stated_parents;
+pub(crate) use rules::{Rule, Rules};
 pub use status::{EngineStats, LoadFailure, PolicySource, PolicyStatus};

@@ -23,6 +23,7 @@ mod subject;
 mod uid;
 
 pub(crate) use change::Change;
+pub(crate) use closure::Misplaced;
 pub(crate) use fact::{Drafts, EntityFact};
 pub use fact::{Origin, StoredEntity};
 pub(crate) use file::read_entities;

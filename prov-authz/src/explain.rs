@@ -5,6 +5,7 @@ mod levers;
 mod nearest;
 mod remedies;
 mod shape;
+mod teams;
 
 use serde::Serialize;
 

@@ -44,6 +44,7 @@ mod matrix;
 mod mutants;
 mod mutation;
 mod outcomes;
+mod parties;
 mod run;
 mod suite;
 

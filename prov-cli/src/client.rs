@@ -1,6 +1,7 @@
 //! Talking to the server: one agent, the session's token, one refresh when it has ended.
 
 use std::io::Read;
+use std::sync::Arc;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -329,7 +330,8 @@ fn json_of(text: String) -> Outcome<Value> {
 }
 
 fn tls(settings: &Settings) -> Outcome<TlsConfig> {
-    let mut config = TlsConfig::builder();
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let mut config = TlsConfig::builder().unversioned_rustls_crypto_provider(Arc::new(provider));
     if let Some(path) = &settings.ca_cert {
         let failed = |e: &dyn std::fmt::Display| Failure::of(&format!("`{}`", path.display()), e);
         let pem = std::fs::read(path).map_err(|e| failed(&e))?;

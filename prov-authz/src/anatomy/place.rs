@@ -62,16 +62,21 @@ impl<'d> Sources<'d> {
 
     /// Where in its file something of this policy stands.
     pub(crate) fn place(self, policy: &Policy, loc: Option<&Loc>) -> Option<Place> {
-        let (file, loc) = (&self.of(policy)?.file, loc?);
-        let (line, column) = line_and_column(&loc.src, loc.start());
-        let (end_line, end_column) = line_and_column(&loc.src, loc.end());
-        Some(Place { file: file.clone(), line, column, end_line, end_column })
+        let (told, loc) = (self.of(policy)?, loc?);
+        // Lines are counted from the policy on, so that a long file costs no more than a short one.
+        let known = policy.loc().map_or((0, 1), |whole| (whole.start(), told.line));
+        let (line, column) = line_and_column(&loc.src, known, loc.start());
+        let (end_line, end_column) = line_and_column(&loc.src, known, loc.end());
+        Some(Place { file: told.file.clone(), line, column, end_line, end_column })
     }
 }
 
-fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+/// Where an offset stands, `known` being the line of one before it.
+fn line_and_column(text: &str, known: (usize, usize), offset: usize) -> (usize, usize) {
+    let (start, line) = known;
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let column = before.get(line_start..).map_or(0, |line| line.chars().count()) + 1;
-    (before.bytes().filter(|byte| *byte == b'\n').count() + 1, column)
+    let between = before.get(start..).unwrap_or_default();
+    (line + between.bytes().filter(|byte| *byte == b'\n').count(), column)
 }

@@ -1,5 +1,6 @@
 //! The engine itself.
 
+mod explaining;
 mod granting;
 
 use std::path::Path;
@@ -11,7 +12,6 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use prov_core::{Clock, Error, Health, HealthCheck, Result, Timestamp};
 
-use super::context_of;
 use super::evaluate::Evaluated;
 use super::granted::Granted;
 use super::held::{Doing, hold};
@@ -19,16 +19,13 @@ use super::live::{Live, unfit, with_directory};
 use super::prepare::prepare;
 use super::snapshot::Snapshot;
 use super::status::{Counters, EngineStats, LoadFailure, PolicySource, PolicyStatus};
-use crate::anatomy::Sources;
-use crate::entities::{Change, Drafts, Origin};
-use crate::explain::{Explanation, Grounds, explain};
+use crate::entities::{Change, Drafts, Misplaced, Origin, read_entities};
 use crate::load::{
-    Compiled, Compiler, ENTITIES_FILE, Provenance, SchemaFacts, findings_of_draft, first_address,
-    refusal,
+    Compiled, Compiler, ENTITIES_FILE, Provenance, SchemaFacts, findings_of_draft, refusal,
 };
 use crate::{
-    AccessRequest, CedarOptions, Decision, DecisionId, DecisionIds, EntitiesSnapshot, Finding,
-    PolicyEngine, PolicyFiles, PolicyInfo, Revision, SourceFile,
+    AccessRequest, CedarOptions, Decision, DecisionId, DecisionIds, EntitiesSnapshot, EntityRef,
+    Finding, PolicyEngine, PolicyFiles, PolicyInfo, Revision, SourceFile,
 };
 
 /// Decides by Cedar policies.
@@ -147,7 +144,7 @@ impl CedarEngine {
         options: CedarOptions,
     ) -> Result<Self> {
         let entities = with_directory(&EntitiesSnapshot::default(), &set)
-            .map_err(|error| refusal(&of_entities(&error)))?;
+            .map_err(|misplaced| refusal(&[of_entities(&set, misplaced)]))?;
         let set = Arc::new(Snapshot::new(set, clock.now(), source, None)?);
         let granted = Arc::new(Granted::none(&set.compiled));
         let live = Live { set, entities: Arc::new(entities), granted };
@@ -203,7 +200,8 @@ impl CedarEngine {
     /// Refuses a set that what is in the inventory does not fit.
     fn fits(&self, compiled: Compiled) -> std::result::Result<Compiled, Vec<Finding>> {
         let live = self.live.load();
-        with_directory(&live.entities, &compiled).map_err(|error| of_entities(&error))?;
+        with_directory(&live.entities, &compiled)
+            .map_err(|misplaced| vec![of_entities(&compiled, misplaced)])?;
         if compiled.files.schema.text != live.compiled.files.schema.text {
             let findings = unfit(&compiled.facts, "schema.cedarschema", &live.entities);
             if !findings.is_empty() {
@@ -222,9 +220,9 @@ impl CedarEngine {
         let before = self.live.load();
         let entities = match with_directory(&before.entities, &candidate.0.compiled) {
             Ok(entities) => Arc::new(entities),
-            Err(error) => {
+            Err(misplaced) => {
                 self.counters.reload_failures.fetch_add(1, Ordering::Relaxed);
-                let findings = of_entities(&error);
+                let findings = vec![of_entities(candidate.compiled(), misplaced)];
                 *last_failure = Some(LoadFailure::new(self.clock.now(), findings));
                 return before.compiled.revision.clone();
             }
@@ -280,7 +278,7 @@ impl CedarEngine {
     /// None is known: what is taken out makes no circle.
     pub fn remove_entities<'e>(
         &self,
-        entities: impl IntoIterator<Item = &'e crate::EntityRef>,
+        entities: impl IntoIterator<Item = &'e EntityRef>,
     ) -> Result<u64> {
         self.change_entities(|_, known| {
             let mut drafts = Drafts::default();
@@ -373,30 +371,6 @@ impl CedarEngine {
     #[must_use]
     pub fn validate_draft(&self, text: &str) -> Vec<Finding> {
         findings_of_draft(&self.live.load().compiled.facts, &SourceFile::new("draft.cedar", text))
-    }
-
-    /// Why the answer is what it is, and what would change it. Costs up to a few dozen decisions.
-    ///
-    /// # Errors
-    /// As [`PolicyEngine::check`].
-    pub fn explain(&self, request: &AccessRequest<'_>) -> Result<Explanation> {
-        let live = self.live.load();
-        let subject = live.resolve(request.resource, &self.options)?;
-        let held = hold(&live, Doing::of(request), subject)?;
-        let prepared = prepare(&live, &held)?;
-        let compiled = &live.compiled;
-        let (granted, told) = live.granted.about(compiled, &held, self.grants_at(request));
-        let grounds = Grounds {
-            policies: &compiled.policies,
-            granted: &granted,
-            sources: Sources::new(&compiled.documents).and(&told),
-            request: &prepared.request,
-            entities: &prepared.entities,
-            corporate: first_address(&self.options),
-            decide: &|changed| self.decide_by(&live, changed),
-            context: &|changed| context_of(&changed.circumstances, changed.claims),
-        };
-        Ok(explain(&grounds, request))
     }
 
     /// An engine over any files, or everything that is wrong with them.
@@ -495,12 +469,17 @@ impl CedarEngine {
     }
 }
 
-/// A circle among entities as a finding.
-fn of_entities(error: &Error) -> Vec<Finding> {
-    let findings = error.fields().iter().map(|field| {
-        Finding::file(ENTITIES_FILE, &field.message, "take one of them out of the other")
-    });
-    findings.collect()
+/// A circle among entities as a finding, at the first of them that stands in the file.
+fn of_entities(set: &Compiled, misplaced: Misplaced) -> Finding {
+    let Misplaced { entities, message } = misplaced;
+    let finding = Finding::file(ENTITIES_FILE, message, "take one of them out of the other");
+    let Some(file) = &set.files.entities else { return finding };
+    let is_meant = |of: &EntityRef| entities.iter().any(|uid| uid.reference() == *of);
+    let all = read_entities(file, &set.facts.namespace).unwrap_or_default();
+    match all.iter().find(|(_, entity)| is_meant(&entity.entity)) {
+        Some((offset, _)) => finding.at(&file.text, *offset),
+        None => finding,
+    }
 }
 
 fn verdict(allowed: bool, policies: Vec<String>, id: DecisionId, revision: Revision) -> Decision {

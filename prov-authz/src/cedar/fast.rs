@@ -44,7 +44,7 @@ pub(super) fn evaluate<W: World>(
     for number in candidates {
         let rule = rules.rule(*number)?;
         if rule.body.holds(world)? {
-            match rule.body.effect {
+            match rule.effect {
                 Effect::Permit => permits.push(rule),
                 Effect::Forbid => forbids.push(rule),
             }

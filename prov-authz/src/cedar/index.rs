@@ -13,6 +13,7 @@ use hashbrown::HashMap;
 
 use super::name::{Closure, Name, OwnedName};
 use super::scope::{Actions, Bound, Place, Scope};
+use crate::anatomy::Part;
 
 #[cfg(test)]
 mod tests;
@@ -62,9 +63,13 @@ impl ScopeIndex {
         actions: &[Closure<'_>],
     ) -> Self {
         let mut index = Self::default();
-        for action in actions {
-            let number = after(index.actions.len());
+        // The actions that are one, or in one.
+        let mut within: HashMap<Name<'_>, Vec<u32>> = HashMap::new();
+        for (number, action) in (1..).zip(actions) {
             index.actions.insert(action.own.to_owned(), number);
+            for name in action.above.iter().chain([&action.own]) {
+                within.entry(*name).or_default().push(number);
+            }
         }
         let mut found = Vec::new();
         for (policy, scope) in (0..).zip(scopes) {
@@ -72,14 +77,18 @@ impl ScopeIndex {
             let resource = index.key_of(&scope.resource);
             let entry = Entry { policy, principal: principal.1, resource: resource.1 };
             let mut add = |action| found.push(((action, principal.0, resource.0), entry));
-            if scope.action == Actions::Any {
-                add(ANY);
-                continue;
+            match &scope.action {
+                Actions::Any => add(ANY),
+                Actions::Only(name) => index.actions.get(name).into_iter().for_each(|a| add(*a)),
+                Actions::Within(list) => {
+                    let named = list.iter().filter_map(|above| within.get(&above.name()));
+                    named.flatten().for_each(|action| add(*action));
+                }
             }
-            let admitted = (1..).zip(actions).filter(|(_, action)| scope.action.admit(action));
-            admitted.for_each(|(number, _)| add(number));
         }
         found.sort_unstable();
+        // An action may be in a list by more than one way.
+        found.dedup();
         index.fill(&found);
         index
     }
@@ -149,6 +158,45 @@ impl ScopeIndex {
         // An entity may be in another by more than one way.
         found.dedup();
         Some(found)
+    }
+
+    /// The policies of whose scope one part does not match, and which, lowest number first. A policy
+    /// for several actions can be among them although its scope matches for the action asked about.
+    /// Costs a look at every key, for people who want to know what is missing.
+    pub(crate) fn near(
+        &self,
+        principal: &Closure<'_>,
+        action: Name<'_>,
+        resource: &Closure<'_>,
+    ) -> Vec<(Number, Part)> {
+        let Some(action) = self.actions.get(&action) else { return Vec::new() };
+        let (who, what) = (self.keys_of(principal), self.keys_of(resource));
+        let mut found = Vec::new();
+        for ((does, principal, resource), place) in &self.places {
+            let does = [ANY, *action].contains(does);
+            let (is_who, is_what) = (who.all.contains(principal), what.all.contains(resource));
+            if usize::from(does) + usize::from(is_who) + usize::from(is_what) < 2 {
+                continue;
+            }
+            for entry in self.policies.get(span(place)).into_iter().flatten() {
+                let is_who = is_who && [ANY, who.kind].contains(&entry.principal);
+                let is_what = is_what && [ANY, what.kind].contains(&entry.resource);
+                found.extend(only_miss([is_who, does, is_what]).map(|part| (entry.policy, part)));
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+}
+
+/// The part that does not match, if it is one alone.
+fn only_miss(matches: [bool; 3]) -> Option<Part> {
+    match matches {
+        [false, true, true] => Some(Part::Principal),
+        [true, false, true] => Some(Part::Action),
+        [true, true, false] => Some(Part::Resource),
+        _ => None,
     }
 }
 

@@ -14,7 +14,7 @@ use super::held::Held;
 use super::name::{Closure, Name};
 use super::resource::{known_entity, stated_parents};
 use super::snapshot::Snapshot;
-use crate::entities::{Change, Origin, Subject, Uid};
+use crate::entities::{Change, Misplaced, Origin, Subject, Uid};
 use crate::load::{Compiled, Finding, SchemaFacts};
 use crate::{CedarOptions, EntitiesSnapshot, ResourceEntity};
 
@@ -164,7 +164,7 @@ fn references(value: &Value, namespace: &str, found: &mut Vec<(String, String)>)
 pub(super) fn with_directory(
     known: &EntitiesSnapshot,
     compiled: &Compiled,
-) -> Result<EntitiesSnapshot> {
+) -> Result<EntitiesSnapshot, Misplaced> {
     let kept: HashSet<&Uid> = compiled.entities.iter().map(|fact| &fact.uid).collect();
     let gone = known.of_origin(Origin::Directory).filter(|uid| !kept.contains(uid)).cloned();
     let changes: Vec<_> = gone

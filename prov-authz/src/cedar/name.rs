@@ -56,13 +56,6 @@ pub(crate) struct Closure<'a> {
     pub(crate) above: Vec<Name<'a>>,
 }
 
-impl Closure<'_> {
-    /// Whether the entity is this one or in it.
-    pub(crate) fn is_within(&self, other: Name<'_>) -> bool {
-        self.own == other || self.above.contains(&other)
-    }
-}
-
 /// The entity of this type and id, for Cedar.
 pub(super) fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))

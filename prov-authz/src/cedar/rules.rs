@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cedar_policy::{Policy, PolicyId, PolicySet};
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
 use prov_core::{Error, Result, codes};
 
 #[cfg(feature = "fast")]
@@ -10,12 +10,14 @@ use super::fast::{Body, Compiler};
 use super::index::{Number, ScopeIndex};
 use super::name::Closure;
 use super::scope::Scope;
+use crate::anatomy::Part;
 use crate::load::Compiled;
 
 /// One policy.
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) id: Box<str>,
+    pub(crate) effect: Effect,
     pub(crate) scope: Scope,
     #[cfg(feature = "fast")]
     pub(crate) body: Body,
@@ -43,6 +45,7 @@ impl Reader {
     pub(crate) fn rule(&mut self, policy: &Policy) -> Rule {
         Rule {
             id: policy.id().to_string().into(),
+            effect: policy.effect(),
             scope: Scope::of(policy),
             #[cfg(feature = "fast")]
             body: self.compiler.body(policy),
@@ -103,6 +106,18 @@ impl Rules {
         resource: &Closure<'_>,
     ) -> Option<Vec<Number>> {
         self.index.candidates(principal, action.own, resource)
+    }
+
+    /// The permits of whose scope one part does not match, in the order of their ids.
+    pub(crate) fn near_permits(
+        &self,
+        principal: &Closure<'_>,
+        action: &Closure<'_>,
+        resource: &Closure<'_>,
+    ) -> Vec<(&Rule, Part)> {
+        let near = self.index.near(principal, action.own, resource);
+        let rules = near.into_iter().filter_map(|(number, part)| Some((self.rule(number)?, part)));
+        rules.filter(|(rule, _)| rule.effect == Effect::Permit).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use cedar_policy::{
     ActionConstraint, EntityTypeName, EntityUid, Policy, PrincipalConstraint, ResourceConstraint,
 };
 
-use super::name::{Closure, OwnedName};
+use super::name::{Name, OwnedName};
 
 /// The scope of one policy. It matches when all three of its parts do; nothing of it can fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,14 @@ pub(super) enum Actions {
 }
 
 impl Scope {
+    /// The entity that the principal must be, or be in.
+    pub(crate) fn principal(&self) -> Option<Name<'_>> {
+        match &self.principal.place {
+            Place::Anywhere => None,
+            Place::At(name) | Place::Within(name) => Some(name.name()),
+        }
+    }
+
     /// That of this policy, the slots of a template filled.
     pub(crate) fn of(policy: &Policy) -> Self {
         Self {
@@ -88,16 +96,5 @@ impl Place {
 
     fn within(uid: &EntityUid) -> Self {
         Self::Within(OwnedName::of(uid))
-    }
-}
-
-impl Actions {
-    /// Whether an action is one of them.
-    pub(super) fn admit(&self, action: &Closure<'_>) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Only(other) => action.own == other.name(),
-            Self::Within(list) => list.iter().any(|above| action.is_within(above.name())),
-        }
     }
 }

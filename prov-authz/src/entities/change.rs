@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use prov_core::Result;
-
-use super::closure;
+use super::closure::{self, Misplaced};
 use super::fact::{EntityFact, Origin};
 use super::{EntitiesSnapshot, StoredEntity, Uid};
 
@@ -37,7 +35,7 @@ impl EntitiesSnapshot {
         &self,
         changes: impl IntoIterator<Item = Change>,
         epoch: u64,
-    ) -> Result<Self> {
+    ) -> Result<Self, Misplaced> {
         let mut next = self.clone();
         let mut moved = Vec::new();
         for change in changes {

@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use prov_core::{Error, Result, codes};
+use prov_core::{Error, codes};
 
 use super::{EntitiesSnapshot, Uid};
 
@@ -12,6 +12,23 @@ use super::{EntitiesSnapshot, Uid};
 const MOST_ANCESTORS: usize = 1024;
 /// So much of a circle is written out.
 const SHOWN: usize = 8;
+
+/// Why entities can't stand where they are said to.
+#[derive(Debug)]
+pub(crate) struct Misplaced {
+    /// Those that are in themselves, or the one that is in too many others.
+    pub(crate) entities: Vec<Uid>,
+    /// In words.
+    pub(crate) message: String,
+}
+
+impl From<Misplaced> for Error {
+    fn from(misplaced: Misplaced) -> Self {
+        Self::new(codes::INVALID_REQUEST).field("parents", misplaced.message)
+    }
+}
+
+type Result<T> = std::result::Result<T, Misplaced>;
 
 /// Renews the ancestors of what moved and of everything below it, parents before children.
 pub(super) fn renew(snapshot: &mut EntitiesSnapshot, moved: Vec<Uid>) -> Result<()> {
@@ -74,7 +91,7 @@ fn renew_one(snapshot: &mut EntitiesSnapshot, uid: &Uid, shared: &mut Shared) ->
         }
         if all.len() > MOST_ANCESTORS {
             let message = format!("{uid} would be in more than {MOST_ANCESTORS} others");
-            return Err(Error::new(codes::INVALID_REQUEST).field("parents", message));
+            return Err(Misplaced { entities: vec![uid.clone()], message });
         }
         let all: Arc<[Uid]> = all.into_iter().cloned().collect();
         shared.insert(Arc::clone(parents), Arc::clone(&all));
@@ -87,7 +104,7 @@ fn renew_one(snapshot: &mut EntitiesSnapshot, uid: &Uid, shared: &mut Shared) ->
 }
 
 /// The circle that one of those which wait for each other leads into.
-fn circle(snapshot: &EntitiesSnapshot, first: &Uid, waiting: &HashMap<Uid, usize>) -> Error {
+fn circle(snapshot: &EntitiesSnapshot, first: &Uid, waiting: &HashMap<Uid, usize>) -> Misplaced {
     let mut path: Vec<&Uid> = Vec::new();
     let mut at = first;
     while !path.contains(&at) && path.len() <= waiting.len() {
@@ -107,5 +124,5 @@ fn circle(snapshot: &EntitiesSnapshot, first: &Uid, waiting: &HashMap<Uid, usize
     }
     shown.push(at.to_string());
     let message = format!("these would be in themselves: {}", shown.join(" in "));
-    Error::new(codes::INVALID_REQUEST).field("parents", message)
+    Misplaced { entities: ring.into_iter().cloned().collect(), message }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use cedar_policy::{Entities, Entity, EntityUid};
+use prov_core::Error;
 
 use super::{Change, Drafts, EntitiesSnapshot, Origin, Uid};
 use crate::{EntityRef, ResourceEntity};
@@ -59,7 +60,7 @@ fn closures_are_those_that_cedar_works_out_after_each_of_3_000_changes() {
                 put(&mut drafts, &id, &parents, Origin::Store)
             };
             let Some(cedar) = by_cedar(&next) else {
-                let error = known.with([change], epoch).unwrap_err();
+                let error = Error::from(known.with([change], epoch).unwrap_err());
                 assert!(error.fields()[0].message.contains("in themselves"), "{error}");
                 circles += 1;
                 continue;
@@ -90,14 +91,15 @@ fn a_circle_is_named_and_nothing_of_the_change_is_taken_over() {
         .with([chain(&mut drafts, "a", "b"), chain(&mut drafts, "b", "c")], 1)
         .unwrap();
     let innocent = put(&mut drafts, "z", &[], Origin::Store);
-    let error = known.with([innocent, chain(&mut drafts, "c", "a")], 2).unwrap_err();
+    let error = known.with([innocent, chain(&mut drafts, "c", "a")], 2);
+    let error = Error::from(error.unwrap_err());
     let message = &error.fields()[0].message;
     assert_eq!(
         message,
         "these would be in themselves: Group::\"a\" in Group::\"b\" in Group::\"c\" in Group::\"a\""
     );
     assert!(known.find("Group", "z").is_none() && known.find("Group", "c").is_none());
-    let own = known.with([chain(&mut drafts, "x", "x")], 2).unwrap_err();
+    let own = Error::from(known.with([chain(&mut drafts, "x", "x")], 2).unwrap_err());
     assert_eq!(
         own.fields()[0].message,
         "these would be in themselves: Group::\"x\" in Group::\"x\""
@@ -112,7 +114,7 @@ fn a_long_circle_is_named_in_part() {
             put(&mut drafts, &format!("g{at}"), &[format!("g{}", (at + 1) % 100)], Origin::Store)
         })
         .collect();
-    let error = EntitiesSnapshot::default().with(changes, 1).unwrap_err();
+    let error = Error::from(EntitiesSnapshot::default().with(changes, 1).unwrap_err());
     assert!(error.fields()[0].message.contains("(92 more)"), "{error}");
     assert!(error.fields()[0].message.len() < 300);
 }
@@ -123,7 +125,7 @@ fn nothing_is_in_more_than_a_thousand_others() {
     let changes: Vec<_> = (0..1_100)
         .map(|at| put(&mut drafts, &format!("g{at}"), &[format!("g{}", at + 1)], Origin::Store))
         .collect();
-    let error = EntitiesSnapshot::default().with(changes, 1).unwrap_err();
+    let error = Error::from(EntitiesSnapshot::default().with(changes, 1).unwrap_err());
     assert!(error.fields()[0].message.contains("more than 1024"), "{error}");
 }
 

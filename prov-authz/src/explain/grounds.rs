@@ -2,22 +2,27 @@ use std::fmt;
 use std::net::IpAddr;
 
 use cedar_policy::{Context, Entities, PolicySet, Request};
-use cedar_policy_core::ast::{Effect, Policy};
+use cedar_policy_core::ast::{Effect, Policy, PolicyID};
 use cedar_policy_core::evaluator::Evaluator;
 use cedar_policy_core::extensions::Extensions;
 use prov_core::Result;
 
-use super::{Explanation, PartNote, PolicyNote, PolicyOutcome, nearest, remedies};
-use crate::anatomy::{Asked, Part, Sources, Viewer, clauses, facts_of, shown_scope};
+use super::{Explanation, PartNote, PolicyNote, PolicyOutcome, nearest, remedies, teams};
+use crate::anatomy::{Part, Sources, Viewer, clauses, facts_of, shown_scope};
+use crate::cedar::{Closure, Rule, Rules};
 use crate::{AccessRequest, Decision};
 
 /// All that an explanation is made from: the policies that may have a say, the request as Cedar sees
 /// it, and the engine to decide again.
 pub(crate) struct Grounds<'g> {
-    /// At least those whose scope may match.
+    /// All of the set.
     pub(crate) policies: &'g PolicySet,
-    /// The grants whose scope matches; about others nobody is told.
-    pub(crate) granted: &'g PolicySet,
+    /// The policies and the grants whose scope matches, by id: no others have a say.
+    pub(crate) about: Vec<&'g Policy>,
+    /// To find those that are nearly about it.
+    pub(crate) rules: &'g Rules,
+    /// Who asks, for what to be done, to what.
+    pub(crate) asked: [&'g Closure<'g>; 3],
     /// What people are told of them.
     pub(crate) sources: Sources<'g>,
     pub(crate) request: &'g Request,
@@ -55,12 +60,11 @@ pub(crate) fn explain(grounds: &Grounds<'_>, request: &AccessRequest<'_>) -> Exp
         allowed_to_teams: Vec::new(),
         decision,
     };
-    if !explanation.decision.allowed
-        && let Some(asked) = Asked::of(grounds.request, grounds.entities)
-    {
-        explanation.nearest_permits = nearest::permits(&teller, &asked);
-        explanation.remedies = remedies::of(grounds, &asked, request);
-        explanation.allowed_to_teams = remedies::teams(grounds, &asked, request);
+    if !explanation.decision.allowed {
+        let near = grounds.near();
+        explanation.nearest_permits = nearest::permits(&teller, &near);
+        explanation.remedies = remedies::of(grounds, request);
+        explanation.allowed_to_teams = teams::allowed(grounds, &near, request);
     }
     explanation.summary = summary(&explanation);
     explanation
@@ -72,18 +76,16 @@ impl<'g> Grounds<'g> {
         Evaluator::new(request.clone(), self.entities.as_ref(), Extensions::all_available())
     }
 
-    /// All policies, as Cedar's own evaluator takes them.
-    pub(super) fn all(&self) -> impl Iterator<Item = &'g Policy> {
-        self.sets().into_iter().flat_map(cedar_policy_core::ast::PolicySet::policies)
+    /// The permits of the set of whose scope one part does not match, by id, and which. Of grants about
+    /// somebody or something else nobody is told.
+    fn near(&self) -> Vec<(&'g Rule, Part)> {
+        let [principal, action, resource] = self.asked;
+        self.rules.near_permits(principal, action, resource)
     }
 
+    /// One that has a say.
     fn policy(&self, id: &str) -> Option<&'g Policy> {
-        let id = cedar_policy_core::ast::PolicyID::from_string(id);
-        self.sets().into_iter().find_map(|set| set.get(&id))
-    }
-
-    fn sets(&self) -> [&'g cedar_policy_core::ast::PolicySet; 2] {
-        [self.policies.as_ref(), self.granted.as_ref()]
+        self.about.iter().find(|policy| AsRef::<str>::as_ref(policy.id()) == id).copied()
     }
 }
 
@@ -132,16 +134,14 @@ impl Teller<'_> {
         self.told(policy, outcome, all)
     }
 
-    /// A policy of whose scope these parts do not match.
-    pub(super) fn missed(&self, policy: &Policy, misses: [bool; 3]) -> PolicyNote {
-        let scope = [Part::Principal, Part::Action, Part::Resource];
-        let parts = scope.into_iter().zip(misses).filter(|(_, missed)| *missed);
-        let parts = parts.map(|(part, _)| {
-            let (text, loc) = shown_scope(policy, part);
-            let place = self.grounds.sources.place(policy, loc.as_ref().or(policy.loc()));
-            PartNote { part, text, place, holds: false, error: None, because: Vec::new() }
-        });
-        self.told(policy, PolicyOutcome::DoesNotApply, parts.collect())
+    /// A policy of the set of whose scope this part does not match.
+    pub(super) fn missed(&self, id: &str, part: Part) -> Option<PolicyNote> {
+        let policies: &cedar_policy_core::ast::PolicySet = self.grounds.policies.as_ref();
+        let policy = policies.get(&PolicyID::from_string(id))?;
+        let (text, loc) = shown_scope(policy, part);
+        let place = self.grounds.sources.place(policy, loc.as_ref().or(policy.loc()));
+        let missed = PartNote { part, text, place, holds: false, error: None, because: Vec::new() };
+        Some(self.told(policy, PolicyOutcome::DoesNotApply, vec![missed]))
     }
 
     fn told(&self, policy: &Policy, outcome: PolicyOutcome, parts: Vec<PartNote>) -> PolicyNote {

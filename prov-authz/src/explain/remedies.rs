@@ -6,13 +6,12 @@ use std::sync::Arc;
 use cedar_policy_core::ast::{self, Effect, Expr, ExprKind, Policy, Value, Var};
 use cedar_policy_core::evaluator::Evaluator;
 use cedar_policy_core::extensions::Extensions;
-use prov_core::TeamName;
 
 use super::Remedy;
 use super::grounds::Grounds;
 use super::levers::{Lever, combinations, pulled};
 use crate::AccessRequest;
-use crate::anatomy::{Asked, truth};
+use crate::anatomy::truth;
 
 /// The attributes of a context.
 type Attributes = BTreeMap<cedar_policy::pst::SmolStr, Value>;
@@ -20,23 +19,21 @@ type Attributes = BTreeMap<cedar_policy::pst::SmolStr, Value>;
 /// Every smallest combination of levers that allows.
 ///
 /// Levers change the context and nothing else, so only the conditions of the policies whose scope
-/// matches need to be looked at again, and only levers that one of them looks at can be of use. What
-/// is found that way is then decided by the engine itself, and left out unless it allows.
-pub(super) fn of(
-    grounds: &Grounds<'_>,
-    asked: &Asked<'_>,
-    request: &AccessRequest<'_>,
-) -> Vec<Remedy> {
-    let about: Vec<_> = grounds.all().filter(|policy| asked.is_about(policy)).collect();
-    if !about.iter().any(|policy| policy.effect() == Effect::Permit) {
+/// matches need to be looked at again, each once for every combination of those levers it looks at.
+/// What is found that way is then decided by the engine itself, and left out unless it allows.
+pub(super) fn of(grounds: &Grounds<'_>, request: &AccessRequest<'_>) -> Vec<Remedy> {
+    if !grounds.about.iter().any(|policy| policy.effect() == Effect::Permit) {
         return Vec::new();
     }
-    let reads = Reads::of(&about);
+    let policies: Vec<_> = grounds.about.iter().map(|policy| Looked::at(policy)).collect();
     let is_of_use = |lever: Lever| {
-        reads.contains(lever.attribute()) && lever.changes(request, grounds.corporate)
+        policies.iter().any(|policy| policy.reads.contains(lever.attribute()))
+            && lever.changes(request, grounds.corporate)
     };
     let combinations = combinations(is_of_use);
-    let Some(bench) = Bench::new(grounds, about, request, &combinations) else { return Vec::new() };
+    let Some(mut bench) = Bench::new(grounds, policies, request, &combinations) else {
+        return Vec::new();
+    };
     let mut found: Vec<Remedy> = Vec::new();
     for needs in combinations {
         let has_smaller = found.iter().any(|f| f.needs.iter().all(|lever| needs.contains(lever)));
@@ -53,59 +50,28 @@ pub(super) fn of(
     found
 }
 
-/// The teams that a permit names and to whose members it would be allowed as the request stands.
-pub(super) fn teams(
-    grounds: &Grounds<'_>,
-    asked: &Asked<'_>,
-    request: &AccessRequest<'_>,
-) -> Vec<String> {
-    /// Nobody reads more, and each costs a decision.
-    const MOST_TEAMS: usize = 8;
-    let mut named = BTreeSet::new();
-    for policy in grounds.all().filter(|policy| policy.effect() == Effect::Permit) {
-        let [misses_principal, misses_action, misses_resource] = asked.misses(policy);
-        let constraint = policy.principal_constraint();
-        if misses_principal
-            && !misses_action
-            && !misses_resource
-            && let Some(group) = constraint.as_inner().get_euid()
-            && group.entity_type().name().basename().to_string() == "Team"
-        {
-            named.insert(AsRef::<str>::as_ref(group.eid()).to_owned());
-        }
-    }
-    let would_be_allowed = |name: &String| {
-        let Ok(team) = name.parse::<TeamName>() else { return false };
-        let mut member = request.principal.clone();
-        member.teams.push(team);
-        (grounds.decide)(&AccessRequest { principal: &member, ..*request }).allowed
-    };
-    named.into_iter().take(MOST_TEAMS).filter(would_be_allowed).collect()
-}
-
-/// The attributes of the context that policies look at.
+/// The attributes of the context that a policy looks at.
 struct Reads {
     whole: bool,
     named: BTreeSet<String>,
 }
 
 impl Reads {
-    fn of(policies: &[&Policy]) -> Self {
+    fn of(policy: &Policy) -> Self {
         let mut reads = Self { whole: false, named: BTreeSet::new() };
-        for condition in policies.iter().filter_map(|policy| policy.non_scope_constraints()) {
-            let (mut mentions, mut accesses) = (0_usize, 0_usize);
-            for expr in condition.subexpressions() {
-                mentions += usize::from(is_context(expr));
-                if let ExprKind::GetAttr { expr, attr } | ExprKind::HasAttr { expr, attr } =
-                    expr.expr_kind()
-                    && is_context(expr)
-                {
-                    accesses += 1;
-                    reads.named.insert(attr.to_string());
-                }
+        let Some(condition) = policy.non_scope_constraints() else { return reads };
+        let (mut mentions, mut accesses) = (0_usize, 0_usize);
+        for expr in condition.subexpressions() {
+            mentions += usize::from(is_context(expr));
+            if let ExprKind::GetAttr { expr, attr } | ExprKind::HasAttr { expr, attr } =
+                expr.expr_kind()
+                && is_context(expr)
+            {
+                accesses += 1;
+                reads.named.insert(attr.to_string());
             }
-            reads.whole |= mentions > accesses;
         }
+        reads.whole = mentions > accesses;
         reads
     }
 
@@ -118,10 +84,35 @@ fn is_context(expr: &Expr) -> bool {
     matches!(expr.expr_kind(), ExprKind::Var(Var::Context))
 }
 
+/// A policy, and what it came to so far.
+struct Looked<'b> {
+    policy: &'b Policy,
+    reads: Reads,
+    /// By the levers among those it looks at that were pulled; nothing for an error.
+    outcomes: BTreeMap<Vec<Lever>, Option<bool>>,
+}
+
+impl<'b> Looked<'b> {
+    fn at(policy: &'b Policy) -> Self {
+        Self { policy, reads: Reads::of(policy), outcomes: BTreeMap::new() }
+    }
+
+    /// Whether it applies with these levers pulled; nothing when that can't be evaluated.
+    fn applies(
+        &mut self,
+        levers: &[Lever],
+        evaluate: impl FnOnce(&Policy) -> Option<bool>,
+    ) -> Option<bool> {
+        let looked_at = levers.iter().filter(|lever| self.reads.contains(lever.attribute()));
+        let policy = self.policy;
+        *self.outcomes.entry(looked_at.copied().collect()).or_insert_with(|| evaluate(policy))
+    }
+}
+
 /// Evaluates the conditions of a few policies under many contexts. The dear values (address, time)
 /// are made once.
 struct Bench<'b> {
-    policies: Vec<&'b Policy>,
+    policies: Vec<Looked<'b>>,
     request: &'b ast::Request,
     entities: &'b cedar_policy_core::entities::Entities,
     /// The context as it is.
@@ -133,7 +124,7 @@ struct Bench<'b> {
 impl<'b> Bench<'b> {
     fn new(
         grounds: &'b Grounds<'_>,
-        policies: Vec<&'b Policy>,
+        policies: Vec<Looked<'b>>,
         request: &AccessRequest<'_>,
         combinations: &[Vec<Lever>],
     ) -> Option<Self> {
@@ -157,31 +148,50 @@ impl<'b> Bench<'b> {
     }
 
     /// Whether the policies allow with these levers pulled, an error in any of them denying.
-    fn allows(&self, levers: &[Lever]) -> bool {
-        let mut attributes = Attributes::clone(&self.base);
-        for (lever, value) in self.changes.iter().filter(|(lever, _)| levers.contains(lever)) {
-            match value {
-                Some(value) => attributes.insert(lever.attribute().into(), value.clone()),
-                None => attributes.remove(lever.attribute()),
-            };
-        }
-        let request = ast::Request::new_unchecked(
-            self.request.principal().clone(),
-            self.request.action().clone(),
-            self.request.resource().clone(),
-            Some(ast::Context::Value(Arc::new(attributes))),
-        );
-        let evaluator = Evaluator::new(request, self.entities, Extensions::all_available());
+    fn allows(&mut self, levers: &[Lever]) -> bool {
+        let Self { policies, request, entities, base, changes } = self;
+        let mut evaluator = None;
         let mut permitted = false;
-        for policy in &self.policies {
-            let condition = policy.non_scope_constraints();
-            let applies = condition.map_or(Ok(true), |expr| truth(&evaluator, policy, expr));
-            match (applies, policy.effect()) {
-                (Err(_), _) | (Ok(true), Effect::Forbid) => return false,
-                (Ok(true), Effect::Permit) => permitted = true,
-                (Ok(false), _) => {}
+        for looked in policies {
+            let outcome = looked.applies(levers, |policy| {
+                let evaluator = evaluator.get_or_insert_with(|| {
+                    Evaluator::new(
+                        under(request, base, changes, levers),
+                        entities,
+                        Extensions::all_available(),
+                    )
+                });
+                let condition = policy.non_scope_constraints();
+                condition.map_or(Some(true), |expr| truth(evaluator, policy, expr).ok())
+            });
+            match (outcome, looked.policy.effect()) {
+                (None, _) | (Some(true), Effect::Forbid) => return false,
+                (Some(true), Effect::Permit) => permitted = true,
+                (Some(false), _) => {}
             }
         }
         permitted
     }
+}
+
+/// The request with these levers pulled.
+fn under(
+    request: &ast::Request,
+    base: &Attributes,
+    changes: &[(Lever, Option<Value>)],
+    levers: &[Lever],
+) -> ast::Request {
+    let mut attributes = base.clone();
+    for (lever, value) in changes.iter().filter(|(lever, _)| levers.contains(lever)) {
+        match value {
+            Some(value) => attributes.insert(lever.attribute().into(), value.clone()),
+            None => attributes.remove(lever.attribute()),
+        };
+    }
+    ast::Request::new_unchecked(
+        request.principal().clone(),
+        request.action().clone(),
+        request.resource().clone(),
+        Some(ast::Context::Value(Arc::new(attributes))),
+    )
 }

@@ -8,10 +8,11 @@ use serde::Serialize;
 use super::coverage::percent;
 use super::mutants::{self, Mutant};
 use super::outcomes::{OnError, Outcome, Prepared, outcome, verdict};
+use super::parties::Parties;
 use super::run::PolicyTests;
 use super::suite::Case;
 use crate::Finding;
-use crate::anatomy::{Asked, Place, Sources};
+use crate::anatomy::{Place, Sources};
 use crate::load::Compiled;
 
 /// How many small changes to the policies the tests notice.
@@ -109,7 +110,7 @@ impl PolicyTests {
 struct Bench<'b> {
     case: &'b Case,
     on_error: OnError,
-    asked: Asked<'b>,
+    asked: Parties<'b>,
     evaluator: Evaluator<'b>,
     outcomes: BTreeMap<&'b str, (Effect, Outcome)>,
 }
@@ -118,7 +119,7 @@ impl<'b> Bench<'b> {
     fn new(
         case: &'b Case,
         on_error: OnError,
-        asked: Asked<'b>,
+        asked: Parties<'b>,
         evaluator: Evaluator<'b>,
         set: &'b Compiled,
     ) -> Self {

@@ -9,7 +9,8 @@ use cedar_policy_core::ast::{Effect, Policy};
 use cedar_policy_core::evaluator::Evaluator;
 use cedar_policy_core::extensions::Extensions;
 
-use crate::anatomy::{Asked, truth};
+use super::parties::Parties;
+use crate::anatomy::truth;
 
 /// What a policy comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,16 +39,16 @@ pub(super) enum OnError {
 
 impl Prepared {
     /// What to evaluate policies with; `None` for a request that leaves something open.
-    pub(super) fn bench(&self) -> Option<(Asked<'_>, Evaluator<'_>)> {
+    pub(super) fn bench(&self) -> Option<(Parties<'_>, Evaluator<'_>)> {
         let request: &cedar_policy_core::ast::Request = self.request.as_ref();
         let evaluator =
             Evaluator::new(request.clone(), self.entities.as_ref(), Extensions::all_available());
-        Some((Asked::of(&self.request, &self.entities)?, evaluator))
+        Some((Parties::of(&self.request, &self.entities)?, evaluator))
     }
 }
 
 /// What this policy comes to.
-pub(super) fn outcome(asked: &Asked<'_>, evaluator: &Evaluator<'_>, policy: &Policy) -> Outcome {
+pub(super) fn outcome(asked: &Parties<'_>, evaluator: &Evaluator<'_>, policy: &Policy) -> Outcome {
     if !asked.is_about(policy) {
         return Outcome::DoesNotApply;
     }

@@ -340,12 +340,14 @@ fn a_circle_in_the_file_of_entities_is_refused_with_its_members_and_a_remedy() {
                  "parents": [{{"type": "Provisioning::Team", "id": "{above}"}}]}}"#
         )
     };
-    let list = format!("[{},{},{}]", team("a", "b"), team("b", "c"), team("c", "a"));
+    let ring = [team("a", "b"), team("b", "c"), team("c", "a")].join(",");
+    let list = format!("[{},\n{ring}]", team("harmless", "b"));
     std::fs::write(folder.path().join("entities.json"), list).unwrap();
     let error = engine.reload_from(folder.path()).unwrap_err();
     assert!(error.is(codes::POLICIES_INVALID));
     let finding = &engine.status().last_failure.unwrap().findings[0];
-    assert_eq!(finding.file, "entities.json");
+    // At the first that is in itself, after one on two lines that is not.
+    assert_eq!((finding.file.as_str(), finding.line, finding.column), ("entities.json", 3, 1));
     for team in ["Team::\"a\"", "Team::\"b\"", "Team::\"c\""] {
         assert!(finding.message.contains(team), "{finding}");
     }

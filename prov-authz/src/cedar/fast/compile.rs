@@ -8,8 +8,8 @@ use super::evaluate::{World, truth};
 use super::expression::{Binary, Expression, Path, Unary};
 use super::pattern::Pattern;
 use super::value::Constant;
+use cedar_policy::Policy;
 use cedar_policy::pst::{self, BinaryOp, Clause, Expr, Literal, UnaryOp, Var};
-use cedar_policy::{Effect, Policy};
 
 /// Deeper expressions are left to Cedar, which watches its stack.
 const DEEPEST: u8 = 64;
@@ -19,7 +19,6 @@ const LARGEST_SET: usize = 256;
 /// What a policy says, its scope apart.
 #[derive(Debug)]
 pub(crate) struct Body {
-    pub(super) effect: Effect,
     /// Nothing when Cedar is to be asked.
     condition: Option<Box<[Part]>>,
 }
@@ -53,7 +52,7 @@ impl Compiler {
     }
 
     pub(crate) fn body(&mut self, policy: &Policy) -> Body {
-        Body { effect: policy.effect(), condition: self.parts(policy) }
+        Body { condition: self.parts(policy) }
     }
 
     fn parts(&mut self, policy: &Policy) -> Option<Box<[Part]>> {

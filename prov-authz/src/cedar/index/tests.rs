@@ -18,15 +18,33 @@ fn closure<'a>(own: Name<'a>, above: &[Name<'a>]) -> Closure<'a> {
 
 /// Whether a scope matches, by the book.
 fn matches(scope: &Scope, who: &Closure<'_>, does: &Closure<'_>, what: &Closure<'_>) -> bool {
+    matching(scope, who, does, what) == [true; 3]
+}
+
+/// Whether its principal, its action and its resource match.
+fn matching(scope: &Scope, who: &Closure<'_>, does: &Closure<'_>, what: &Closure<'_>) -> [bool; 3] {
     let is_bound = |bound: &Bound, entity: &Closure<'_>| {
         bound.kind.as_ref().is_none_or(|kind| **kind == *entity.own.kind)
             && match &bound.place {
                 Place::Anywhere => true,
                 Place::At(other) => entity.own == other.name(),
-                Place::Within(above) => entity.is_within(above.name()),
+                Place::Within(above) => is_within(entity, above.name()),
             }
     };
-    is_bound(&scope.principal, who) && scope.action.admit(does) && is_bound(&scope.resource, what)
+    [is_bound(&scope.principal, who), admits(scope, does), is_bound(&scope.resource, what)]
+}
+
+fn is_within(entity: &Closure<'_>, other: Name<'_>) -> bool {
+    entity.own == other || entity.above.contains(&other)
+}
+
+/// Whether an action is one of those of a scope.
+fn admits(scope: &Scope, action: &Closure<'_>) -> bool {
+    match &scope.action {
+        Actions::Any => true,
+        Actions::Only(other) => action.own == other.name(),
+        Actions::Within(list) => list.iter().any(|above| is_within(action, above.name())),
+    }
 }
 
 const USERS: [&str; 4] =
@@ -109,6 +127,31 @@ proptest! {
             .map(|(number, _)| number)
             .collect();
         prop_assert_eq!(INDEX.candidates(&who, does.own, &what), Some(expected));
+    }
+
+    #[test]
+    fn it_finds_the_scopes_of_which_one_part_does_not_match(
+        who in entities(), action in 0..3_usize, what in entities(),
+    ) {
+        let does = &actions()[action];
+        let mut expected = Vec::new();
+        for (number, scope) in (0..).zip(EVERY_SCOPE.iter()) {
+            let matching = matching(scope, &who, does, &what);
+            let admitted = actions().iter().filter(|action| admits(scope, action)).count();
+            let part = match matching {
+                [false, true, true] => Part::Principal,
+                // For one of its other actions the scope misses the action alone.
+                [true, true, true] if admitted > 1 && !matches!(scope.action, Actions::Any) => {
+                    Part::Action
+                }
+                // Of one that admits no action at all nobody is told.
+                [true, false, true] if admitted > 0 => Part::Action,
+                [true, true, false] => Part::Resource,
+                _ => continue,
+            };
+            expected.push((number, part));
+        }
+        prop_assert_eq!(INDEX.near(&who, does.own, &what), expected);
     }
 }
 
