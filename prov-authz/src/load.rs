@@ -8,6 +8,7 @@ mod finding;
 mod nesting;
 mod networks;
 mod parse;
+mod policies;
 mod probe;
 mod schema;
 mod templates;
@@ -29,6 +30,8 @@ pub use finding::{Finding, Severity};
 pub use networks::CedarOptions;
 pub(crate) use networks::first_address;
 pub(crate) use parse::parsed_policies;
+#[cfg(test)]
+pub(crate) use policies::Policies;
 pub(crate) use schema::{ActionFacts, Attribute, AttributeKind, SchemaFacts, TypeFacts};
 pub(crate) use templates::PolicyTemplate;
 

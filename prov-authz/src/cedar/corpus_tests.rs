@@ -99,7 +99,10 @@ impl Read {
         let known: Vec<_> = known.iter().map(|action| Place::of(&action.uid(), &known)).collect();
         let known: Vec<_> = known.iter().map(Place::closure).collect();
         let mut reader = Reader::new();
-        let mut rules: Vec<_> = policies.policies().map(|p| Arc::new(reader.rule(p))).collect();
+        let mut rules: Vec<_> = policies
+            .policies()
+            .map(|policy| Arc::new(reader.rule(Arc::new(policy.clone()))))
+            .collect();
         rules.sort_unstable_by(|one, other| one.id.cmp(&other.id));
         Self {
             rules: Rules::indexed(rules, &known),
@@ -120,7 +123,7 @@ impl Read {
         let places = [&principal, &action, &resource].map(|uid| Place::of(uid, entities));
         let [who, does, what] = &places.each_ref().map(Place::closure);
         let candidates = rules.candidates(who, does, what).unwrap();
-        let few = set_of(policies, rules, &candidates).unwrap();
+        let few = set_of(rules, &candidates).unwrap();
         let authorizer = Authorizer::new();
         #[cfg(feature = "fast")]
         let world = known::Case::new([who.own, does.own, what.own], &self.everybody, &context);

@@ -105,7 +105,7 @@ impl World {
             let names = [request.principal(), request.action(), request.resource()];
             let [principal, action, resource] = names.map(|name| name.unwrap().clone());
             let request = Request::new(principal, action, resource, context.clone(), None).unwrap();
-            let all = &self.live.compiled.policies;
+            let all = self.live.compiled.policies.as_set().unwrap();
             let expected =
                 evaluate(&self.authorizer, &request, all, &plain.entities, OnError::Deny);
             let errors: Vec<_> = expected.errors.into_iter().map(|error| error.message).collect();

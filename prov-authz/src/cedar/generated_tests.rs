@@ -19,7 +19,7 @@ use super::prepare::prepare;
 use super::rules::set_of;
 use super::snapshot::Snapshot;
 use super::{PolicySource, context_of};
-use crate::load::{Compiled, compile};
+use crate::load::{Compiled, Policies, compile};
 use crate::{
     AccessRequest, CedarOptions, Circumstances, Claims, PolicyFiles, PolicyInfo, ResourceEntity,
 };
@@ -50,7 +50,7 @@ impl Dice {
 
 /// The shipped schema with these policies, which nobody validated.
 fn live(text: &str) -> Live {
-    let mut policies = PolicySet::new();
+    let mut policies = Policies::default();
     let mut documents = BTreeMap::new();
     for policy in PolicySet::from_str(text).unwrap().policies() {
         let id = policy.annotation("id").unwrap().to_owned();
@@ -62,7 +62,7 @@ fn live(text: &str) -> Live {
             line: 1,
             text: policy.to_string(),
         };
-        policies.add(policy.new_id(PolicyId::new(&id))).unwrap();
+        policies.insert(id.clone(), Arc::new(policy.new_id(PolicyId::new(&id))));
         documents.insert(id, Arc::new(document));
     }
     let shipped = compile(PolicyFiles::shipped(), &CedarOptions::default()).unwrap();
@@ -169,8 +169,8 @@ fn ask(
     let request = &prepared.request;
     let names = [request.principal(), request.action(), request.resource()];
     let names = names.map(|name| name.unwrap().clone());
-    let all = &live.compiled.policies;
-    let few = set_of(all, &live.rules, &live.candidates(&held)).unwrap();
+    let all = live.compiled.policies.as_set().unwrap();
+    let few = set_of(&live.rules, &live.candidates(&held)).unwrap();
     for (circumstances, claims, context) in moments {
         let asked = AccessRequest::by(who, *circumstances, action, what).with_claims(claims);
         let [who, does, what] = names.clone();

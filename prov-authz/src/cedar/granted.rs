@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Policy, PolicyId, PolicySet};
+use cedar_policy::Authorizer;
 use prov_core::{Result, Timestamp};
 
 use super::evaluate::{Evaluated, OnError, evaluate};
@@ -24,7 +24,6 @@ pub(super) struct Granted {
     pub(super) grants: Arc<[Grant]>,
     /// What the policies were held against.
     facts: Arc<SchemaFacts>,
-    policies: PolicySet,
     rules: Rules,
     /// What each rule came of, by its number.
     filled: Vec<Filled>,
@@ -39,7 +38,7 @@ struct Filled {
 }
 
 /// Policies, and what people are told of each.
-pub(super) type Told = (PolicySet, Documents);
+pub(super) type Told<'g> = (Vec<&'g Rule>, Documents);
 
 impl Granted {
     /// No grants.
@@ -48,7 +47,6 @@ impl Granted {
         Self {
             grants: Arc::new([]),
             facts: Arc::clone(&compiled.facts),
-            policies: PolicySet::new(),
             rules: Rules::indexed(Vec::new(), &actions),
             filled: Vec::new(),
         }
@@ -57,19 +55,16 @@ impl Granted {
     /// These grants over the templates of a set. A grant whose template is gone, or does not fit any
     /// more, grants nothing. Costs what is not as it was before.
     pub(super) fn of(compiled: &Compiled, grants: Arc<[Grant]>, before: &Self) -> Self {
-        let (mut reader, mut policies, mut filled) = (Reader::new(), PolicySet::new(), Vec::new());
+        let (mut reader, mut filled) = (Reader::new(), Vec::new());
         for grant in &*grants {
             let id = grant.id.as_str();
             let template = compiled.templates.get(&grant.template);
             let found = template.and_then(|template| {
-                let known = before.filled(compiled, id, template);
-                let (policy, rule) = known.or_else(|| {
+                let rule = before.filled(compiled, id, template).or_else(|| {
                     let (who, what) = (grant.principal.as_ref(), grant.resource.as_ref());
                     let policy = template.filled(&compiled.facts, id, who, what).ok()?;
-                    let rule = Arc::new(reader.rule(&policy));
-                    Some((policy, rule))
+                    Some(Arc::new(reader.rule(Arc::new(policy))))
                 })?;
-                policies.add(policy).ok()?;
                 Some(Filled { template: Arc::clone(template), rule, until: grant.expires_at })
             });
             if let Some(found) = found {
@@ -82,7 +77,7 @@ impl Granted {
         let rules = filled.iter().map(|filled| Arc::clone(&filled.rule)).collect();
         let actions: Vec<_> = compiled.facts.actions.values().map(|a| a.closure()).collect();
         let (facts, rules) = (Arc::clone(&compiled.facts), Rules::indexed(rules, &actions));
-        Self { grants, facts, policies, rules, filled }
+        Self { grants, facts, rules, filled }
     }
 
     /// What a grant, which never changes, came to already under this schema and template.
@@ -91,26 +86,23 @@ impl Granted {
         compiled: &Compiled,
         id: &str,
         template: &Arc<PolicyTemplate>,
-    ) -> Option<(Policy, Arc<Rule>)> {
+    ) -> Option<Arc<Rule>> {
         let at = self.filled.binary_search_by(|filled| (*filled.rule.id).cmp(id)).ok()?;
         let filled = self.filled.get(at)?;
         let is_same =
             Arc::ptr_eq(&self.facts, &compiled.facts) && Arc::ptr_eq(&filled.template, template);
-        let policy = self.policies.policy(&PolicyId::new(id)).filter(|_| is_same)?;
-        Some((policy.clone(), Arc::clone(&filled.rule)))
+        is_same.then(|| Arc::clone(&filled.rule))
     }
 
     /// The grants about a request that have not ended, each told of as its template is.
-    pub(super) fn about(&self, compiled: &Compiled, held: &Held<'_>, now: Timestamp) -> Told {
+    pub(super) fn about(&self, compiled: &Compiled, held: &Held<'_>, now: Timestamp) -> Told<'_> {
         let mut told = Told::default();
         for number in self.candidates(held, now) {
             let Some(filled) = self.filled.get(number as usize) else { continue };
             let id = &*filled.rule.id;
             // A policy of the set that has the id of a grant is the one that is told of.
-            if let Some(policy) = self.policies.policy(&PolicyId::new(id))
-                && !compiled.documents.contains_key(id)
-                && told.0.add(policy.clone()).is_ok()
-            {
+            if !compiled.documents.contains_key(id) {
+                told.0.push(&filled.rule);
                 told.1.insert(id.to_owned(), Arc::clone(&filled.template.document));
             }
         }
@@ -152,7 +144,7 @@ impl Granted {
             return Ok(Some(evaluated));
         }
         let prepared = prepare(set, held)?;
-        let policies = set_of(&self.policies, &self.rules, &candidates)?;
+        let policies = set_of(&self.rules, &candidates)?;
         let (request, entities) = (&prepared.request, &prepared.entities);
         Ok(Some(evaluate(&Authorizer::new(), request, &policies, entities, OnError::Deny)))
     }

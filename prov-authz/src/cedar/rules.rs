@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
+use cedar_policy::{Effect, Policy, PolicySet};
 use prov_core::{Error, Result, codes};
 
 #[cfg(feature = "fast")]
@@ -21,6 +21,8 @@ pub(crate) struct Rule {
     pub(crate) scope: Scope,
     #[cfg(feature = "fast")]
     pub(crate) body: Body,
+    /// As Cedar has it.
+    pub(crate) policy: Arc<Policy>,
 }
 
 /// Reads policies.
@@ -42,13 +44,14 @@ impl Reader {
         not(feature = "fast"),
         expect(clippy::unused_self, reason = "conditions are left to Cedar")
     )]
-    pub(crate) fn rule(&mut self, policy: &Policy) -> Rule {
+    pub(crate) fn rule(&mut self, policy: Arc<Policy>) -> Rule {
         Rule {
             id: policy.id().to_string().into(),
             effect: policy.effect(),
-            scope: Scope::of(policy),
+            scope: Scope::of(&policy),
             #[cfg(feature = "fast")]
-            body: self.compiler.body(policy),
+            body: self.compiler.body(&policy),
+            policy,
         }
     }
 }
@@ -67,14 +70,17 @@ impl Rules {
         let (mut reader, mut all) = (Reader::new(), Vec::new());
         for (id, document) in &compiled.documents {
             let known = before.and_then(|(compiled, rules)| {
-                let same = compiled.documents.get(id).is_some_and(|old| old.text == document.text);
+                // Of a file that did not change it is the same one.
+                let is_same =
+                    |old: &Arc<_>| Arc::ptr_eq(old, document) || old.text == document.text;
+                let same = compiled.documents.get(id).is_some_and(is_same);
                 same.then(|| rules.find(id)).flatten()
             });
             let rule = if let Some(rule) = known {
                 Arc::clone(rule)
             } else {
-                let policy = compiled.policies.policy(&PolicyId::new(id));
-                Arc::new(reader.rule(policy.ok_or_else(|| lost(id))?))
+                let policy = compiled.policies.get(id).ok_or_else(|| lost(id))?;
+                Arc::new(reader.rule(Arc::clone(policy)))
             };
             all.push(rule);
         }
@@ -122,12 +128,11 @@ impl Rules {
 }
 
 /// Some policies as a set of their own, for Cedar.
-pub(crate) fn set_of(policies: &PolicySet, rules: &Rules, numbers: &[Number]) -> Result<PolicySet> {
+pub(crate) fn set_of(rules: &Rules, numbers: &[Number]) -> Result<PolicySet> {
     let mut set = PolicySet::new();
     for number in numbers {
         let rule = rules.rule(*number).ok_or_else(|| lost("?"))?;
-        let policy = policies.policy(&PolicyId::new(&rule.id)).ok_or_else(|| lost(&rule.id))?;
-        set.add(policy.clone()).map_err(|e| Error::new(codes::INTERNAL).source(e))?;
+        set.add(Policy::clone(&rule.policy)).map_err(|e| Error::new(codes::INTERNAL).source(e))?;
     }
     Ok(set)
 }

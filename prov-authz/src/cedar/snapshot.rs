@@ -81,7 +81,7 @@ impl Snapshot {
         candidates: &[Number],
     ) -> Result<Evaluated> {
         let prepared = prepare(self, held)?;
-        let policies = set_of(&self.compiled.policies, &self.rules, candidates)?;
+        let policies = set_of(&self.rules, candidates)?;
         let authorizer = Authorizer::new();
         Ok(evaluate(&authorizer, &prepared.request, &policies, &prepared.entities, OnError::Deny))
     }

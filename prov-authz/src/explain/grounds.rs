@@ -1,8 +1,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use cedar_policy::{Context, Entities, PolicySet, Request};
-use cedar_policy_core::ast::{Effect, Policy, PolicyID};
+use cedar_policy::{Context, Entities, Request};
+use cedar_policy_core::ast::{Effect, Policy};
 use cedar_policy_core::evaluator::Evaluator;
 use cedar_policy_core::extensions::Extensions;
 use prov_core::Result;
@@ -15,8 +15,6 @@ use crate::{AccessRequest, Decision};
 /// All that an explanation is made from: the policies that may have a say, the request as Cedar sees
 /// it, and the engine to decide again.
 pub(crate) struct Grounds<'g> {
-    /// All of the set.
-    pub(crate) policies: &'g PolicySet,
     /// The policies and the grants whose scope matches, by id: no others have a say.
     pub(crate) about: Vec<&'g Policy>,
     /// To find those that are nearly about it.
@@ -134,14 +132,12 @@ impl Teller<'_> {
         self.told(policy, outcome, all)
     }
 
-    /// A policy of the set of whose scope this part does not match.
-    pub(super) fn missed(&self, id: &str, part: Part) -> Option<PolicyNote> {
-        let policies: &cedar_policy_core::ast::PolicySet = self.grounds.policies.as_ref();
-        let policy = policies.get(&PolicyID::from_string(id))?;
+    /// A policy of whose scope this part does not match.
+    pub(super) fn missed(&self, policy: &Policy, part: Part) -> PolicyNote {
         let (text, loc) = shown_scope(policy, part);
         let place = self.grounds.sources.place(policy, loc.as_ref().or(policy.loc()));
         let missed = PartNote { part, text, place, holds: false, error: None, because: Vec::new() };
-        Some(self.told(policy, PolicyOutcome::DoesNotApply, vec![missed]))
+        self.told(policy, PolicyOutcome::DoesNotApply, vec![missed])
     }
 
     fn told(&self, policy: &Policy, outcome: PolicyOutcome, parts: Vec<PartNote>) -> PolicyNote {

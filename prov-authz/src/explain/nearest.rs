@@ -13,7 +13,7 @@ pub(super) fn permits(teller: &Teller<'_>, near: &[(&Rule, Part)]) -> Vec<Policy
         let mut near: Vec<_> = near.iter().collect();
         near.sort_by_key(|(_, missed)| rank(*missed));
         let nearest = near.into_iter().take(Explanation::MOST_PERMITS);
-        return nearest.filter_map(|(rule, part)| teller.missed(&rule.id, *part)).collect();
+        return nearest.map(|(rule, part)| teller.missed((*rule.policy).as_ref(), *part)).collect();
     }
     let notes: Vec<_> =
         about().take(Explanation::MOST_PERMITS).map(|policy| teller.note(policy)).collect();

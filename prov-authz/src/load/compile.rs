@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cedar_policy::PolicySet;
 use serde::Serialize;
 
 use super::compiler::Compiler;
 use super::files::PolicyFiles;
+use super::policies::Policies;
 use super::templates::Templates;
 use super::{CedarOptions, Finding, SchemaFacts, SourceFile};
 use crate::Revision;
@@ -17,7 +17,7 @@ use crate::entities::EntityFact;
 #[derive(Debug)]
 pub(crate) struct Compiled {
     pub(crate) facts: Arc<SchemaFacts>,
-    pub(crate) policies: PolicySet,
+    pub(crate) policies: Policies,
     pub(crate) documents: BTreeMap<String, Arc<PolicyInfo>>,
     /// What grants fill.
     pub(crate) templates: Templates,

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use super::compile::{Compiled, Provenance};
 use super::digest::{self, Digest, Lengths};
 use super::parse::{ParsedFile, ParsedPolicy, Statement};
+use super::policies::Policies;
 use super::templates::Templates;
 use super::{
     CedarOptions, Finding, PolicyFiles, PolicyInfo, SchemaFacts, Severity, SourceFile, networks,
@@ -32,13 +33,22 @@ pub(crate) struct Compiler {
 /// What the latest sets were made of.
 #[derive(Debug, Default)]
 struct Known {
-    schema: Option<(Digest, Arc<SchemaFacts>, Vec<Finding>)>,
+    schema: Option<(Digest, KnownSchema)>,
     files: HashMap<Digest, Arc<ParsedFile>>,
     /// What is wrong with a policy, by schema and text.
     verdicts: HashMap<(Digest, Digest), Arc<[Said]>>,
     /// How many policies the validator was asked about.
     #[cfg(test)]
     judged: usize,
+}
+
+/// A schema that was read.
+#[derive(Debug, Clone)]
+struct KnownSchema {
+    facts: Arc<SchemaFacts>,
+    warnings: Vec<Finding>,
+    /// What prov asks of a schema and this one does not have.
+    unsuitable: Vec<Finding>,
 }
 
 /// What the validator says of a policy, wherever it stands.
@@ -75,8 +85,8 @@ impl Compiler {
     ) -> Result<Compiled, Vec<Finding>> {
         let mut known = self.known.lock();
         let generated = options.generated_policy().map_err(|finding| vec![finding])?;
-        let (schema, facts, mut warnings) = known.schema(&files.schema, &options.namespace)?;
-        let mut findings = probe::unsuitable(&files.schema, &facts);
+        let (schema, KnownSchema { facts, mut warnings, unsuitable: mut findings }) =
+            known.schema(&files.schema, &options.namespace)?;
         let mut sources: Vec<_> =
             files.policies.iter().map(|file| known.parsed(file.clone())).collect();
         if let Some(text) = generated
@@ -154,17 +164,18 @@ impl Known {
         &mut self,
         file: &SourceFile,
         namespace: &str,
-    ) -> Result<(Digest, Arc<SchemaFacts>, Vec<Finding>), Vec<Finding>> {
+    ) -> Result<(Digest, KnownSchema), Vec<Finding>> {
         let digest = digest::of(&[&file.name, &file.text, namespace]);
-        if let Some((known, facts, warnings)) = &self.schema
+        if let Some((known, schema)) = &self.schema
             && *known == digest
         {
-            return Ok((digest, Arc::clone(facts), warnings.clone()));
+            return Ok((digest, schema.clone()));
         }
         let (facts, warnings) = SchemaFacts::read(file, namespace)?;
-        let facts = Arc::new(facts);
-        self.schema = Some((digest, Arc::clone(&facts), warnings.clone()));
-        Ok((digest, facts, warnings))
+        let unsuitable = probe::unsuitable(file, &facts);
+        let schema = KnownSchema { facts: Arc::new(facts), warnings, unsuitable };
+        self.schema = Some((digest, schema.clone()));
+        Ok((digest, schema))
     }
 
     fn parsed(&mut self, file: SourceFile) -> Source {
@@ -243,7 +254,7 @@ impl Known {
 /// What decides, and what grants fill.
 #[derive(Default)]
 struct Assembled {
-    policies: PolicySet,
+    policies: Policies,
     documents: BTreeMap<String, Arc<PolicyInfo>>,
     templates: Templates,
 }
@@ -275,10 +286,7 @@ fn assemble(sources: &[Source], findings: &mut Vec<Finding>) -> Assembled {
             let id = document.id.clone();
             match statement {
                 Statement::Policy(policy) => {
-                    // The id is new, which is the only thing `add` could refuse.
-                    if let Err(error) = all.policies.add(policy.clone()) {
-                        findings.push(wrong(error.to_string(), ""));
-                    }
+                    all.policies.insert(id.clone(), Arc::clone(policy));
                     all.documents.insert(id, Arc::clone(document));
                 }
                 Statement::Template(_, template) => {

@@ -32,7 +32,7 @@ pub(super) struct ParsedPolicy {
 #[derive(Debug)]
 pub(super) enum Statement {
     /// Decides.
-    Policy(Policy),
+    Policy(Arc<Policy>),
     /// Decides nothing until a grant fills it.
     Template(Template, Arc<PolicyTemplate>),
 }
@@ -41,7 +41,7 @@ impl Statement {
     /// Adds it to a set, unless its id is taken there.
     pub(super) fn is_added_to(&self, set: &mut PolicySet) -> bool {
         match self {
-            Self::Policy(policy) => set.add(policy.clone()).is_ok(),
+            Self::Policy(policy) => set.add(Policy::clone(policy)).is_ok(),
             Self::Template(template, _) => set.add_template(template.clone()).is_ok(),
         }
     }
@@ -84,7 +84,7 @@ fn of_policy(file: &SourceFile, policy: &Policy) -> Result<ParsedPolicy, Finding
     let place = policy.as_ref().loc().map_or(0..0, |loc| loc.start()..loc.end());
     let annotation = |name: &str| policy.annotation(name);
     let document = describe(file, &place, annotation, policy.effect(), || policy.to_string())?;
-    let statement = Statement::Policy(policy.new_id(PolicyId::new(&document.id)));
+    let statement = Statement::Policy(Arc::new(policy.new_id(PolicyId::new(&document.id))));
     Ok(ParsedPolicy::new(statement, document.into(), place))
 }
 

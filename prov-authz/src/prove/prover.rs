@@ -92,7 +92,7 @@ pub async fn prove(
 ) -> Result<Vec<Proof>> {
     let engine = engine(files, options)?;
     let checked = engine.with_compiled(|set| invariants.check(set)).map_err(|f| unfit(&f))?;
-    let policies = engine.with_compiled(|set| set.policies.clone());
+    let policies = engine.with_compiled(|set| set.policies.as_set().cloned())?;
     let goals: Vec<_> = checked
         .claims
         .iter()
@@ -144,8 +144,8 @@ pub async fn compare(
         }
         None => Vec::new(),
     };
-    let of = |engine: &CedarEngine| engine.with_compiled(|set| set.policies.clone());
-    let (old_set, new_set) = (of(&old), of(&new));
+    let of = |engine: &CedarEngine| engine.with_compiled(|set| set.policies.as_set().cloned());
+    let (old_set, new_set) = (of(&old)?, of(&new)?);
     let differ = |asked: &Asked| {
         let (now, then) = (new.decide(&asked.request()), old.decide(&asked.request()));
         (now.allowed != then.allowed).then_some((now, then))

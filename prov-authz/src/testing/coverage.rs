@@ -126,7 +126,7 @@ impl PolicyTests {
                 }
                 covered
             };
-            set.policies.policies().map(cover).collect::<Vec<_>>()
+            set.policies.iter().map(cover).collect::<Vec<_>>()
         });
         policies.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let outcomes = policies.iter().map(|policy| policy.outcomes().count()).sum();

@@ -123,10 +123,11 @@ impl<'b> Bench<'b> {
         evaluator: Evaluator<'b>,
         set: &'b Compiled,
     ) -> Self {
-        let core: &cedar_policy_core::ast::PolicySet = set.policies.as_ref();
-        let outcomes = core
-            .policies()
+        let outcomes = set
+            .policies
+            .iter()
             .map(|policy| {
+                let policy: &cedar_policy_core::ast::Policy = policy.as_ref();
                 let becomes = outcome(&asked, &evaluator, policy);
                 (policy.id().as_ref(), (policy.effect(), becomes))
             })
@@ -161,7 +162,7 @@ impl<'b> Bench<'b> {
 fn score(set: &Compiled, benches: &[Bench<'_>]) -> Mutation {
     let validator = Validator::new(set.facts.schema.clone());
     let mut total = Mutation { mutants: 0, killed: 0, survivors: Vec::new() };
-    for policy in set.policies.policies() {
+    for policy in set.policies.iter() {
         let id = policy.id().to_string();
         for mutant in mutants::of(policy, Sources::new(&set.documents)) {
             if benches.iter().any(|bench| bench.notices(&id, &mutant)) {

@@ -147,7 +147,7 @@ impl PolicyTests {
             }
             Asked::Cedar(question) => {
                 let prepared = self.engine.with_compiled(|set| question.prepare(set))?;
-                Ok(self.engine.with_compiled(|set| as_cedar_decides(set, &prepared)))
+                self.engine.with_compiled(|set| as_cedar_decides(set, &prepared))
             }
         }
     }
@@ -166,9 +166,12 @@ impl PolicyTests {
     }
 }
 
-fn as_cedar_decides(set: &Compiled, prepared: &Prepared) -> (Verdict, Option<String>) {
-    let answer =
-        Authorizer::new().is_authorized(&prepared.request, &set.policies, &prepared.entities);
+fn as_cedar_decides(
+    set: &Compiled,
+    prepared: &Prepared,
+) -> Result<(Verdict, Option<String>), String> {
+    let policies = set.policies.as_set().map_err(|error| told(&error))?;
+    let answer = Authorizer::new().is_authorized(&prepared.request, policies, &prepared.entities);
     let allowed = answer.decision() == CedarDecision::Allow;
     let mut by: Vec<_> = answer.diagnostics().reason().map(ToString::to_string).collect();
     by.sort_unstable();
@@ -176,7 +179,7 @@ fn as_cedar_decides(set: &Compiled, prepared: &Prepared) -> (Verdict, Option<Str
     let note = (allowed && errors > 0).then(|| {
         "Cedar passes the failed policy over and allows; prov denies, because it failed".to_owned()
     });
-    (Verdict { allowed, by, errors }, note)
+    Ok((Verdict { allowed, by, errors }, note))
 }
 
 impl ProvQuestion {

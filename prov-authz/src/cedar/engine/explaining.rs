@@ -1,11 +1,11 @@
 //! The engine asked for its reasons.
 
-use cedar_policy_core::ast::{Policy, PolicyID};
 use prov_core::Result;
 
 use super::super::context_of;
 use super::super::held::{Doing, hold};
 use super::super::prepare::prepare;
+use super::super::rules::Rule;
 use super::CedarEngine;
 use crate::AccessRequest;
 use crate::anatomy::Sources;
@@ -25,15 +25,12 @@ impl CedarEngine {
         let prepared = prepare(&live, &held)?;
         let (compiled, rules) = (&live.compiled, &live.rules);
         let (granted, told) = live.granted.about(compiled, &held, self.grants_at(request));
-        let policies: &cedar_policy_core::ast::PolicySet = compiled.policies.as_ref();
-        let granted: &cedar_policy_core::ast::PolicySet = granted.as_ref();
         let candidates = live.candidates(&held);
-        let ids = candidates.iter().filter_map(|number| rules.rule(*number)).map(|rule| &rule.id);
-        let of_set = ids.filter_map(|id| policies.get(&PolicyID::from_string(id)));
-        let mut about: Vec<_> = of_set.chain(granted.policies()).collect();
-        about.sort_unstable_by_key(|policy: &&Policy| policy.id());
+        let of_set = candidates.iter().filter_map(|number| rules.rule(*number));
+        let mut about: Vec<_> = of_set.chain(granted).collect();
+        about.sort_unstable_by_key(|rule: &&Rule| &rule.id);
+        let about = about.into_iter().map(|rule| (*rule.policy).as_ref()).collect();
         let grounds = Grounds {
-            policies: &compiled.policies,
             about,
             rules,
             asked: [&held.principal, &held.action, &held.resource],
