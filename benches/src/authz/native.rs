@@ -49,7 +49,7 @@ impl Native {
     pub(super) fn asked(work: &Workload, question: Question) -> Asked<'_> {
         let Circumstances { mfa_verified, address, time, .. } =
             if question.is_outside { work.outside } else { work.office };
-        let groups = work.people.len() / 2;
+        let groups = work.groups;
         let server = work.servers.get(question.server);
         let hostname = server.and_then(|server| server.attributes.get("hostname")?.as_str());
         Asked {

@@ -76,6 +76,15 @@ fn over(plan: &Plan, count: usize) -> Result<Vec<Row>, Failure> {
     let ratio = two_cores(plan.each, &questions, &decide);
     rows.push(Row { two_cores: Some(ratio), ..mine });
 
+    let mut turn = questions.iter().cycle();
+    rows.push(row(
+        "prov, a denial explained",
+        measure(plan.each, || {
+            let asked = work.asked_at_night(*turn.next()?)?;
+            Some(ours.explain(black_box(&asked)).is_ok_and(|told| told.remedies.is_empty()))
+        }),
+    ));
+
     let knowing = engine(count, CedarOptions::default())?;
     knowing.put_entities(&work.servers)?;
     let mut turn = questions.iter().cycle();

@@ -27,15 +27,21 @@ forbid (principal, action, resource is Provisioning::Server)
 when { resource.hostname like "locked-*" };
 "#;
 
+/// How many ask, however many policies there are: more of them would cost their own memory's time.
+const PEOPLE: usize = 20_000;
+
 /// Everything that is asked about.
 pub(super) struct Workload {
     pub(super) servers: Vec<ResourceEntity>,
     /// The same by name alone.
     pub(super) named: Vec<ResourceEntity>,
     pub(super) people: Vec<Principal>,
+    pub(super) groups: usize,
     pub(super) claims: Claims,
     pub(super) office: Circumstances,
     pub(super) outside: Circumstances,
+    /// At night, from outside, without a second factor.
+    pub(super) night: Circumstances,
 }
 
 /// One question, by the places of what it is about.
@@ -62,15 +68,18 @@ impl Workload {
             Ok(principal.with_teams([team]))
         };
         let noon: Timestamp = "2026-03-02T12:00:00Z".parse()?;
+        let night: Timestamp = "2026-03-02T22:30:00Z".parse()?;
         Ok(Self {
             servers: (0..servers).map(server).collect(),
             named: (0..servers)
                 .map(|n| ResourceEntity::new("Server", format!("server-{n}")))
                 .collect(),
-            people: (0..groups * 2).map(person).collect::<Result<_, Failure>>()?,
+            people: (0..PEOPLE).map(person).collect::<Result<_, Failure>>()?,
+            groups,
             claims: Claims::default().with_approval("CHG-4711"),
             office: Circumstances::new(true, Some([10, 0, 0, 1].into()), noon),
             outside: Circumstances::new(true, Some([203, 0, 113, 5].into()), noon),
+            night: Circumstances::new(false, Some([203, 0, 113, 5].into()), night),
         })
     }
 
@@ -78,12 +87,20 @@ impl Workload {
     pub(super) fn question(&self, number: usize) -> Question {
         // Far from each other, so that nothing is in the processor's cache because it was just used.
         let server = number.wrapping_mul(7_919) % self.servers.len();
-        let groups = self.people.len() / 2;
-        Question { person: server % groups, server, is_outside: number % 8 == 7 }
+        let groups = self.groups;
+        // Somebody of the group that the server is of.
+        let person = server % groups + groups * (number % (self.people.len() / groups));
+        Question { person, server, is_outside: number % 8 == 7 }
     }
 
     pub(super) fn asked(&self, question: Question) -> Option<AccessRequest<'_>> {
         self.asked_about(question, self.servers.get(question.server)?)
+    }
+
+    /// The same where everything stands against it and nothing was claimed.
+    pub(super) fn asked_at_night(&self, question: Question) -> Option<AccessRequest<'_>> {
+        let (who, what) = (self.people.get(question.person)?, self.servers.get(question.server)?);
+        Some(AccessRequest::by(who, self.night, "deploy", what))
     }
 
     /// The same, when the resource is to be known already.

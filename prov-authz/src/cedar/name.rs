@@ -4,6 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid};
 use hashbrown::Equivalent;
+use smol_str::{SmolStr, ToSmolStr};
 
 /// An entity: its id, and its type with the namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,13 +23,14 @@ impl Name<'_> {
 /// A [`Name`] that policies mention.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OwnedName {
-    id: Box<str>,
-    kind: Box<str>,
+    // Short ones stand in the name itself: who looks many up does not wait for memory twice more.
+    id: SmolStr,
+    kind: SmolStr,
 }
 
 impl OwnedName {
     pub(crate) fn of(uid: &EntityUid) -> Self {
-        Self { id: uid.id().unescaped().into(), kind: uid.type_name().to_string().into() }
+        Self { id: uid.id().unescaped().into(), kind: uid.type_name().to_smolstr() }
     }
 
     pub(crate) fn name(&self) -> Name<'_> {

@@ -34,7 +34,7 @@ pub(super) enum Statement {
     /// Decides.
     Policy(Arc<Policy>),
     /// Decides nothing until a grant fills it.
-    Template(Template, Arc<PolicyTemplate>),
+    Template(Box<Template>, Arc<PolicyTemplate>),
 }
 
 impl Statement {
@@ -42,7 +42,7 @@ impl Statement {
     pub(super) fn is_added_to(&self, set: &mut PolicySet) -> bool {
         match self {
             Self::Policy(policy) => set.add(Policy::clone(policy)).is_ok(),
-            Self::Template(template, _) => set.add_template(template.clone()).is_ok(),
+            Self::Template(template, _) => set.add_template(Template::clone(template)).is_ok(),
         }
     }
 }
@@ -99,7 +99,7 @@ fn of_template(file: &SourceFile, template: &Template) -> Result<ParsedPolicy, F
             .at(&file.text, place.start)
             .in_policy(&document.id)
     })?;
-    Ok(ParsedPolicy::new(Statement::Template(template, read.into()), document, place))
+    Ok(ParsedPolicy::new(Statement::Template(Box::new(template), read.into()), document, place))
 }
 
 impl ParsedPolicy {

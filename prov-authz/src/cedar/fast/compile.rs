@@ -1,6 +1,7 @@
 //! From a policy to its condition.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use super::super::name::{Name, OwnedName};
 use super::constant::{Constants, Maker};
@@ -10,6 +11,8 @@ use super::pattern::Pattern;
 use super::value::Constant;
 use cedar_policy::Policy;
 use cedar_policy::pst::{self, BinaryOp, Clause, Expr, Literal, UnaryOp, Var};
+use cedar_policy_core::ast;
+use hashbrown::HashMap;
 
 /// Deeper expressions are left to Cedar, which watches its stack.
 const DEEPEST: u8 = 64;
@@ -20,7 +23,7 @@ const LARGEST_SET: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Body {
     /// Nothing when Cedar is to be asked.
-    condition: Option<Box<[Part]>>,
+    condition: Option<Arc<[Part]>>,
 }
 
 /// One `when`, or one `unless`.
@@ -33,7 +36,7 @@ struct Part {
 impl Body {
     /// Whether its condition holds; nothing when Cedar is to be asked.
     pub(crate) fn holds<W: World>(&self, world: &W) -> Option<bool> {
-        for part in self.condition.as_ref()? {
+        for part in self.condition.as_ref()?.iter() {
             if truth(&part.expression, world)? != part.expected {
                 return Some(false);
             }
@@ -42,20 +45,31 @@ impl Body {
     }
 }
 
-/// Compiles conditions; texts that many policies share are read once.
+/// Compiles conditions. Those that many policies share are compiled once and stand in memory once, so
+/// that a decision over many policies finds them in the processor's cache; so are texts.
 #[derive(Debug)]
-pub(crate) struct Compiler(Constants);
+pub(crate) struct Compiler {
+    constants: Constants,
+    known: HashMap<Option<ast::Expr>, Option<Arc<[Part]>>>,
+}
 
 impl Compiler {
     pub(crate) fn new() -> Self {
-        Self(Constants::new())
+        Self { constants: Constants::new(), known: HashMap::new() }
     }
 
     pub(crate) fn body(&mut self, policy: &Policy) -> Body {
-        Body { condition: self.parts(policy) }
+        // Where it was written makes no difference between two.
+        let written = policy.as_ref().non_scope_constraints().cloned();
+        if let Some(known) = self.known.get(&written) {
+            return Body { condition: known.clone() };
+        }
+        let condition = self.parts(policy);
+        self.known.insert(written, condition.clone());
+        Body { condition }
     }
 
-    fn parts(&mut self, policy: &Policy) -> Option<Box<[Part]>> {
+    fn parts(&mut self, policy: &Policy) -> Option<Arc<[Part]>> {
         // Of the tree that Cedar evaluates, not of the text it was read from.
         let policy = pst::Policy::try_from(policy.as_ref().clone()).ok()?;
         let part = |clause: &Clause| {
@@ -142,7 +156,7 @@ impl Compiler {
         };
         // A value made of a text that is not written out is left to Cedar.
         let Expr::Literal(Literal::String(text)) = expr else { return None };
-        self.0.read(maker, text).map(Expression::Constant)
+        self.constants.read(maker, text).map(Expression::Constant)
     }
 
     fn binary(
