@@ -1,5 +1,5 @@
 //! Events per second, durable before acknowledged, at 1, 64 and 512 in flight, beside what the disk
-//! can sync in the same run. Run with `--release`; an argument names the directory to measure in.
+//! can sync and what SQLite with four indexes commits in the same run. Run with `--release`; an argument names the directory to measure in.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -27,6 +27,39 @@ fn syncs(dir: &Path) -> std::io::Result<Vec<Duration>> {
         file.write_all_at(&[1; 4096], at)?;
         file.sync_data()?;
         times.push(one.elapsed());
+    }
+    Ok(times)
+}
+
+/// Events in SQLite, so many in one durable commit, with the indexes that an audit table has.
+fn sqlite(dir: &Path, together: usize) -> rusqlite::Result<Vec<Duration>> {
+    let mut db = rusqlite::Connection::open(dir.join(format!("events-{together}.sqlite")))?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.execute_batch(
+        "CREATE TABLE event (seq INTEGER PRIMARY KEY, time INTEGER, action TEXT, actor TEXT,
+             resource TEXT, body TEXT);
+         CREATE INDEX a ON event (time); CREATE INDEX b ON event (action);
+         CREATE INDEX c ON event (actor); CREATE INDEX d ON event (resource);",
+    )?;
+    let (start, mut times, body, mut seq) = (Instant::now(), Vec::new(), "x".repeat(400), 0_i64);
+    while start.elapsed() < TIME {
+        let one = Instant::now();
+        let all = db.transaction()?;
+        for _ in 0..together {
+            seq += 1;
+            let (actor, resource) = (format!("user_{}", seq % 1000), format!("key_{}", seq % 50));
+            all.prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute((
+                seq,
+                seq * 7,
+                "kms.encrypt",
+                actor,
+                resource,
+                &body,
+            ))?;
+        }
+        all.commit()?;
+        times.extend(std::iter::repeat_n(one.elapsed(), together));
     }
     Ok(times)
 }
@@ -72,7 +105,7 @@ fn print(what: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
     let at = |part: usize| times.get(times.len() * part / 1000).copied().unwrap_or_default();
     let rate = times.len() as u64 / TIME.as_secs();
-    println!("{what:<22} {rate:>9}/s  p50 {:>9.1?}  p99 {:>9.1?}", at(500), at(990));
+    println!("{what:<26} {rate:>9}/s  p50 {:>9.1?}  p99 {:>9.1?}", at(500), at(990));
 }
 
 #[tokio::main]
@@ -85,6 +118,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = LogOptions::new(dir.path(), "example.org/audit", store, shared);
     let log = Arc::new(Log::open(options).await?);
     print("fdatasync alone", syncs(dir.path())?);
+    for together in [1, 64, 512] {
+        print(&format!("SQLite, {together} in a commit"), sqlite(dir.path(), together)?);
+    }
     for flying in [1, 64, 512, 4096] {
         print(&format!("{flying} in flight"), measure(&log, clock, flying).await);
     }

@@ -49,10 +49,11 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// What a folder of somebody else answers to being opened or synced.
-const NOT_OURS: [io::ErrorKind; 3] = [
+const NOT_OURS: [io::ErrorKind; 4] = [
     io::ErrorKind::PermissionDenied,
     io::ErrorKind::ReadOnlyFilesystem,
     io::ErrorKind::InvalidInput,
+    io::ErrorKind::Unsupported,
 ];
 
 /// Makes the names in a file's directory durable.

@@ -96,5 +96,8 @@ pub use query::{ActionCount, Counts, Page, Query, Stats, ValueCount};
 pub use question::{CountBy, Question};
 #[cfg(feature = "sqlite-index")]
 pub use record::{AuditRecord, RecordedActor, RecordedRequest};
-pub use retention::{ArchiveReport, Hold, NewHold, PruneEnd, Pruned, Retention, verify_archive};
+pub use retention::{
+    Archive, ArchiveReport, Hold, NewHold, PruneEnd, Pruned, Retention, verify_archive,
+    verify_archive_in,
+};
 pub use verify::{Finding, FindingKind, Report, key_beside, verify};

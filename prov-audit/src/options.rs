@@ -6,7 +6,7 @@ use prov_core::store::Store;
 use prov_core::{Clock, Error, Result, codes as core_codes};
 
 use crate::note::checked_name;
-use crate::retention::Retention;
+use crate::retention::{Archive, FolderArchive, Retention};
 
 /// How a [`Log`](crate::Log) is opened.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ pub struct LogOptions {
     /// How long events are kept at least, by class; a year and seven years unless set.
     pub retention: Retention,
     /// Where events are copied to before they are pruned; nowhere unless set.
-    pub archive: Option<PathBuf>,
+    pub archive: Option<Arc<dyn Archive>>,
 }
 
 impl LogOptions {
@@ -105,10 +105,16 @@ impl LogOptions {
         self
     }
 
-    /// Events are copied to this folder before they are pruned.
+    /// Events are copied to this folder, compressed, before they are pruned.
     #[must_use]
-    pub fn archive(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.archive = Some(folder.into());
+    pub fn archive(self, folder: impl Into<PathBuf>) -> Self {
+        self.archive_in(Arc::new(FolderArchive(folder.into())))
+    }
+
+    /// Events are copied to this archive, compressed, before they are pruned.
+    #[must_use]
+    pub fn archive_in(mut self, archive: Arc<dyn Archive>) -> Self {
+        self.archive = Some(archive);
         self
     }
 

@@ -8,8 +8,8 @@ mod archive;
 mod hold;
 mod terms;
 
-pub(crate) use archive::write as write_archive;
-pub use archive::{ArchiveReport, verify_archive};
+pub use archive::{Archive, ArchiveReport, verify_archive, verify_archive_in};
+pub(crate) use archive::{FolderArchive, Packed};
 pub(crate) use hold::MOST as MOST_HOLDS;
 pub use hold::{Hold, NewHold};
 pub use terms::Retention;

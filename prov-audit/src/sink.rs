@@ -36,6 +36,8 @@ mod receiver;
 #[cfg(feature = "sinks")]
 mod relp;
 mod runner;
+#[cfg(feature = "sinks")]
+mod s3;
 mod shared;
 #[cfg(feature = "sinks")]
 mod signature;
@@ -61,6 +63,8 @@ pub use receiver::{Batch, Receiver};
 #[cfg(feature = "sinks")]
 pub use relp::RelpReceiver;
 pub use runner::Sink;
+#[cfg(feature = "sinks")]
+pub use s3::S3Archive;
 pub(crate) use shared::Sinks;
 #[cfg(feature = "sinks")]
 pub use splunk::SplunkReceiver;

@@ -28,7 +28,7 @@ pub(super) fn open(file: &Path, origin: &str) -> rusqlite::Result<Connection> {
     let db = Connection::open(file)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "NORMAL")?;
-    db.pragma_update(None, "wal_autocheckpoint", 1024)?;
+    db.pragma_update(None, "wal_autocheckpoint", 256)?;
     db.pragma_update(None, "secure_delete", "ON")?;
     db.pragma_update(None, "cache_size", -16384)?;
     let made: bool =

@@ -16,7 +16,7 @@ use crate::files::io_error;
 use crate::journal::Journal;
 use crate::leaf::Leaf;
 use crate::merkle::{TILE_WIDTH, range_proof};
-use crate::retention::{Hold, PruneEnd, Pruned, Retention, StoredRetention, write_archive};
+use crate::retention::{Archive, Hold, Packed, PruneEnd, Pruned, Retention, StoredRetention};
 use crate::segment::{self, SegmentCursor};
 
 /// How many events there are by action and outcome.
@@ -138,9 +138,9 @@ impl Log {
         if found.before <= found.oldest {
             return Ok(pruned(found.oldest, found.until.clone()));
         }
-        if let Some(folder) = self.options.archive.clone() {
+        if let Some(archive) = &self.options.archive {
             for segment in found.segments.clone() {
-                self.archive(class, segment, folder.clone()).await?;
+                self.archive(class, segment, &**archive).await?;
             }
         }
         // A hold that came meanwhile is not overtaken.
@@ -196,19 +196,19 @@ impl Log {
         &self,
         class: RetentionClass,
         (first, end): (u64, u64),
-        folder: std::path::PathBuf,
+        archive: &dyn Archive,
     ) -> Result<()> {
         let journal = Arc::clone(self.journals.of(class));
-        blocking(move || {
+        let key = journal.key().verifier().clone();
+        let packed = blocking(move || {
             let leaves = leaves_between(journal.dir(), first, end)
                 .map_err(|e| io_error(e, "reading what is archived"))?;
             let proven =
                 journal.prove(None, |tiles, size| range_proof(tiles, &(first..end), 0..size))?;
-            let file = write_archive(&folder, class, &leaves, &proven.proof, &proven.checkpoint)?;
-            // Read back: nothing is removed on the strength of a copy that is not one.
-            crate::retention::verify_archive(&file, journal.key().verifier()).map(drop)
+            Packed::new(class, &leaves, &proven.proof, &proven.checkpoint)
         })
-        .await
+        .await?;
+        packed.keep_in(archive, &key).await
     }
 }
 

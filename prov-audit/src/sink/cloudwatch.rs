@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 use prov_core::{Clock, Error, Result, codes as core_codes};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::client::{Answer, Client};
 use super::http::{Authorization, post};
-use super::signature::{Credentials, Scope, sign};
+use super::signature::{Asked, Credentials, Scope, sign};
 use super::wire::{SecretFile, Target, quoted};
 use super::{Batch, Receiver};
 use crate::codes;
@@ -95,7 +95,8 @@ impl CloudwatchReceiver {
         headers.insert("content-type", HeaderValue::from_static(CONTENT_TYPE));
         let host = self.client.target().authority();
         let scope = Scope { region: &self.region, service: "logs", at: self.clock.now() };
-        sign(&mut headers, &credentials, &scope, &host, &body)?;
+        let asked = Asked { method: &Method::POST, path: "/", host: &host, body: &body };
+        sign(&mut headers, &credentials, &scope, &asked)?;
         let nobody = Authorization::default();
         let answer = post(&mut self.client, "/", CONTENT_TYPE, &nobody, headers, body).await?;
         judge(answer)

@@ -2,6 +2,7 @@
 
 mod cloudwatch;
 mod nats;
+mod s3;
 
 use std::collections::BTreeSet;
 use std::net::TcpListener as StdListener;

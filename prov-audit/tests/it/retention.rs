@@ -21,20 +21,20 @@ const DAY: Duration = Duration::from_hours(24);
 const STANDARD: RetentionClass = RetentionClass::Standard;
 
 /// A log whose time is ours.
-struct Bench {
-    dir: tempfile::TempDir,
-    clock: ManualClock,
+pub(crate) struct Bench {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) clock: ManualClock,
     store: Arc<MemoryStore>,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = ManualClock::at("2020-01-01T00:00:00Z".parse().unwrap());
         let store = Arc::new(MemoryStore::new(Arc::new(clock.clone())));
         Self { dir: tempfile::tempdir().unwrap(), clock, store }
     }
 
-    fn options(&self) -> LogOptions {
+    pub(crate) fn options(&self) -> LogOptions {
         let store = Arc::<MemoryStore>::clone(&self.store);
         LogOptions::new(self.dir.path().join("log"), ORIGIN, store, Arc::new(self.clock.clone()))
             .segment_bytes(64 << 10)
@@ -46,7 +46,7 @@ impl Bench {
         Arc::new(Log::open(self.options()).await.unwrap())
     }
 
-    fn standard(&self) -> PathBuf {
+    pub(crate) fn standard(&self) -> PathBuf {
         self.dir.path().join("log/standard")
     }
 
@@ -65,7 +65,7 @@ impl Bench {
     }
 
     /// A log with a thousand events of each of three years.
-    async fn of_years(&self) -> Arc<Log> {
+    pub(crate) async fn of_years(&self) -> Arc<Log> {
         let log = self.open().await;
         for year in 0..3 {
             self.record(&log, &format!("user_{year}"), 1000).await;
@@ -80,7 +80,7 @@ impl Bench {
     }
 }
 
-fn key_of(log: &Log) -> VerifierKey {
+pub(crate) fn key_of(log: &Log) -> VerifierKey {
     log.verifier_key(STANDARD).clone()
 }
 
@@ -322,7 +322,7 @@ async fn what_is_pruned_is_archived_first_and_proved_complete() {
     let oldest = log.prune().await.unwrap()[0].to;
     let mut files: Vec<_> = crate::bench_log::files_below(&archive)
         .into_iter()
-        .filter(|file| file.extension().is_some_and(|extension| extension == "jsonl"))
+        .filter(|file| file.extension().is_some_and(|extension| extension == "zst"))
         .collect();
     files.sort();
     let mut next = 0;
@@ -332,14 +332,32 @@ async fn what_is_pruned_is_archived_first_and_proved_complete() {
         next = report.to;
     }
     assert_eq!(next, oldest, "all of it is there");
-    let text = std::fs::read_to_string(&files[0]).unwrap();
+    let packed = std::fs::read(&files[0]).unwrap();
+    let text = String::from_utf8(zstd::decode_all(&packed[..]).unwrap()).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    let without_one = lines[..lines.len() - 1].join("\n");
-    let swapped = text.replacen("user_0", "user_9", 1);
-    for (what, text) in [("short", without_one), ("changed", swapped), ("empty", String::new())] {
-        std::fs::write(&files[0], text).unwrap();
+    let leaf: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
+    assert_eq!(leaf["actor"]["id"], "user_0", "it is read with tools that everybody has");
+    let joined = |lines: &[&str]| format!("{}\n", lines.join("\n")).into_bytes();
+    let pack = |text: &[u8]| zstd::encode_all(text, 3).unwrap();
+    let (mut flipped, bomb) = (packed.clone(), pack(&vec![b'\n'; 1 << 26]));
+    flipped[packed.len() / 2] ^= 1;
+    let changed = [
+        ("short", pack(&joined(&lines[..lines.len() - 1]))),
+        ("longer", pack(&joined(&[&lines[..], &lines[..1]].concat()))),
+        ("swapped", pack(text.replacen("user_0", "user_9", 1).as_bytes())),
+        ("cut off", pack(&text.as_bytes()[..text.len() - 5])),
+        ("a line without an end", pack(&vec![b'x'; 1 << 26])),
+        ("many empty lines", bomb),
+        ("a changed bit", flipped),
+        ("half of it", packed[..packed.len() / 2].to_vec()),
+        ("nothing", Vec::new()),
+    ];
+    for (what, bytes) in changed {
+        std::fs::write(&files[0], bytes).unwrap();
         assert!(verify_archive(&files[0], &key).is_err(), "{what}");
     }
+    std::fs::write(&files[0], packed).unwrap();
+    verify_archive(&files[0], &key).unwrap();
     // An archive that can't be written keeps everything.
     bench.clock.advance(DAY * 400);
     log.close().await.unwrap();

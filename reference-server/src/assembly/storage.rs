@@ -38,7 +38,9 @@ pub(super) async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Stor
     let mut options =
         LogOptions::new(config.audit_path(), origin, Arc::clone(&store), Arc::clone(clock))
             .retention(config.audit.retention());
-    options.archive.clone_from(&config.audit.archive);
+    if let Some(folder) = &config.audit.archive {
+        options = options.archive(folder);
+    }
     let log = Arc::new(Log::open(options).await?);
     Ok(Storage { database, backend, store, log })
 }

@@ -30,14 +30,21 @@ async fn ask_cloud(port: u16, target: &str, body: &str) -> serde_json::Value {
     serde_json::from_str(body).unwrap_or_default()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_log_stream_of_cloudwatch_has_everything() {
-    let Some(program) = peer("moto-5.2.5", "moto_server") else { return };
-    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+/// The fake, and where it listens.
+pub(super) async fn cloud() -> Option<(Peer, u16)> {
+    let program = peer("moto-5.2.5", "moto_server")?;
+    let port = free_port();
     let mut command = Command::new(program);
     command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
-    let _server = Peer(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let server = Peer(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     listening(port).await;
+    Some((server, port))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_stream_of_cloudwatch_has_everything() {
+    let Some((_server, port)) = cloud().await else { return };
+    let dir = tempfile::tempdir().unwrap();
     let names = "\"logGroupName\":\"prov\",\"logStreamName\":\"audit\"";
     ask_cloud(port, "CreateLogGroup", "{\"logGroupName\":\"prov\"}").await;
     ask_cloud(port, "CreateLogStream", &format!("{{{names}}}")).await;
