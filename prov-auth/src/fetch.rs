@@ -7,6 +7,8 @@ mod client;
 
 use std::fmt::Debug;
 
+#[cfg(feature = "https")]
+pub(crate) use addresses::names_loopback;
 use async_trait::async_trait;
 use bytes::Bytes;
 #[cfg(feature = "https")]

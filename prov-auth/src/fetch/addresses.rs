@@ -55,7 +55,8 @@ impl Target {
     }
 }
 
-fn names_loopback(host: &str) -> bool {
+/// Whether a host is this machine by its very name.
+pub(crate) fn names_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 

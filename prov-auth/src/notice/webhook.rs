@@ -15,6 +15,7 @@ use prov_core::{
 };
 use serde_json::json;
 
+use crate::fetch::names_loopback;
 use crate::{Fetch, codes};
 
 /// What secrets start with, as Standard Webhooks writes them.
@@ -66,8 +67,20 @@ impl Webhook {
                 .field(field, message)
         };
         let parsed = url.parse::<Uri>().ok();
-        let url = parsed.filter(|uri| matches!(uri.scheme_str(), Some("https" | "http")));
-        let url = url.ok_or_else(|| refuse("webhook_url", "give a URL such as `https://…`"))?;
+        let url = parsed.filter(|uri| match uri.scheme_str() {
+            Some("https") => true,
+            // In the clear to nobody but this machine.
+            Some("http") => {
+                uri.host().is_some_and(|host| names_loopback(host.trim_matches(['[', ']'])))
+            }
+            _ => false,
+        });
+        let url = url.ok_or_else(|| {
+            refuse(
+                "webhook_url",
+                "give a URL such as `https://…`; plain HTTP is for this machine only",
+            )
+        })?;
         let text = secret.expose().trim();
         let encoded = text.strip_prefix(SECRET_PREFIX).unwrap_or(text);
         let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| {
@@ -160,10 +173,14 @@ mod tests {
     #[test]
     fn a_url_or_secret_that_can_not_be_right_is_refused() {
         let good = SECRET;
-        assert!(webhook("https://mail.example.org/hook", good).is_ok());
+        for url in ["https://mail.example.org/hook", "http://127.0.0.1:8080/hook", "http://[::1]"] {
+            assert!(webhook(url, good).is_ok(), "{url}");
+        }
         for (url, secret) in [
             ("mail.example.org", good),
             ("ftp://mail.example.org", good),
+            ("http://mail.example.org", good),
+            ("http://127.0.0.1.example.org", good),
             ("https://mail.example.org", "whsec_c2hvcnQ="),
             ("https://mail.example.org", "whsec_not base64"),
             ("https://mail.example.org", ""),
