@@ -100,6 +100,8 @@ pub use token::{
     VerificationKey, VerificationKeys,
 };
 pub use user::{CreatedUser, NewUser, User, UserChanges, Username};
+#[cfg(feature = "workload-api")]
+pub use workload::WorkloadApi;
 pub use workload::{
     BundleFiles, SpiffeId, TrustBundle, TrustBundles, TrustDomain, WorkloadRule, WorkloadRules,
     Workloads,

@@ -42,8 +42,13 @@ impl Session {
     /// Says that something was done, to people only.
     pub(crate) fn done(&self, what: &str) {
         if self.format == OutputFormat::Table {
-            eprintln!("{what}");
+            Self::ask(what);
         }
+    }
+
+    /// Asks the person for something, without which the command does not go on, whatever its output is.
+    pub(crate) fn ask(what: &str) {
+        eprintln!("{what}");
     }
 }
 

@@ -177,7 +177,7 @@ fn checks(
     identity: &identity::Identity,
     policies: &policies::Policies,
 ) -> Vec<Arc<dyn HealthCheck>> {
-    vec![
+    let always: [Arc<dyn HealthCheck>; 7] = [
         Arc::<dyn Database>::clone(&storage.database),
         Arc::<Log>::clone(&storage.log),
         Arc::<Kms>::clone(kms),
@@ -185,7 +185,8 @@ fn checks(
         Arc::<Revocations>::clone(&identity.revocations),
         Arc::<CedarEngine>::clone(&policies.engine),
         Arc::<Inventory>::clone(&policies.inventory),
-    ]
+    ];
+    always.into_iter().chain(identity.agent()).collect()
 }
 
 async fn kms(

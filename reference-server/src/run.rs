@@ -26,7 +26,7 @@ pub async fn run(config: &Config, log_filter: LogFilter, reread: Reread) -> Resu
     // From here on: a signal that comes while everything is opened ends the server in order too.
     let shutdown = stop_signal().map_err(|e| format!("listening for signals: {e}"))?;
     let files = config.server.tls.as_ref();
-    let are_asked = !config.workloads.bundles.is_empty() || config.jwt.bind_to_certificates;
+    let are_asked = config.knows_programs() || config.jwt.bind_to_certificates;
     let clients = if are_asked { Clients::Asked } else { Clients::NotAsked };
     let tls = files.map(|files| Tls::read(&files.cert, &files.key, clients)).transpose();
     let tls = tls.map_err(|e| format!("`server.tls`: {e}"))?;

@@ -24,6 +24,11 @@ const PACKAGES: &[Package] = &[
         used_for: "verifying access tokens by the published keys",
     },
     Package {
+        requirement: "spiffe==0.3.2",
+        module: "spiffe._proto.workload_pb2_grpc",
+        used_for: "trust bundles of a SPIFFE Workload API",
+    },
+    Package {
         requirement: "cvc5==1.3.1",
         module: "cvc5",
         used_for: "proving invariants of policies by an SMT solver",

@@ -22,7 +22,8 @@ pub struct PasswordPolicy {
     /// Words of this site, in lower case: the company's name, the product's.
     pub site_words: Vec<String>,
     /// How many attempts a guesser who knows how people choose needs at least; 10⁸ unless said
-    /// otherwise, what eight random characters are worth at least. 0 asks for no estimate.
+    /// otherwise, what eight random characters are worth at least. With 0 only what stands on the lists
+    /// of `zxcvbn` is refused.
     pub fewest_guesses: u64,
     /// Passwords that were stolen elsewhere.
     pub breached: Option<Arc<BreachedPasswords>>,
@@ -214,7 +215,8 @@ mod tests {
         let usual = PasswordPolicy::default();
         assert!(refused(&usual, "qazwsxedcrfv").contains("attempts"));
         let lax = PasswordPolicy::default().with_fewest_guesses(0);
-        assert!(lax.accept(&SecretText::new("qazwsxedcrfv"), "password", &[]).is_ok());
+        assert!(lax.accept(&SecretText::new("MargaretThatcher"), "password", &[]).is_ok());
+        assert!(refused(&lax, "qazwsxedcrfv").contains("10^5"), "it stands on a list");
     }
 
     #[test]

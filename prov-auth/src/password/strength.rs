@@ -2,13 +2,16 @@
 
 use zxcvbn::feedback::Suggestion;
 
-/// Why `text` is too weak, if it takes fewer than `fewest` guesses; `words` are known to the guesser.
+/// Whoever guesses goes through lists first. Those of `zxcvbn` (30,000 passwords, and words and names) have fewer
+/// entries than this, so that everything on them takes fewer guesses.
+const LISTED: u64 = 100_000;
+
+/// Why `text` is too weak, if it takes fewer than `fewest` guesses, or stands on a list; `words` are known to the
+/// guesser.
 ///
 /// The estimate reads 100 characters at most, so that its cost is bounded.
 pub(super) fn weakness(text: &str, words: &[String], fewest: u64) -> Option<String> {
-    if fewest == 0 {
-        return None;
-    }
+    let fewest = fewest.max(LISTED);
     let known: Vec<&str> =
         words.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
     let estimate = zxcvbn::zxcvbn(text, &known);
@@ -46,6 +49,10 @@ mod tests {
     use super::*;
 
     const ASKED: u64 = 100_000_000;
+    const LISTED_PASSWORDS: &str = "1q2w3e4r5t6y kcj9wx5n buttercu peaches1 02051981 monolith antigone \
+        swallows angelofwar ironmaid stairway welkom01 qw12er34 hobiecat clubpenguin rosemari 34524815 herkules \
+        mason123 littlejo markhegarty superfre paladine m7hsqstm teufelo7 adidas11 antihero flashnet ifoptfcor \
+        ybrbnjcbr dimanche moviebuf mossyoak";
 
     #[test]
     fn what_people_take_for_strong_is_measured_and_what_is_strong_passes() {
@@ -63,7 +70,18 @@ mod tests {
         for strong in ["purple teapot singing", "x7Kq!vR2", "t4bl3-l4mp-r1v3r", "8f3c9a1e77"] {
             assert_eq!(weakness(strong, &[], ASKED), None, "{strong}");
         }
-        assert_eq!(weakness("password", &[], 0), None, "no estimate was asked for");
+    }
+
+    /// Words from all parts of the list of 30,000 passwords, none of which stands on our own.
+    #[test]
+    fn the_embedded_list_counts_also_where_no_estimate_is_asked_for() {
+        for listed in LISTED_PASSWORDS.split(' ') {
+            assert!(weakness(listed, &[], 0).is_some(), "{listed}");
+        }
+        for guessable in ["MargaretThatcher", "jennifer19841206"] {
+            assert!(weakness(guessable, &[], ASKED).is_some(), "{guessable}");
+            assert_eq!(weakness(guessable, &[], 0), None, "no estimate was asked for: {guessable}");
+        }
     }
 
     #[test]

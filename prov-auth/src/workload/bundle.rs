@@ -41,22 +41,28 @@ impl TrustBundle {
         if keys.len() > MOST_KEYS {
             return Err(refused("it has more keys than anybody needs"));
         }
-        let of_use = |wanted: &'static str| {
-            keys.iter().filter(move |key| key.get("use").and_then(Value::as_str) == Some(wanted))
-        };
-        let jwt: Vec<Value> = of_use("jwt-svid")
-            .map(|key| {
-                // SPIFFE's own word for what a JWK calls `sig`.
-                let mut key = key.clone();
-                key.as_object_mut().map(|members| members.remove("use"));
-                key
-            })
-            .collect();
-        let jwt = VerificationKeys::from_foreign_jwks(&serde_json::json!({ "keys": jwt }))
-            .map_err(|e| refused("its keys can't be told apart").source(e))?;
-        let x509 = of_use("x509-svid").map(certificate).collect::<Result<_>>()?;
+        let jwt =
+            jwt_keys(&bundle).map_err(|e| refused("its keys can't be told apart").source(e))?;
+        let x509 = keys.iter().filter(|key| is_for(key, "x509-svid"));
+        let x509 = x509.map(certificate).collect::<Result<_>>()?;
         Ok(Self { jwt, x509 })
     }
+}
+
+fn is_for(key: &Value, purpose: &str) -> bool {
+    key.get("use").and_then(Value::as_str) == Some(purpose)
+}
+
+/// The keys of a JWK set that sign JWT-SVIDs.
+pub(super) fn jwt_keys(set: &Value) -> Result<VerificationKeys> {
+    let keys = set.get("keys").and_then(Value::as_array).into_iter().flatten();
+    let keys = keys.filter(|key| is_for(key, "jwt-svid")).map(|key| {
+        // SPIFFE's own word for what a JWK calls `sig`.
+        let mut key = key.clone();
+        key.as_object_mut().map(|members| members.remove("use"));
+        key
+    });
+    VerificationKeys::from_foreign_jwks(&serde_json::json!({ "keys": keys.collect::<Vec<_>>() }))
 }
 
 /// The certificate of a key: exactly one, as DER in base64.
@@ -76,7 +82,11 @@ fn refused(why: &'static str) -> Error {
 
 /// The bundles of all trust domains that are known, replaced while requests go on.
 #[derive(Debug, Default)]
-pub struct TrustBundles(ArcSwap<HashMap<TrustDomain, Arc<TrustBundle>>>);
+pub struct TrustBundles {
+    known: ArcSwap<HashMap<TrustDomain, Arc<TrustBundle>>>,
+    /// Where is looked for a domain that is not known here.
+    others: Vec<Arc<Self>>,
+}
 
 impl TrustBundles {
     /// These, and no others.
@@ -87,14 +97,22 @@ impl TrustBundles {
         Arc::new(known)
     }
 
+    /// Those of several sources, as each is at the time: of a domain that several know, the bundle of the
+    /// first counts, and no other.
+    #[must_use]
+    pub fn joined(sources: impl IntoIterator<Item = Arc<Self>>) -> Arc<Self> {
+        Arc::new(Self { known: ArcSwap::default(), others: sources.into_iter().collect() })
+    }
+
     /// These from now on: what a bundle no longer holds is not trusted by the next request.
     pub fn replace(&self, bundles: impl IntoIterator<Item = (TrustDomain, TrustBundle)>) {
         let bundles = bundles.into_iter().map(|(domain, bundle)| (domain, Arc::new(bundle)));
-        self.0.store(Arc::new(bundles.collect()));
+        self.known.store(Arc::new(bundles.collect()));
     }
 
     pub(super) fn of(&self, domain: &TrustDomain) -> Option<Arc<TrustBundle>> {
-        self.0.load().get(domain).cloned()
+        let known = self.known.load().get(domain).cloned();
+        known.or_else(|| self.others.iter().find_map(|other| other.of(domain)))
     }
 }
 
@@ -134,5 +152,23 @@ mod tests {
             assert!(TrustBundle::read(bad.to_string().as_bytes()).is_err(), "{bad}");
         }
         assert!(TrustBundle::read(b"{").is_err());
+    }
+
+    #[test]
+    fn of_several_sources_the_first_that_knows_a_domain_counts() {
+        let domain = |text: &str| text.parse::<TrustDomain>().unwrap();
+        let holding = |byte: u8| TrustBundle { x509: vec![vec![byte]], ..TrustBundle::default() };
+        let first = TrustBundles::new([(domain("a.org"), holding(1))]);
+        let second =
+            TrustBundles::new([(domain("a.org"), holding(2)), (domain("b.org"), holding(3))]);
+        let both = TrustBundles::joined([Arc::clone(&first), Arc::clone(&second)]);
+        let held = |name: &str| both.of(&domain(name)).map(|bundle| bundle.x509[0][0]);
+        assert_eq!((held("a.org"), held("b.org"), held("c.org")), (Some(1), Some(3), None));
+        // An empty bundle of the first is its word as well: nothing is trusted.
+        first.replace([(domain("a.org"), TrustBundle::default())]);
+        assert!(both.of(&domain("a.org")).unwrap().x509.is_empty());
+        first.replace([]);
+        second.replace([(domain("b.org"), holding(4))]);
+        assert_eq!((held("a.org"), held("b.org")), (None, Some(4)));
     }
 }

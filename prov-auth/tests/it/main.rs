@@ -14,6 +14,10 @@ mod api_routes;
 #[cfg(test)]
 mod api_tokens;
 #[cfg(test)]
+mod asvs;
+#[cfg(test)]
+mod complaints;
+#[cfg(test)]
 mod devices;
 #[cfg(test)]
 mod embedded;
@@ -49,7 +53,7 @@ mod node;
 mod possession_proofs;
 #[cfg(test)]
 mod possession_tokens;
-#[cfg(feature = "axum")]
+#[cfg(any(feature = "axum", feature = "workload-api"))]
 #[cfg(test)]
 mod python;
 #[cfg(test)]
@@ -91,8 +95,14 @@ mod user_bootstrap;
 mod user_evidence;
 #[cfg(test)]
 mod user_fixture;
+#[cfg(feature = "workload-api")]
+#[cfg(test)]
+mod workload_agent;
 #[cfg(feature = "x509-svid")]
 #[cfg(test)]
 mod workload_certificates;
+#[cfg(feature = "workload-api")]
+#[cfg(test)]
+mod workload_fixtures;
 #[cfg(test)]
 mod workload_tokens;

@@ -23,11 +23,12 @@ fn packages(package: &str) -> Option<PathBuf> {
 }
 
 impl Program {
-    /// Starts `tests/peers/<name>` with these arguments and the folder of the packages behind them, if
+    /// Starts the script `<name>` of prov-auth with these arguments and the folder of the packages behind them, if
     /// what it imports is there; returns when it has said `ready`.
     pub(crate) fn start(name: &str, package: &str, arguments: &[&str]) -> Option<Self> {
         let folder = packages(package)?;
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name);
+        let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../prov-auth/tests/peers");
+        let script = peers.join(name);
         let mut command = Command::new("node");
         command.arg(script).args(arguments).arg(folder).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -27,14 +27,22 @@ fn interpreter(module: &str) -> Option<PathBuf> {
 }
 
 impl Script {
-    /// Starts `tests/peers/<name>` with these arguments, if what it imports is there.
+    /// Starts the script `<name>` of prov-auth with these arguments, if what it imports is there.
     pub(crate) fn start(name: &str, module: &str, arguments: &[&str]) -> Option<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name);
+        let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../prov-auth/tests/peers");
+        let script = peers.join(name);
         let mut command = Command::new(interpreter(module)?);
         command.arg(script).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         Some(Self { stdin: child.stdin.take(), stdout, child })
+    }
+
+    /// What it says next.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
     }
 
     /// Sends lines and reads as many answers.
@@ -47,12 +55,7 @@ impl Script {
                 }
                 stdin
             });
-            let answer = |_| {
-                let mut answer = String::new();
-                self.stdout.read_line(&mut answer).unwrap();
-                answer.trim_end().to_owned()
-            };
-            let answers: Vec<_> = lines.iter().map(answer).collect();
+            let answers: Vec<_> = lines.iter().map(|_| self.line()).collect();
             self.stdin = Some(writing.join().unwrap());
             answers
         });

@@ -57,7 +57,7 @@ impl House {
     }
 
     /// A node that reads and writes `store` through `port`.
-    async fn seen_through(
+    pub(crate) async fn seen_through(
         port: Arc<dyn Store>,
         store: Arc<MemoryStore>,
         clock: ManualClock,

@@ -8,11 +8,11 @@ use prov_auth::{
     AuthOptions, AuthParts, AuthService, AuthnLayer, BreachedPasswords, BundleFiles, HttpsClient,
     HttpsOptions, PasswordHasher, PasswordParameters, PasswordPolicy, PoolOptions, ProofOptions,
     Revocations, SigningKeyOptions, SigningKeys, TokenIssuer, TokenOptions, TokenVerifier,
-    WorkloadRule, WorkloadRules, Workloads,
+    TrustBundles, WorkloadApi, WorkloadRule, WorkloadRules, Workloads,
 };
 use prov_core::audit::Recorder;
 use prov_core::store::Store;
-use prov_core::{Clock, Result, SecretText};
+use prov_core::{Clock, HealthCheck, Result, SecretText};
 use prov_mfa::MfaService;
 
 use super::{notices, second_factors, unreadable};
@@ -24,7 +24,14 @@ pub(super) struct Identity {
     pub(super) revocations: Arc<Revocations>,
     pub(super) mfa: Arc<MfaService>,
     pub(super) auth: Arc<AuthService>,
-    programs: Option<(Arc<Workloads>, Arc<BundleFiles>)>,
+    programs: Option<Programs>,
+}
+
+/// Programs, and what keeps up to date who is trusted to vouch for them.
+struct Programs {
+    known: Arc<Workloads>,
+    files: Arc<BundleFiles>,
+    agent: Option<Arc<WorkloadApi>>,
 }
 
 pub(super) async fn open(
@@ -87,16 +94,19 @@ fn proofs(config: &Config) -> Option<ProofOptions> {
     config.jwt.dpop.then_some(proofs)
 }
 
-/// Programs, if any trust domain is known.
+/// Programs, if any trust domain can be known.
 fn programs(
     config: &Config,
     revocations: &Arc<Revocations>,
     clock: &Arc<dyn Clock>,
-) -> Result<Option<(Arc<Workloads>, Arc<BundleFiles>)>> {
-    let workloads = &config.workloads;
-    if workloads.bundles.is_empty() {
+) -> Result<Option<Programs>> {
+    if !config.knows_programs() {
         return Ok(None);
     }
+    let workloads = &config.workloads;
+    let agent = workloads.endpoint.as_ref();
+    let agent = agent.map(|socket| WorkloadApi::new(socket, Arc::clone(clock)).map(Arc::new));
+    let agent = agent.transpose()?;
     let files = workloads.bundles.iter().map(|(domain, path)| Ok((domain.parse()?, path.clone())));
     let files = Arc::new(BundleFiles::open(files.collect::<Result<Vec<_>>>()?)?);
     let rules = workloads.rules.iter().map(|rule| {
@@ -107,8 +117,10 @@ fn programs(
     let own = &workloads.audience;
     let audience = if own.is_empty() { &config.jwt.audience } else { own };
     let (revocations, clock) = (Arc::clone(revocations), Arc::clone(clock));
-    let known = Workloads::new(files.bundles(), rules, audience, revocations, clock);
-    Ok(Some((Arc::new(known), files)))
+    let told = agent.iter().map(|agent| agent.bundles());
+    let bundles = TrustBundles::joined(std::iter::once(files.bundles()).chain(told));
+    let known = Arc::new(Workloads::new(bundles, rules, audience, revocations, clock));
+    Ok(Some(Programs { known, files, agent }))
 }
 
 impl Identity {
@@ -116,17 +128,25 @@ impl Identity {
     pub(super) fn look_after(&self, background: &mut Background) {
         let auth = Arc::clone(&self.auth);
         background.run("identities", |stop| auth.run(stop));
-        if let Some((_, files)) = &self.programs {
+        if let Some(Programs { files, agent, .. }) = &self.programs {
             let files = Arc::clone(files);
             background.run("trust bundles", |stop| files.follow(stop));
+            if let Some(agent) = agent.clone() {
+                background.run("workload api", |stop| agent.follow(stop));
+            }
         }
+    }
+
+    /// What readiness asks of those who vouch for programs.
+    pub(super) fn agent(&self) -> Option<Arc<dyn HealthCheck>> {
+        self.programs.as_ref()?.agent.clone().map(|agent| agent as Arc<dyn HealthCheck>)
     }
 
     /// Asks who sent a request.
     pub(super) fn authn(&self) -> AuthnLayer {
         let layer = self.auth.authn_layer();
         match &self.programs {
-            Some((programs, _)) => layer.acting_by(Arc::<Workloads>::clone(programs)),
+            Some(programs) => layer.acting_by(Arc::<Workloads>::clone(&programs.known)),
             None => layer,
         }
     }
@@ -179,10 +199,33 @@ fn outbound(config: &Config) -> Result<HttpsClient> {
 }
 
 fn password_policy(config: &Config) -> Result<PasswordPolicy> {
-    let policy = PasswordPolicy::default().with_fewest_guesses(config.passwords.fewest_guesses);
+    let policy = PasswordPolicy::default()
+        .with_fewest_guesses(config.passwords.fewest_guesses)
+        .with_site_words(&config.passwords.site_words);
     let Some(path) = &config.passwords.breached_list else { return Ok(policy) };
     let file = std::fs::File::open(path).map_err(|e| unreadable(path, e))?;
     let list = BreachedPasswords::read(std::io::BufReader::new(file))?;
     tracing::info!(passwords = list.len(), "new passwords are held against a list of stolen ones");
     Ok(policy.with_breached(Arc::new(list)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_the_site_are_no_passwords() {
+        let mut config = Config::default();
+        config.passwords.site_words = vec!["Kranichfeld".to_owned()];
+        let refused = |config: &Config, text: &str| {
+            password_policy(config)
+                .unwrap()
+                .accept(&SecretText::new(text), "password", &[])
+                .is_err()
+        };
+        for text in ["kranichfeld", "Kranichfeld2026!", "KRANICHFELDKRANICHFELD"] {
+            assert!(refused(&config, text), "{text}");
+        }
+        assert!(!refused(&Config::default(), "KranichfeldKranichfeld"), "nobody has said so");
+    }
 }

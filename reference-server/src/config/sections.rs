@@ -397,6 +397,12 @@ impl Config {
         .collect()
     }
 
+    /// Whether any program can be known, so that clients are asked for certificates.
+    #[must_use]
+    pub fn knows_programs(&self) -> bool {
+        self.workloads.endpoint.is_some() || !self.workloads.bundles.is_empty()
+    }
+
     /// Where records live.
     #[must_use]
     pub fn store_url(&self) -> String {

@@ -117,6 +117,21 @@ impl Browser {
         self.post(&format!("element/{id}/click"), &json!({}));
     }
 
+    /// Waits until a script of the page, whichever it is then, gives this text.
+    pub(crate) fn wait_for(&self, script: &str, wanted: &str) {
+        let began = Instant::now();
+        while self.run(script, &json!([])) != wanted {
+            assert!(began.elapsed() < PATIENCE, "still not `{wanted}`: {}", self.text());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// What a person reads on the page.
+    pub(crate) fn text(&self) -> String {
+        let text = self.run("return document.body.innerText", &json!([]));
+        text.as_str().unwrap().to_owned()
+    }
+
     /// Types into what the selector finds.
     pub(crate) fn fill(&self, selector: &str, text: &str) {
         self.run(

@@ -181,7 +181,7 @@ fn a_damaged_page_is_told_and_nothing_is_granted_for_it() {
 }
 
 /// A certificate for 127.0.0.1 and its key, as files.
-fn certificate(at: &Path) -> Vec<String> {
+pub(crate) fn certificate(at: &Path) -> Vec<String> {
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
     std::fs::write(at.join("cert.pem"), made.cert.pem()).unwrap();
     std::fs::write(at.join("key.pem"), made.signing_key.serialize_pem()).unwrap();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use ureq::http::Method;
 
 use crate::client::{Answer, Client};
-use crate::people::{World, password_of};
+use crate::people::{App, World, login, password_of};
 use crate::server::Home;
 
 /// A cheap request that claims to come from somewhere.
@@ -156,4 +156,23 @@ fn unknown_wrong_and_locked_are_answered_alike() {
     let bytes = |answer: &Answer| answer.text().replace(&answer.request_id(), "");
     assert_eq!(bytes(&wrong), bytes(&unknown));
     assert_eq!(bytes(&wrong), bytes(&locked));
+}
+
+/// eugenioenko/autentico#360: every sign-in that is begun brings its own guesses.
+#[test]
+fn autentico_360_sign_ins_begun_in_parallel_bring_no_further_guesses() {
+    let world = World::new();
+    let client = world.server.client();
+    let dora = world.person("dora", &["viewer"], &[]);
+    let mut app = App::enrolled(&dora);
+    let password = password_of("dora");
+    let begun: Vec<_> = (0..4).map(|_| login(&client, "dora", &password)).collect();
+    let guess = |begun: &Value, code: &str| {
+        let body = json!({ "challenge": begun["challenge"], "method": "totp", "code": code });
+        client.post("/api/v1/auth/login/mfa", &body)
+    };
+    let heard = (0..8).filter(|n| guess(&begun[n % 4], "000000").status == 401).count();
+    assert_eq!(heard, 5, "of all of them together");
+    let right = guess(&begun[3], &app.code());
+    assert_eq!(right.status, 429, "{}", right.text());
 }

@@ -21,6 +21,7 @@ mod coverage;
 mod crash;
 mod devices;
 mod document;
+mod federation;
 mod idempotency;
 mod keyring;
 mod lifecycle;
@@ -28,7 +29,6 @@ mod limits;
 mod main_job;
 #[path = "../../../prov-auth/tests/it/node.rs"]
 #[expect(dead_code, reason = "the tests of prov-auth do more with it")]
-#[expect(clippy::print_stderr, reason = "it says what it skips")]
 mod node;
 mod openssh;
 mod page;
@@ -38,6 +38,8 @@ mod passkeys;
 mod peer_postgres;
 mod people;
 mod policies;
+#[path = "../../../prov-auth/tests/it/python.rs"]
+mod python;
 mod raw_http;
 mod secrets_in_logs;
 mod server;
@@ -45,3 +47,4 @@ mod terminal;
 mod tools;
 mod transcripts;
 mod two_nodes;
+mod workloads;

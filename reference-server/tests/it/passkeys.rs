@@ -1,17 +1,16 @@
 //! Passkeys in a real browser, on the page that the server brings for them.
 
-use std::net::TcpListener;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
 use crate::people::{ADMIN_PASSWORD, World, column, text};
-use crate::server::Home;
+use crate::server::{Home, free_port};
 
 /// A world whose server knows the address that the browser sees, on the page for passkeys.
 fn world() -> (World, String) {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let world = World::over(Home::new().start_at(port));
     (world, format!("http://localhost:{port}/passkeys"))
 }
@@ -63,6 +62,14 @@ fn a_passkey_is_registered_and_signs_in_and_a_copy_of_it_does_not() {
     let by_passkey = |event: &Value| event["context"]["method"] == "webauthn";
     assert!(logins["items"].as_array().unwrap().iter().any(by_passkey), "{logins}");
 
+    // Signing out ends the session on the server too.
+    let sessions =
+        || world.admin.get("/api/v1/auth/sessions").expect(200)["items"].as_array().unwrap().len();
+    let before_it = sessions();
+    browser.click("#sign-out");
+    assert_done(&browser, "signed out");
+    assert_eq!(sessions(), before_it - 1);
+
     // A user who is not recognised, then a copy that was made before: its counter lags behind.
     browser.recognise(&authenticator, false);
     sign_in_with_passkey(&browser, &page);
@@ -81,6 +88,19 @@ fn a_passkey_is_registered_and_signs_in_and_a_copy_of_it_does_not() {
     ] {
         assert!(metrics.contains(line), "{line} in {metrics}");
     }
+}
+
+#[test]
+fn the_password_field_masks_and_hinders_no_password_manager() {
+    let world = World::new();
+    let page = world.server.client().get("/passkeys").text();
+    let field = page.split_once("name=\"password\"").unwrap().1.split_once('>').unwrap().0;
+    assert!(field.contains("type=\"password\""), "{field}");
+    assert!(field.contains("autocomplete=\"current-password\""), "{field}");
+    for hindrance in ["readonly", "maxlength", "pattern", "onpaste", "autocomplete=\"off\""] {
+        assert!(!field.contains(hindrance), "{field}");
+    }
+    assert!(!world.server.client().get("/passkeys.js").text().contains("paste"));
 }
 
 #[test]

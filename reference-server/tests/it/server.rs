@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -12,6 +13,11 @@ use crate::client::Client;
 
 /// How long anything may take that is no failure. Generous: other tests run beside this one.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A port that nothing listens at.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
 
 /// A folder that a server keeps its data in; several runs may follow each other in it.
 #[derive(Debug, Clone)]

@@ -30,7 +30,7 @@ pub(super) fn sign_in(session: &Session, issuer: &str) -> Outcome<Value> {
         "/api/v1/auth/oidc/{}/start?return_to=http://{address}/&code_challenge={challenge}",
         segment(issuer)
     ));
-    session.done(&format!("open this in a browser on this machine:\n\n  {start}\n"));
+    Session::ask(&format!("open this in a browser on this machine:\n\n  {start}\n"));
     let code = wait_for_code(&listener)?;
     let body = json!({ "code": code.as_str(), "code_verifier": verifier.as_str() });
     session.client.anonymous(&Method::POST, "/api/v1/auth/oidc/exchange", Some(&body))

@@ -103,3 +103,13 @@ element("add").addEventListener("submit", (event) => {
     return `added ${added.name}`;
   });
 });
+
+element("sign-out").addEventListener("click", () =>
+  act(async () => {
+    await post("/auth/logout", {});
+    token = null;
+    element("signed-in").hidden = true;
+    element("signed-out").hidden = false;
+    element("with-password").reset();
+    return "signed out";
+  }));

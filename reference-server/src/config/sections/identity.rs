@@ -56,8 +56,12 @@ section! {
         iterations: u32 = 2,
         /// Hashes computed at once; each holds its memory.
         workers: usize = 2,
-        /// How many guesses a new password must withstand, by the estimate of `zxcvbn`; 0: any number.
+        /// How many guesses a new password must withstand, by the estimate of `zxcvbn`; with 0 only
+        /// what stands on its lists is refused.
         fewest_guesses: u64 = 100_000_000,
+        /// Words of the site that no password may be, besides `prov` and the user's own names.
+        #[serde(deserialize_with = "list::deserialize")]
+        site_words: Vec<String> = Vec::new(),
         /// A list of stolen passwords: one in a line, or its SHA-1 as Pwned Passwords has it.
         breached_list: Option<PathBuf> = None,
     }
@@ -77,8 +81,11 @@ section! {
 section! {
     /// `[workloads]`: programs that prove who they are by SPIFFE documents.
     Workloads {
-        /// The file with the bundle of each trust domain; read again when it changes. None: no program
-        /// is known, and no client is asked for a certificate.
+        /// The socket of an agent that speaks the SPIFFE Workload API, `unix:///run/spire/sockets/agent.sock`:
+        /// it tells which trust domains there are, and of every change.
+        endpoint: Option<String> = None,
+        /// The file with the bundle of each trust domain; read again when it changes, and counts before the
+        /// agent's. With neither no program is known, and no client is asked for a certificate.
         bundles: BTreeMap<String, PathBuf> = BTreeMap::new(),
         /// What JWT-SVIDs must name as their audience; that of `[jwt]` unless said otherwise.
         #[serde(deserialize_with = "list::deserialize")]
