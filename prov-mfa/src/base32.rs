@@ -17,13 +17,13 @@ pub(crate) const fn canonical(c: char) -> Option<char> {
     }
 }
 
-/// A fresh backup code as it is shown: four groups of five.
+/// A fresh backup code as it is shown: five groups of five.
 ///
 /// # Errors
 /// When the operating system gives no randomness.
 pub(crate) fn fresh_backup_code() -> Result<SecretText> {
     let bytes = random::bytes::<{ BackupCode::LENGTH }>()?;
-    let mut text = String::with_capacity(BackupCode::LENGTH + 3);
+    let mut text = String::with_capacity(BackupCode::LENGTH + 4);
     for (place, byte) in bytes.iter().enumerate() {
         if place > 0 && place.is_multiple_of(5) {
             text.push('-');
@@ -59,6 +59,6 @@ mod tests {
         assert_eq!(read.len(), 200);
         let used: BTreeSet<char> = read.iter().flat_map(|code| code.chars()).collect();
         assert_eq!(used.len(), 32);
-        assert_eq!(codes[0].expose().split('-').map(str::len).collect::<Vec<_>>(), [5; 4]);
+        assert_eq!(codes[0].expose().split('-').map(str::len).collect::<Vec<_>>(), [5; 5]);
     }
 }

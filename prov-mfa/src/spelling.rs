@@ -31,23 +31,23 @@ impl TotpCode {
     }
 }
 
-/// Twenty characters of Crockford base 32, in capitals.
+/// Twenty-five characters of Crockford base 32, in capitals.
 #[derive(Debug, Clone)]
 pub(crate) struct BackupCode(SecretText);
 
 impl BackupCode {
-    /// Characters of a code without its dashes: 100 bits.
-    pub(crate) const LENGTH: usize = 20;
+    /// Characters of a code without its dashes: 125 bits.
+    pub(crate) const LENGTH: usize = 25;
 
     /// Reads what was typed: small letters, `O` for `0`, `I` and `L` for `1`, spaces and dashes are
     /// understood.
     ///
     /// # Errors
-    /// [`codes::INVALID_REQUEST`] naming `code` unless exactly twenty characters remain.
+    /// [`codes::INVALID_REQUEST`] naming `code` unless exactly twenty-five characters remain.
     pub(crate) fn read(typed: &SecretText) -> Result<Self> {
         plain(typed, base32::canonical, Self::LENGTH)
             .map(Self)
-            .ok_or_else(|| malformed("a backup code is 20 letters and digits in four groups"))
+            .ok_or_else(|| malformed("a backup code is 25 letters and digits in five groups"))
     }
 
     pub(crate) fn characters(&self) -> &str {
@@ -111,9 +111,12 @@ mod tests {
         ] {
             assert_eq!(totp(typed).as_deref(), Some("123456"), "{typed:?}");
         }
-        for typed in ["ABCDE-FGHJK-MNPQR-ST0V1", "abcdefghjkmnpqrstOvl", "ＡBCDE FGHJK MNPQR SToVi"]
-        {
-            assert_eq!(backup(typed).as_deref(), Some("ABCDEFGHJKMNPQRST0V1"), "{typed:?}");
+        for typed in [
+            "ABCDE-FGHJK-MNPQR-ST0V1-23456",
+            "abcdefghjkmnpqrstOvl23456",
+            "ＡBCDE FGHJK MNPQR SToVi 23456",
+        ] {
+            assert_eq!(backup(typed).as_deref(), Some("ABCDEFGHJKMNPQRST0V123456"), "{typed:?}");
         }
     }
 
@@ -126,7 +129,14 @@ mod tests {
             let error = TotpCode::read(&SecretText::new(typed)).unwrap_err();
             assert_eq!(error.fields()[0].field, "code", "{typed:?}");
         }
-        for typed in ["", "ABCDE", "ABCDE-FGHJK-MNPQR-STUVW", "ABCDE-FGHJK-MNPQR-ST0V1-2", &long] {
+        for typed in [
+            "",
+            "ABCDE",
+            "ABCDE-FGHJK-MNPQR-ST0V1",
+            "ABCDE-FGHJK-MNPQR-STUVW-23456",
+            "ABCDE-FGHJK-MNPQR-ST0V1-23456-7",
+            &long,
+        ] {
             assert!(BackupCode::read(&SecretText::new(typed)).is_err(), "{typed:?}");
         }
     }

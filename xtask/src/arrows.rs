@@ -43,6 +43,7 @@ const KEPT_OUT: &[(&str, &[&str])] = &[
 /// Holds the manifests against the tables above.
 pub(crate) fn check() -> Outcome {
     let mut wrong = forbidden_arrows()?;
+    wrong.extend(second_backend()?);
     for (package, kept_out) in KEPT_OUT {
         wrong.extend(heavy_dependencies(package, kept_out)?);
     }
@@ -109,11 +110,35 @@ fn heavy_dependencies(package: &str, kept_out: &[&str]) -> Result<Vec<String>, S
         .collect())
 }
 
+/// What asks `jsonwebtoken` for another backend than ours: with two in one build it ends the process at its
+/// first use, unless somebody has chosen before.
+fn second_backend() -> Result<Option<String>, String> {
+    let tree = ["tree", "--workspace", "--all-features", "--locked", "--prefix", "none"];
+    let inverted = ["--edges", "features", "--invert", "jsonwebtoken", "--depth", "1"];
+    let features = cargo(&[&tree[..], &inverted].concat())?;
+    if !features.contains("jsonwebtoken feature \"aws_lc_rs\"") {
+        return Err("`cargo tree` tells nothing of jsonwebtoken's features".to_owned());
+    }
+    let second = features.contains("jsonwebtoken feature \"rust_crypto\"");
+    Ok(second.then(|| "jsonwebtoken is built with a second backend (`rust_crypto`)".to_owned()))
+}
+
 fn cargo(args: &[&str]) -> Result<String, String> {
     let output = Command::new("cargo").args(args).output().map_err(|e| e.to_string())?;
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
         Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// salvo#1665, squawk#928, spiceai#10619: two backends in one build break the process at the first token.
+    #[test]
+    fn salvo_1665_tokens_are_made_and_checked_by_one_backend_only() {
+        assert_eq!(second_backend(), Ok(None));
     }
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to its terminal")]
 
 mod arrows;
+mod evidence;
 mod node;
 mod peers;
 mod python;
@@ -15,6 +16,7 @@ const USAGE: &str = "usage: cargo xtask <task>
   test     everything CI checks: peers installed, fmt, clippy, arrows, licences, docs, every test
   peers    install the real servers, tools and libraries the tests talk to: Debian packages (needs
            root), Python and Node.js packages in ~/.cache/prov/peers (PROV_PEERS)
+  evidence write docs/asvs.md and docs/complaints.md anew from the lists in xtask/src/evidence
   deps     check that no crate names a sibling it must not know
   deny     check licences, sources and duplicate versions by deny.toml
 ";
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
     let outcome = match task.as_str() {
         "test" => test::run(),
         "peers" => peers::install().and_then(|()| python::install()).and_then(|()| node::install()),
+        "evidence" => evidence::write(),
         "deps" => arrows::check(),
         "deny" => steps::deny(),
         _ => {

@@ -1,6 +1,6 @@
 //! Running programs, and the tools that come from the package registry.
 
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Instant;
 
 /// What a step ends with: nothing, or what went wrong.
@@ -26,6 +26,37 @@ pub(crate) fn run(program: &str, args: &[&str]) -> Outcome {
         started.elapsed()
     );
     if status.success() { Ok(()) } else { Err(format!("`{program} {}` failed", args.join(" "))) }
+}
+
+/// A program that runs beside the steps.
+pub(crate) struct Beside {
+    what: String,
+    running: std::thread::JoinHandle<std::io::Result<Output>>,
+}
+
+/// Starts a program that is in nobody's way: it gets the time that is left over, and a tenth where none is.
+pub(crate) fn beside(program: &str, args: &[&str], environment: (&str, &str)) -> Beside {
+    let what = format!("{program} {}", args.join(" "));
+    println!("── beside: {what}");
+    let mut command = Command::new("nice");
+    command.args(["-n", "10", program]).args(args).env(environment.0, environment.1);
+    Beside { what, running: std::thread::spawn(move || command.output()) }
+}
+
+impl Beside {
+    /// Waits for it, and shows what it has said.
+    pub(crate) fn finish(self) -> Outcome {
+        let Self { what, running } = self;
+        let ended = running.join().map_err(|_| format!("`{what}` was not waited for"))?;
+        let ended = ended.map_err(|e| format!("`{what}` does not start: {e}"))?;
+        print!(
+            "{}{}",
+            String::from_utf8_lossy(&ended.stdout),
+            String::from_utf8_lossy(&ended.stderr)
+        );
+        println!("── beside: {what}: {}", ended.status);
+        if ended.status.success() { Ok(()) } else { Err(format!("`{what}` failed")) }
+    }
 }
 
 /// Whether a program answers to these arguments.

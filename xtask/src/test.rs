@@ -1,7 +1,7 @@
 //! Everything CI checks, cheapest first.
 
 use crate::steps::{self, Outcome, cargo_tool, deny};
-use crate::{arrows, node, peers, python};
+use crate::{arrows, evidence, node, peers, python};
 
 /// The crates that others embed.
 const LIBRARIES: [&str; 9] = [
@@ -20,6 +20,7 @@ const LIBRARIES: [&str; 9] = [
 pub(crate) fn run() -> Outcome {
     steps::run("cargo", &["fmt", "--all", "--check"])?;
     arrows::check()?;
+    evidence::check()?;
     peers::install()?;
     python::install()?;
     node::install()?;
@@ -28,7 +29,7 @@ pub(crate) fn run() -> Outcome {
     let clippy = [&["clippy"], &whole[..], &["--all-targets", "--", "-D", "warnings"]].concat();
     steps::run("cargo", &clippy)?;
     alone()?;
-    steps::run("cargo", &[&["nextest", "run", "--no-fail-fast"], &whole[..]].concat())?;
+    tests(&whole)?;
     steps::run("cargo", &[&["test", "--doc", "--quiet"], &whole[..]].concat())?;
     steps::run("cargo", &[&["doc", "--no-deps", "--quiet"], &whole[..]].concat())?;
     deny()
@@ -44,4 +45,22 @@ fn alone() -> Outcome {
         steps::run("cargo", &[&clippy[..], &["--", "-D", "warnings"]].concat())?;
     }
     Ok(())
+}
+
+/// The mutator against the token parser.
+const FUZZING: &str = "test(/^token_fuzz::/)";
+
+/// Every test; where `PROV_FUZZ_SECONDS` says how long, the token parser is tried for as long beside the others.
+#[expect(clippy::disallowed_methods, reason = "a task has no configuration but its environment")]
+fn tests(whole: &[&str]) -> Outcome {
+    let all = [&["nextest", "run", "--no-fail-fast"], whole].concat();
+    let Ok(seconds) = std::env::var("PROV_FUZZ_SECONDS") else { return steps::run("cargo", &all) };
+    // Built first, so that neither waits for the other's lock.
+    steps::run("cargo", &[&["nextest", "run", "--no-run"], whole].concat())?;
+    let fuzzing = ["nextest", "run", "--success-output", "final", "-E", FUZZING];
+    let setting = ("PROV_FUZZ_SECONDS", seconds.as_str());
+    let fuzzing = steps::beside("cargo", &[&fuzzing[..], whole].concat(), setting);
+    let others = format!("not {FUZZING}");
+    let tested = steps::run("cargo", &[&all[..], &["-E", &others]].concat());
+    tested.and(fuzzing.finish())
 }

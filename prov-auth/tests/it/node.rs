@@ -18,7 +18,7 @@ fn packages(package: &str) -> Option<PathBuf> {
     }
     let ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
     assert!(!ci, "no `{package}` in {}: run `cargo xtask peers`", folder.display());
-    eprintln!("SKIPPED: no `{package}` in {}: run `cargo xtask peers`", folder.display());
+    println!("SKIPPED: no `{package}` in {}: run `cargo xtask peers`", folder.display());
     None
 }
 

@@ -232,7 +232,7 @@ impl BackupCodesBody {
 #[non_exhaustive]
 pub struct BackupVerifyRequest {
     /// The code; small letters, spaces and dashes are understood.
-    #[schema(value_type = String, example = "7QK2M-0XZ9T-4HVRD-C8PNB")]
+    #[schema(value_type = String, example = "7QK2M-0XZ9T-4HVRD-C8PNB-W3J6E")]
     pub code: SecretText,
 }
 

@@ -72,7 +72,7 @@ impl BackupVerified {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct BackupCodes {
-    /// Ten codes of 100 bits, in groups of five characters.
+    /// Ten codes of 125 bits, in groups of five characters.
     pub codes: Vec<SecretText>,
 }
 

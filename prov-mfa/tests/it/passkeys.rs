@@ -78,6 +78,22 @@ async fn a_passkey_is_a_second_factor_and_a_way_to_sign_in() {
 }
 
 #[tokio::test]
+async fn challenges_have_256_bits_and_are_never_the_same() {
+    let world = World::new();
+    let alice = world.person();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..8 {
+        let registering = world.mfa.begin_passkey(&alice, "laptop").await.unwrap();
+        let signing_in = world.mfa.begin_passkey_sign_in(&world.facts()).await.unwrap();
+        for options in [registering.options, signing_in.options] {
+            let challenge = options["challenge"].as_str().unwrap().to_owned();
+            assert_eq!(challenge.len(), 43, "32 bytes in base64url: {challenge}");
+            assert!(seen.insert(challenge));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_copy_that_may_be_synced_says_so_in_the_token() {
     let world = World::new();
     let alice = world.person();

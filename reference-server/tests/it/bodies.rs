@@ -116,7 +116,7 @@ fn about_factors(world: &World) -> Vec<Good> {
     let at = |path: &str| format!("/api/v1/mfa/{path}");
     let code = json!({ "id": app, "code": "123456" });
     let proof = json!({ "method": "totp", "code": "123456" });
-    let backup = json!({ "code": "7QK2M-0XZ9T-4HVRD-C8PNB" });
+    let backup = json!({ "code": "7QK2M-0XZ9T-4HVRD-C8PNB-W3J6E" });
     let device = || at(&format!("devices/{app}"));
     let (created, proved) = passkey_answers();
     vec![

@@ -9,11 +9,7 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 use crate::client::Client;
 use crate::node::printed;
 use crate::people::{ADMIN_PASSWORD, World, text};
-use crate::server::{Home, Server};
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
+use crate::server::{Home, Server, free_port};
 
 /// A server that takes proofs at the URL it is reached at.
 fn taking_proofs(more: &[&str]) -> World {

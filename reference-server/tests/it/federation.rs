@@ -43,7 +43,9 @@ impl Place {
         self.admin.file("secret", SECRET);
         let mut add = vec!["auth", "issuer", "add", "peer", &self.issuer, "--client-id", "prov"];
         add.extend(["--client-secret-file", "secret"]);
-        rules.iter().for_each(|rule| add.extend(["--rule", rule]));
+        for rule in rules {
+            add.extend(["--rule", rule]);
+        }
         self.admin.ok(&add);
     }
 

@@ -28,7 +28,6 @@ mod lifecycle;
 mod limits;
 mod main_job;
 #[path = "../../../prov-auth/tests/it/node.rs"]
-#[expect(dead_code, reason = "the tests of prov-auth do more with it")]
 mod node;
 mod openssh;
 mod page;
