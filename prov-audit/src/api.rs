@@ -17,6 +17,7 @@ mod proofs;
 mod retention;
 mod sinks;
 mod stream;
+mod witness;
 
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ use tokio::sync::{Semaphore, watch};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::Log;
+use crate::{Log, Witness, WitnessingStatus};
 
 /// What the handlers share.
 #[derive(Debug, Clone)]
@@ -39,6 +40,7 @@ pub struct ApiState {
     clock: Arc<dyn Clock>,
     streams: Arc<Semaphore>,
     ending: watch::Sender<bool>,
+    witness: Option<Arc<Witness>>,
 }
 
 impl ApiState {
@@ -46,7 +48,23 @@ impl ApiState {
     #[must_use]
     pub fn new(log: Arc<Log>, clock: Arc<dyn Clock>) -> Self {
         let streams = Arc::new(Semaphore::new(stream::MOST));
-        Self { log, clock, streams, ending: watch::Sender::new(false) }
+        Self { log, clock, streams, ending: watch::Sender::new(false), witness: None }
+    }
+
+    /// Answers as this witness too. Without one every log is unknown to it.
+    #[must_use]
+    pub fn witness(mut self, witness: Arc<Witness>) -> Self {
+        self.witness = Some(witness);
+        self
+    }
+
+    /// How far the witnesses of the log are.
+    fn witnessing(&self) -> WitnessingStatus {
+        #[cfg(feature = "witnesses")]
+        if let Some(status) = self.log.witnessing() {
+            return status;
+        }
+        WitnessingStatus::default()
     }
 
     /// Ends every live tail and lets none begin: the server is about to stop.
@@ -108,6 +126,9 @@ pub fn router(state: ApiState) -> OpenApiRouter {
         .routes(routes!(export::export_log))
         .routes(routes!(stream::stream_events))
         .routes(routes!(sinks::list_sinks))
+        .routes(routes!(witness::list_witnesses))
+        .routes(routes!(witness::add_checkpoint))
+        .routes(routes!(witness::read_cosigned))
         .routes(routes!(actions::list_actions))
         .routes(routes!(retention::read_retention, retention::set_retention))
         .routes(routes!(retention::list_holds, retention::place_hold))
@@ -134,6 +155,10 @@ pub fn routes() -> Vec<Route> {
         list(Method::GET, "/api/v1/audit/export"),
         list(Method::GET, "/api/v1/audit/stream"),
         read(Method::GET, "/api/v1/audit/sinks"),
+        read(Method::GET, "/api/v1/audit/witnesses"),
+        // By the protocol nobody signs in: the log's signature says whose checkpoint it is.
+        Route::public(Method::POST, "/api/v1/audit/witness/add-checkpoint"),
+        Route::public(Method::GET, "/api/v1/audit/witness/{origin_hash}/checkpoint"),
         read(Method::GET, "/api/v1/audit/actions"),
         read(Method::GET, "/api/v1/audit/retention"),
         Route::guarded(Method::PUT, "/api/v1/audit/retention", "admin", "audit"),

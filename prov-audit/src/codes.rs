@@ -58,7 +58,37 @@ pub const NOT_YET_SIGNED: Code = Code::new(
 pub const BAD_VERIFIER_KEY: Code = Code::new(
     "audit.bad_verifier_key",
     Kind::InvalidRequest,
-    "not an Ed25519 verifier key of a signed note",
+    "not a verifier key of a signed note",
+);
+/// A text that is no witness policy (C2SP tlog-policy).
+pub const BAD_WITNESS_POLICY: Code =
+    Code::new("audit.bad_witness_policy", Kind::InvalidRequest, "not a witness policy");
+/// A checkpoint without the cosignatures that a policy wants.
+pub const NOT_WITNESSED: Code = Code::new(
+    "audit.not_witnessed",
+    Kind::Unprocessable,
+    "the checkpoint lacks cosignatures that the policy wants",
+);
+/// A witness did not cosign.
+pub const WITNESS_FAILED: Code = Code::new(
+    "audit.witness_failed",
+    Kind::Unavailable,
+    "a witness of the audit log did not cosign",
+);
+/// A log that this witness was not told to watch (C2SP tlog-witness: 404).
+pub const UNKNOWN_LOG: Code =
+    Code::new("audit.unknown_log", Kind::NotFound, "this witness does not know a log of that name");
+/// A checkpoint that its log did not sign (C2SP tlog-witness: 403).
+pub const NOT_SIGNED_BY_LOG: Code = Code::new(
+    "audit.not_signed_by_log",
+    Kind::Denied,
+    "the checkpoint is not signed with a key that this witness knows of the log",
+);
+/// A checkpoint that does not continue what the witness has seen (C2SP tlog-witness: 422).
+pub const NOT_CONSISTENT: Code = Code::new(
+    "audit.not_consistent",
+    Kind::Unprocessable,
+    "the checkpoint is not shown to continue what this witness has seen of the log",
 );
 /// A sink that fails closed is too far behind: nothing may be acknowledged that it has not got.
 pub const SINK_BEHIND: Code = Code::new(
@@ -93,6 +123,12 @@ pub const ALL: &[Code] = &[
     EVENT_NOT_FOUND,
     NOT_YET_SIGNED,
     BAD_VERIFIER_KEY,
+    BAD_WITNESS_POLICY,
+    NOT_WITNESSED,
+    WITNESS_FAILED,
+    UNKNOWN_LOG,
+    NOT_SIGNED_BY_LOG,
+    NOT_CONSISTENT,
     SINK_BEHIND,
     SINK_FAILED,
     HELD,

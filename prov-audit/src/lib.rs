@@ -80,6 +80,9 @@ mod segment;
 pub mod sink;
 mod tiles;
 mod verify;
+mod witness;
+#[cfg(feature = "witnesses")]
+pub mod witnessing;
 
 pub use audit_layer::{Audit, AuditFuture, AuditLayer};
 pub use catalogue::action_page;
@@ -87,7 +90,7 @@ pub use log::{ExportedLeaf, LeafReader, Log, TreeProof};
 #[cfg(feature = "sqlite-index")]
 pub use log::{Proof, Tail, Tailed};
 pub use merkle::Hash;
-pub use note::{Checkpoint, VerifierKey};
+pub use note::{Checkpoint, VerifierKey, WitnessKey};
 pub use options::LogOptions;
 pub use proof::{verify_extension, verify_proof, verify_range};
 #[cfg(feature = "sqlite-index")]
@@ -100,4 +103,8 @@ pub use retention::{
     Archive, ArchiveReport, Hold, NewHold, PruneEnd, Pruned, Retention, verify_archive,
     verify_archive_in,
 };
-pub use verify::{Finding, FindingKind, Report, key_beside, verify};
+pub use verify::{Finding, FindingKind, Report, key_beside, verify, verify_witnessed};
+pub use witness::{
+    Cosigned, CosignedLog, PolicyWitness, Submitted, WatchedLog, Witness, WitnessOptions,
+    WitnessPolicy, WitnessState, WitnessStatus, WitnessingStatus,
+};

@@ -59,6 +59,8 @@ pub struct Log {
     indexes: Both<crate::index::Index>,
     journals: Both<Arc<Journal>>,
     pub(crate) sinks: Sinks,
+    #[cfg(feature = "witnesses")]
+    pub(crate) witnessing: std::sync::OnceLock<Arc<crate::witnessing::Shared>>,
 }
 
 /// One of each retention class.
@@ -88,6 +90,11 @@ pub(crate) const CLASSES: [RetentionClass; 2] =
 /// The directory of a class below the log's.
 pub(crate) fn class_dir(dir: &Path, class: RetentionClass) -> PathBuf {
     dir.join(class_name(class))
+}
+
+/// The place of a class in arrays of both.
+pub(crate) fn place(class: RetentionClass) -> usize {
+    usize::from(class == RetentionClass::BreakGlass)
 }
 
 /// The name of a class in the API.
@@ -143,6 +150,8 @@ impl Log {
             indexes,
             journals,
             sinks: Sinks::default(),
+            #[cfg(feature = "witnesses")]
+            witnessing: std::sync::OnceLock::new(),
         })
     }
 

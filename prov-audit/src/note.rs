@@ -1,9 +1,17 @@
-//! Signed notes (C2SP signed-note) with Ed25519, and the checkpoints in them (C2SP tlog-checkpoint).
+//! Signed notes (C2SP signed-note), the checkpoints in them (C2SP tlog-checkpoint), and what witnesses
+//! add to them (C2SP tlog-cosignature).
 
 mod checkpoint;
+mod cosigner;
 mod key;
+mod lines;
 
 pub use checkpoint::Checkpoint;
-pub(crate) use checkpoint::{open, open_text, sign, sign_text};
+pub(crate) use checkpoint::{open, open_text, read, sign, sign_text};
+pub use cosigner::WitnessKey;
+pub(crate) use cosigner::{Cosigner, cosigned_at};
 pub use key::VerifierKey;
 pub(crate) use key::{SigningKey, checked_name};
+#[cfg(any(test, feature = "witnesses"))]
+pub(crate) use lines::lines;
+pub(crate) use lines::{Line, split};

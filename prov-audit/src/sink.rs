@@ -49,6 +49,8 @@ mod syslog;
 #[cfg(feature = "sinks")]
 mod wire;
 
+#[cfg(feature = "witnesses")]
+pub(crate) use client::{Answer, Client};
 #[cfg(feature = "sinks")]
 pub use cloudwatch::CloudwatchReceiver;
 #[cfg(feature = "sinks")]
@@ -71,5 +73,7 @@ pub use splunk::SplunkReceiver;
 pub use status::{SinkLog, SinkState, SinkStatus};
 #[cfg(feature = "sinks")]
 pub use syslog::SyslogReceiver;
+#[cfg(feature = "witnesses")]
+pub(crate) use wire::quoted;
 #[cfg(feature = "sinks")]
 pub use wire::{Target, TargetOptions};

@@ -4,13 +4,14 @@
 //! bytes against the entry bundle; of every tile above: that it follows from the records; of every
 //! checkpoint that was ever signed: signature, order and root; of the directory: that nothing is
 //! missing and nothing is foreign. Of what was pruned, by a signed statement, the hashes are checked: that
-//! they lead to every root that was signed. What stands behind the newest checkpoint is covered by CRC-32
+//! they lead to every root that was signed; so they must to the checkpoint that witnesses cosigned. What stands behind the newest checkpoint is covered by CRC-32
 //! only, which no signature protects: the report says how many records that are.
 
 mod findings;
 mod pruned;
 mod report;
 mod walk;
+mod witnessed;
 
 use std::path::Path;
 
@@ -19,9 +20,11 @@ pub use report::{Finding, FindingKind, Report};
 
 use crate::files::{io_error, read_if_there};
 use crate::journal::{HISTORY_FILE, Stub, parse_history};
-use crate::note::{VerifierKey, open};
+use crate::note::{Checkpoint, VerifierKey, open};
+use crate::witness::WitnessPolicy;
 use findings::Findings;
 use walk::Walk;
+use witnessed::cosigned;
 
 /// Verifies the log in `dir` (the directory of one class: `…/standard`) with this key.
 ///
@@ -34,7 +37,17 @@ use walk::Walk;
 /// # Errors
 /// When `dir` can't be read at all. Everything that is wrong with the log is in the report.
 pub fn verify(dir: &Path, key: &VerifierKey) -> Result<Report> {
-    run(dir, key, None)
+    run(dir, key, None, None)
+}
+
+/// As [`verify`](fn@verify), and the newest checkpoint that witnesses cosigned must be cosigned as the
+/// policy wants: then the log is the one that all others are shown too, up to
+/// [`Report::cosigned_size`], and as of the times in [`Report::witnessed`].
+///
+/// # Errors
+/// As [`verify`](fn@verify).
+pub fn verify_witnessed(dir: &Path, key: &VerifierKey, policy: &WitnessPolicy) -> Result<Report> {
+    run(dir, key, None, Some(policy))
 }
 
 /// The key that lies beside a log: it proves that the log is whole in itself, not whose it is.
@@ -49,16 +62,23 @@ pub fn key_beside(dir: &Path) -> Result<VerifierKey> {
 
 /// As [`verify`], of a log that is written meanwhile: records up to `durable` are looked at.
 pub(crate) fn verify_open(dir: &Path, key: &VerifierKey, durable: u64) -> Result<Report> {
-    run(dir, key, Some(durable))
+    run(dir, key, Some(durable), None)
 }
 
-fn run(dir: &Path, key: &VerifierKey, durable: Option<u64>) -> Result<Report> {
+fn run(
+    dir: &Path,
+    key: &VerifierKey,
+    durable: Option<u64>,
+    policy: Option<&WitnessPolicy>,
+) -> Result<Report> {
     let unreadable = |e| io_error(e, "reading the log");
     let mut findings = Findings::new(dir);
+    // Before the list of all that were signed: a log may be written meanwhile.
+    let witnessed = cosigned(dir, key, policy, &mut findings).map_err(unreadable)?;
     let published = read_if_there(&dir.join("checkpoint")).map_err(unreadable)?;
     let history_file = read_if_there(&dir.join(HISTORY_FILE)).map_err(unreadable)?;
     let history_file = history_file.unwrap_or_default();
-    let history = parse_history(&history_file, key);
+    let mut history = parse_history(&history_file, key);
     let newest = history.checkpoints.last().cloned();
     if history.whole_bytes != history_file.len() {
         let number = history.next_number;
@@ -68,26 +88,7 @@ fn run(dir: &Path, key: &VerifierKey, durable: Option<u64>) -> Result<Report> {
             format!("signed checkpoint number {number} is damaged"),
         );
     }
-    let published = published.and_then(|bytes| String::from_utf8(bytes).ok());
-    match published.as_deref().and_then(|note| open(note, key)) {
-        None => findings.add(
-            FindingKind::Checkpoint,
-            None,
-            "the checkpoint is missing, damaged or signed with another key".to_owned(),
-        ),
-        Some(checkpoint) => {
-            let known = match durable {
-                Some(_) => history.checkpoints.contains(&checkpoint),
-                // A crash between the list and the file leaves the file one behind; the list has
-                // the newest all the same.
-                None => history.checkpoints.iter().rev().take(2).any(|known| *known == checkpoint),
-            };
-            if !known {
-                let what = "the checkpoint is not the newest of those that were signed";
-                findings.add(FindingKind::Checkpoint, None, what.to_owned());
-            }
-        }
-    }
+    check_published(published, key, &history.checkpoints, durable.is_some(), &mut findings);
     let beside = read_if_there(&dir.join("log.vkey")).map_err(unreadable)?;
     if beside != Some(format!("{key}\n").into_bytes()) {
         let what = "the key beside the log is not the one it is verified with";
@@ -100,9 +101,43 @@ fn run(dir: &Path, key: &VerifierKey, durable: Option<u64>) -> Result<Report> {
         None
     });
     let checkpoints = history.checkpoints.len();
+    if let Some(cosigned) = &witnessed.checkpoint {
+        let at = history.checkpoints.partition_point(|known| known.size < cosigned.size);
+        if at == checkpoints {
+            let size = cosigned.size;
+            let what = format!("witnesses cosigned {size} events, more than the log has signed");
+            findings.add(FindingKind::Witness, None, what);
+        } else {
+            history.checkpoints.insert(at, cosigned.clone());
+        }
+    }
     let mut walk = Walk::new(dir, key.name(), history.checkpoints, durable, findings);
     walk.pruned(stub).map_err(unreadable)?;
     walk.segments().map_err(unreadable)?;
     walk.finish().map_err(unreadable)?;
-    Ok(walk.into_report(key.name(), newest, checkpoints))
+    let mut report = walk.into_report(key.name(), newest, checkpoints);
+    report.cosigned_size = witnessed.checkpoint.map(|cosigned| cosigned.size);
+    report.witnessed = witnessed.by;
+    Ok(report)
+}
+
+/// The file with the newest checkpoint must hold the newest of those that were signed.
+fn check_published(
+    published: Option<Vec<u8>>,
+    key: &VerifierKey,
+    signed: &[Checkpoint],
+    is_open: bool,
+    findings: &mut Findings,
+) {
+    let mut tell = |what: &str| findings.add(FindingKind::Checkpoint, None, what.to_owned());
+    let published = published.and_then(|bytes| String::from_utf8(bytes).ok());
+    let Some(checkpoint) = published.as_deref().and_then(|note| open(note, key)) else {
+        return tell("the checkpoint is missing, damaged or signed with another key");
+    };
+    // A crash between the list and the file leaves the file one behind; the list has the newest all
+    // the same.
+    let recent = if is_open { usize::MAX } else { 2 };
+    if !signed.iter().rev().take(recent).any(|known| *known == checkpoint) {
+        tell("the checkpoint is not the newest of those that were signed");
+    }
 }

@@ -7,6 +7,7 @@ mod second_factors;
 mod secrets;
 mod sinks;
 mod storage;
+mod witnesses;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +89,7 @@ impl Assembly {
         sinks::start(config, &storage.log, &mut background).await?;
         let metrics = policies.metrics(&identity, &storage.log, &clock);
         let checks = checks(&storage, &kms, &identity, &policies);
-        let audit = ApiState::new(Arc::clone(&storage.log), Arc::clone(&clock));
+        let audit = witnesses::start(config, &storage, &clock, &mut background).await?;
         let services = Services {
             auth: Arc::clone(&identity.auth),
             mfa: Arc::clone(&identity.mfa),

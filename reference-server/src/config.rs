@@ -9,13 +9,14 @@ mod layers;
 mod list;
 mod sections;
 mod sinks;
+mod witnesses;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use environment::{NAMED, named_in};
 pub use sections::{
-    Audit, AuditSink, AuditSinkKind, Bootstrap, Cedar, Config, Federation, Jwt, Kms, KmsAge,
+    Audit, AuditSink, AuditSinkKind, AuditWitness, AuditWitnessing, Bootstrap, Cedar, Config, Federation, Jwt, Kms, KmsAge,
     KmsBackendName, Mfa, Notices, Passwords, Secrets, Server, Store, Telemetry, TelemetryFormat,
     Tls, WorkloadRule, Workloads,
 };

@@ -5,6 +5,7 @@ mod layer;
 mod policies;
 mod second_factors;
 mod sinks;
+mod witnesses;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 pub(crate) use second_factors::FactorMetrics;
 pub(crate) use sinks::SinkMetrics;
+pub(crate) use witnesses::WitnessMetrics;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -51,19 +53,22 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Fresh counters, beside those of the policies, the identities, second factors and the log's sinks.
+    /// Fresh counters, beside those of the policies, the identities, second factors, the log's sinks and its
+    /// witnesses.
     #[must_use]
     pub(crate) fn new(
         policies: PolicyMetrics,
         identities: IdentityMetrics,
         factors: FactorMetrics,
         sinks: SinkMetrics,
+        witnesses: WitnessMetrics,
     ) -> Arc<Self> {
         let mut registry = Registry::with_prefix("prov");
         registry.register_collector(Box::new(identities));
         registry.register_collector(Box::new(policies));
         registry.register_collector(Box::new(factors));
         registry.register_collector(Box::new(sinks));
+        registry.register_collector(Box::new(witnesses));
         let requests = Family::default();
         let refusals = Family::default();
         // 50 µs to 13 s.

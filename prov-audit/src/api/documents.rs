@@ -138,6 +138,9 @@ pub(super) struct CheckpointDocument {
     pub(super) root: String,
     /// The signed note (C2SP tlog-checkpoint).
     pub(super) note: String,
+    /// The newest one that witnesses cosigned, with their signatures; absent before the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cosigned: Option<String>,
     /// The public key that verifies it (C2SP signed-note).
     pub(super) verifier_key: String,
 }

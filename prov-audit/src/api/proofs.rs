@@ -40,6 +40,7 @@ pub(super) async fn read_checkpoint(
 ) -> ApiResult<Json<CheckpointDocument>> {
     let class = which.log.into();
     let checkpoint = state.log.checkpoint(class).await?;
+    let cosigned = state.log.cosigned_checkpoint(class).await?;
     let size = [("size", checkpoint.size.to_string())];
     state.record(&context, &facts, Action::AUDIT_QUERY, &size).await?;
     Ok(Json(CheckpointDocument {
@@ -47,6 +48,7 @@ pub(super) async fn read_checkpoint(
         size: checkpoint.size,
         root: hex::encode(checkpoint.root),
         note: checkpoint.note,
+        cosigned: cosigned.map(|cosigned| cosigned.note),
         verifier_key: state.log.verifier_key(class).to_string(),
     }))
 }

@@ -22,6 +22,7 @@ use crate::people::Vault;
 use crate::query::{ActionCount, Query, Stats};
 use crate::record::AuditRecord;
 use crate::segment::read_record;
+use crate::witness::read_cosigned;
 
 /// Opens both indexes. What they need to catch up with the log is taken into memory first.
 pub(super) async fn open_indexes(
@@ -85,8 +86,8 @@ impl Log {
         records.pop().ok_or_else(|| codes::EVENT_NOT_FOUND.into())
     }
 
-    /// The proof that the event of this id is in the log, under the newest checkpoint; one is
-    /// signed when the newest does not cover the event.
+    /// The proof that the event of this id is in the log: under the checkpoint that witnesses cosigned,
+    /// if that covers it, else under the newest. One is signed when the newest does not cover the event.
     ///
     /// # Errors
     /// [`codes::EVENT_NOT_FOUND`]; [`codes::DAMAGED`] when tiles can't be read.
@@ -99,14 +100,19 @@ impl Log {
         blocking(move || {
             let record = read_record(journal.dir(), hit.seq, hit.segment, hit.place)
                 .map_err(|e| io_error(e, "reading a record"))?;
-            let proven = journal.prove(None, |tiles, size| inclusion(tiles, hit.seq, size))?;
+            let cosigned = read_cosigned(journal.dir(), journal.key().verifier());
+            let cosigned = cosigned.map_err(|e| io_error(e, "reading the cosigned checkpoint"))?;
+            let cosigned = cosigned.unwrap_or_default().filter(|cosigned| cosigned.size > hit.seq);
+            let size = cosigned.as_ref().map(|cosigned| cosigned.size);
+            let proven = journal.prove(size, |tiles, size| inclusion(tiles, hit.seq, size))?;
+            let checkpoint = cosigned.unwrap_or(proven.checkpoint);
             let mut text = format!("c2sp.org/tlog-proof@v1\nindex {}\n", hit.seq);
             for hash in proven.proof {
                 text.push_str(&STANDARD.encode(hash));
                 text.push('\n');
             }
             text.push('\n');
-            text.push_str(&proven.checkpoint.note);
+            text.push_str(&checkpoint.note);
             Ok(Proof { leaf: record.leaf, text })
         })
         .await

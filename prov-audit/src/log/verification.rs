@@ -8,8 +8,11 @@ use prov_core::{Error, HealthCheck, Result};
 
 use super::{Log, blocking};
 use crate::codes;
+use crate::files::io_error;
 use crate::journal::Failure;
+use crate::note::Checkpoint;
 use crate::verify::{Report, verify_open};
+use crate::witness::read_cosigned;
 
 impl Log {
     /// Signs a checkpoint and verifies everything it covers, from the files: see
@@ -31,6 +34,22 @@ impl Log {
             let _turn = turn;
             let durable = journal.durable().size();
             verify_open(journal.dir(), journal.key().verifier(), durable)
+        })
+        .await
+    }
+}
+
+impl Log {
+    /// The newest checkpoint of a class that enough witnesses cosigned, with their signatures.
+    ///
+    /// # Errors
+    /// [`codes::DAMAGED`] when what is kept is none of this log.
+    pub async fn cosigned_checkpoint(&self, class: RetentionClass) -> Result<Option<Checkpoint>> {
+        let journal = Arc::clone(self.journals.of(class));
+        blocking(move || {
+            read_cosigned(journal.dir(), journal.key().verifier())
+                .map_err(|e| io_error(e, "reading the cosigned checkpoint"))?
+                .map_err(|()| Error::new(codes::DAMAGED).context("the cosigned checkpoint"))
         })
         .await
     }

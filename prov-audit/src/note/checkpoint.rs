@@ -2,6 +2,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use prov_core::{Error, Result, codes as core_codes};
 
+use super::lines::split;
 use super::{SigningKey, VerifierKey};
 use crate::merkle::Hash;
 
@@ -44,12 +45,24 @@ pub(crate) fn sign(key: &SigningKey, size: u64, root: Hash) -> Checkpoint {
 /// beside it. `None` when anything is not exactly as it must be.
 pub(crate) fn open(note: &str, key: &VerifierKey) -> Option<Checkpoint> {
     let text = open_text(note, key)?;
-    let mut lines = text.lines();
-    let origin = lines.next().filter(|origin| *origin == key.name())?.to_owned();
+    let checkpoint = read(&text, note)?;
+    (checkpoint.origin == key.name()).then_some(checkpoint)
+}
+
+/// The checkpoint that a text is (C2SP tlog-checkpoint), whoever signed it. Lines of extensions may
+/// follow; a line that is empty may not.
+pub(crate) fn read(text: &str, note: &str) -> Option<Checkpoint> {
+    let mut lines = text.strip_suffix('\n')?.split('\n');
+    let origin = lines.next().filter(|origin| !origin.is_empty())?.to_owned();
     let size_text = lines.next()?;
     let size: u64 = size_text.parse().ok().filter(|n: &u64| n.to_string() == size_text)?;
     let root: Hash = STANDARD.decode(lines.next()?).ok()?.try_into().ok()?;
-    Some(Checkpoint { origin, size, root, note: note.to_owned() })
+    lines.all(|line| !line.is_empty()).then(|| Checkpoint {
+        origin,
+        size,
+        root,
+        note: note.to_owned(),
+    })
 }
 
 /// The signed note of a text, which ends with a line break (C2SP signed-note).
@@ -61,19 +74,15 @@ pub(crate) fn sign_text(key: &SigningKey, text: &str) -> String {
 
 /// The text of a signed note, if it is signed by `key`.
 pub(crate) fn open_text(note: &str, key: &VerifierKey) -> Option<String> {
-    let (text, signatures) = note.split_once("\n\n")?;
-    let text = format!("{text}\n");
-    let signed = signatures.strip_suffix('\n')?.split('\n').try_fold(false, |found, line| {
-        let (name, signature) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
-        let bytes = STANDARD.decode(signature).ok()?;
-        let (id, signature) = bytes.split_first_chunk::<4>()?;
-        let ours = name == key.name() && *id == key.id();
-        if ours && !key.verifies(text.as_bytes(), signature) {
+    let (text, lines) = split(note)?;
+    let signed = lines.iter().try_fold(false, |found, line| {
+        let ours = key.claims(line);
+        if ours && !key.verifies(text.as_bytes(), &line.signature) {
             return None;
         }
         Some(found || ours)
     })?;
-    signed.then_some(text)
+    signed.then(|| text.to_owned())
 }
 
 #[cfg(test)]

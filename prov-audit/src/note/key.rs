@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use prov_core::{Error, Result, SecretBytes, codes as core_codes};
 
+use super::Line;
 use crate::codes;
 
 /// The algorithm byte of Ed25519 in a signed note's key.
@@ -38,6 +39,16 @@ impl VerifierKey {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether a signature line says that it was made with this key.
+    pub(crate) fn claims(&self, line: &Line<'_>) -> bool {
+        line.name == self.name && line.id == self.id()
+    }
+
+    /// The key alone: two keys of different names may be one.
+    pub(crate) fn public(&self) -> &[u8] {
+        &self.public
     }
 
     /// The first four bytes of SHA-256 over name, newline, algorithm and key.

@@ -19,7 +19,7 @@ use crate::codes;
 const LARGEST_ANSWER: usize = 4 << 20;
 
 /// A receiver that speaks HTTP.
-pub(super) struct Client {
+pub(crate) struct Client {
     target: Target,
     open: Option<Open>,
 }
@@ -33,9 +33,9 @@ struct Open {
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
@@ -61,7 +61,7 @@ impl Answer {
 }
 
 impl Client {
-    pub(super) fn new(target: Target) -> Self {
+    pub(crate) fn new(target: Target) -> Self {
         Self { target, open: None }
     }
 
@@ -71,7 +71,7 @@ impl Client {
 
     /// Sends a request whose URI is a path, and reads the answer. A connection that was kept and that
     /// the receiver has closed meanwhile is made anew.
-    pub(super) async fn send(&mut self, request: Request<Bytes>) -> Result<Answer> {
+    pub(crate) async fn send(&mut self, request: Request<Bytes>) -> Result<Answer> {
         let (mut parts, body) = request.into_parts();
         let host = HeaderValue::try_from(self.target.authority())
             .map_err(|e| Error::new(codes::SINK_FAILED).detail("no name for a host").source(e))?;

@@ -11,12 +11,12 @@ use tokio::time::{sleep, timeout};
 
 use super::backoff::Backoff;
 use super::cursor::{Place, PlaceFile};
-use super::shared::{Shared, place};
+use super::shared::Shared;
 use super::{Batch, OnFailure, Receiver, SinkOptions, SinkStatus};
 use crate::codes;
 use crate::files::io_error;
 use crate::leaf::Leaf;
-use crate::log::{CLASSES, ExportedLeaf, Log, api_name, blocking};
+use crate::log::{CLASSES, ExportedLeaf, Log, api_name, blocking, place};
 use crate::segment::SegmentCursor;
 
 /// How often at most it is remembered how far a sink is: after a crash this much comes twice.

@@ -9,6 +9,7 @@ use prov_core::{Error, Result, codes as core_codes};
 
 use super::{OnFailure, SinkLog, SinkOptions, SinkState, SinkStatus};
 use crate::codes;
+use crate::log::place;
 
 /// What a sink and whoever looks at it share.
 #[derive(Debug)]
@@ -38,11 +39,6 @@ pub(super) struct State {
 }
 
 const NEVER: i64 = i64::MAX;
-
-/// The place of a class in arrays of both.
-pub(super) fn place(class: RetentionClass) -> usize {
-    usize::from(class == RetentionClass::BreakGlass)
-}
 
 impl Shared {
     pub(super) fn new(options: SinkOptions, kind: &'static str) -> Self {

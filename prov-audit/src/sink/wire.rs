@@ -112,8 +112,21 @@ impl Target {
         Ok(Self { host, port: uri.port_u16().unwrap_or(*port), path, tls })
     }
 
+    /// Somebody who speaks HTTP, at a URL.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and for other schemes.
+    #[cfg(feature = "witnesses")]
+    pub(crate) fn of_web(url: &str, options: &TargetOptions) -> Result<Self> {
+        if !url.starts_with("https://") && !url.starts_with("http://") {
+            let what = format!("`{url}`: a URL that begins with `https://` or `http://` is wanted");
+            return Err(Error::new(core_codes::INVALID_REQUEST).detail(what));
+        }
+        Self::new(url, options)
+    }
+
     /// Path and query of the URL.
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
@@ -237,7 +250,7 @@ impl SecretFile {
 }
 
 /// What a receiver said, for people: printable, and not much of it.
-pub(super) fn quoted(said: &[u8]) -> String {
+pub(crate) fn quoted(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said.get(..said.len().min(400)).unwrap_or_default());
     let text: String =
         text.chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' }).take(160).collect();

@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::witness::Cosigned;
+
 /// What verifying a log found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "axum", derive(utoipa::ToSchema))]
@@ -24,6 +26,12 @@ pub struct Report {
     pub checkpoints: usize,
     /// Whole records behind the newest checkpoint: no signature protects them yet.
     pub unsigned_records: u64,
+    /// How many the newest checkpoint vouches for that witnesses cosigned; none without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cosigned_size: Option<u64>,
+    /// The witnesses of the verifier's policy that cosigned it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnessed: Vec<Cosigned>,
     /// Whether the last group was torn by a crash; none of it was ever acknowledged.
     pub torn_tail: bool,
     /// The first record that is not as it was written.
@@ -72,6 +80,8 @@ pub enum FindingKind {
     Root,
     /// The statement of how far the log is pruned.
     Pruned,
+    /// The checkpoint that witnesses cosigned, or a witness that the policy wants.
+    Witness,
     /// The key beside the log.
     Key,
     /// A file that does not belong to the log.

@@ -11,6 +11,7 @@ use crate::merkle::{Hash, TILE_WIDTH, Tile, TreeEdge, leaf_hash};
 use crate::note::Checkpoint;
 use crate::segment::{self, Tail, scan_segment};
 use crate::tiles::{Kind, bundle, hashes_of, partial_places, path, unbundle};
+use crate::witness::COSIGNED_FILE;
 
 /// Goes through a log record by record.
 pub(super) struct Walk {
@@ -264,7 +265,8 @@ impl Walk {
             .strip_prefix("segments/")
             .and_then(|file| file.strip_suffix(".seg"))
             .is_some_and(|digits| digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()));
-        let known = ["checkpoint", "checkpoints", "log.vkey", "lock"].contains(&name)
+        let known = ["checkpoint", "checkpoints", "log.vkey", "lock", COSIGNED_FILE]
+            .contains(&name)
             || (name == STUB_FILE && self.stub.is_some());
         scratch || segment || known || self.looked_at.contains(name)
     }
@@ -317,6 +319,8 @@ impl Walk {
             root: newest.map(|newest| hex::encode(newest.root)).unwrap_or_default(),
             checkpoints,
             unsigned_records: records.saturating_sub(self.signed_size),
+            cosigned_size: None,
+            witnessed: Vec::new(),
             torn_tail: self.torn_tail,
             first_bad: findings.iter().find(|finding| finding.seq.is_some()).cloned(),
             findings,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use prov_audit::{Log, LogOptions};
 use prov_core::audit::{Action, Actor, Event, Outcome};
-use prov_core::store::{MemoryStore, Store};
+use prov_core::store::{Batch, Expect, Key, MemoryStore, Scan, Store};
 use prov_core::{Clock, PrincipalKind, RequestFacts, RequestId, SystemClock};
 
 pub(crate) const ORIGIN: &str = "prov.example/audit";
@@ -40,6 +40,19 @@ impl Bench {
     /// Where the standard log lies.
     pub(crate) fn standard(&self) -> std::path::PathBuf {
         self.dir.path().join("standard")
+    }
+
+    /// Another bench whose logs have the same names and keys, and of whose events nothing is known: what
+    /// somebody can make who has everything that this one has.
+    pub(crate) async fn forged(&self) -> Self {
+        let forged = Self::new();
+        let secrets = self.store.scan(&Scan::kind("audit.secret")).await.unwrap();
+        for secret in secrets.records {
+            let key = Key::new("audit.secret", secret.id);
+            let batch = Batch::new().put(key, secret.value, Expect::Absent);
+            forged.store.commit(batch).await.unwrap();
+        }
+        forged
     }
 
     /// An event by a user, from an address, with a user agent.

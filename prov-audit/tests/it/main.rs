@@ -14,6 +14,9 @@ mod disk_full;
 #[cfg(test)]
 mod foreign;
 #[cfg(test)]
+#[cfg(feature = "axum")]
+mod foreign_log;
+#[cfg(test)]
 mod formats;
 #[cfg(test)]
 mod layer;
@@ -40,3 +43,9 @@ mod sinks;
 mod taken;
 #[cfg(test)]
 mod tamper;
+#[cfg(test)]
+#[cfg(feature = "axum")]
+mod witness;
+#[cfg(test)]
+#[cfg(all(feature = "axum", feature = "witnesses"))]
+mod witnessing;

@@ -31,12 +31,12 @@ fn target(url: &str) -> Target {
     Target::new(url, &TargetOptions::default()).unwrap()
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A program that ends with the test.
-struct Peer(Child);
+pub(crate) struct Peer(pub(crate) Child);
 
 impl Drop for Peer {
     fn drop(&mut self) {
@@ -45,7 +45,7 @@ impl Drop for Peer {
     }
 }
 
-async fn listening(port: u16) {
+pub(crate) async fn listening(port: u16) {
     until("somebody listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()).await;
 }
 
@@ -146,11 +146,11 @@ async fn only_the_newest_files_are_kept_when_that_is_wanted() {
 }
 
 /// What a fake receiver was sent: head and body of each request.
-type Requests = Arc<Mutex<Vec<(String, String)>>>;
+pub(crate) type Requests = Arc<Mutex<Vec<(String, String)>>>;
 
 /// Answers each request with what `answer` says, raw; on a fresh connection each time, unless it says
 /// otherwise.
-async fn fake_http(
+pub(crate) async fn fake_http(
     answer: impl Fn(usize) -> Vec<u8> + Send + Sync + 'static,
 ) -> (JoinSet<()>, u16, Requests) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -6,6 +6,7 @@ mod retention;
 mod tail;
 mod trusted;
 mod verify;
+mod witnesses;
 
 use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::PathBuf;
@@ -75,6 +76,8 @@ pub(crate) enum Audit {
     Stats,
     /// The receivers that events are delivered to, and how far behind each is
     Sinks,
+    /// Who vouches that the log only grew, how far, and whose logs this server vouches for
+    Witnesses,
     /// Every action that is recorded, and what it means
     Actions,
     /// How long events are kept; longer from now on: `prov audit retention --standard 400d`
@@ -99,6 +102,10 @@ pub(crate) enum Audit {
         /// The file with the public key of the log, kept apart from the log
         #[arg(long, value_name = "FILE", requires = "offline")]
         key: Option<PathBuf>,
+        /// A file that says which witnesses must have cosigned it (C2SP tlog-policy), and may name the
+        /// keys of the logs
+        #[arg(long, value_name = "FILE", requires = "dir")]
+        policy: Option<PathBuf>,
         #[command(flatten)]
         which: Which,
     },
@@ -132,6 +139,9 @@ pub(crate) enum Audit {
         /// The file with the public key of the log, kept apart from the log
         #[arg(long, value_name = "FILE", requires = "check")]
         key: Option<PathBuf>,
+        /// A file that says which witnesses must have cosigned it (C2SP tlog-policy)
+        #[arg(long, value_name = "FILE", requires = "check")]
+        policy: Option<PathBuf>,
     },
 }
 
@@ -196,14 +206,14 @@ const SINK_COLUMNS: &[&str] =
 
 impl Audit {
     pub(crate) fn run(self, global: &Global) -> Outcome {
-        if let Self::Verify { dir: Some(folder), key, .. } = &self {
-            return verify::offline(global.output, folder, key.as_deref());
+        if let Self::Verify { dir: Some(folder), key, policy, .. } = &self {
+            return verify::offline(global.output, folder, key.as_deref(), policy.as_deref());
         }
         if let Self::Verify { archive: Some(file), key: Some(key), .. } = &self {
             return retention::archived(global.output, file, key);
         }
-        if let Self::Proof { check: Some(name), key, .. } = &self {
-            return evidence::check(global.output, name, key.as_deref());
+        if let Self::Proof { check: Some(name), key, policy, .. } = &self {
+            return evidence::check(global.output, name, key.as_deref(), policy.as_deref());
         }
         let session = &Session::of(global)?;
         let client = &session.client;
@@ -233,6 +243,7 @@ impl Audit {
             }
             Self::Stats => session.show(&client.get("/api/v1/audit/stats")?, &[]),
             Self::Sinks => session.show(&client.get("/api/v1/audit/sinks")?, SINK_COLUMNS),
+            Self::Witnesses => witnesses::show(session),
             Self::Retention(command) => command.run(session),
             Self::Hold(command) => command.run(session),
             Self::Actions => {

@@ -19,7 +19,9 @@ use super::identity::Identity;
 use super::storage::Storage;
 use crate::background::Background;
 use crate::config::{Cedar, Config};
-use crate::metrics::{FactorMetrics, IdentityMetrics, Metrics, PolicyMetrics, SinkMetrics};
+use crate::metrics::{
+    FactorMetrics, IdentityMetrics, Metrics, PolicyMetrics, SinkMetrics, WitnessMetrics,
+};
 
 pub(super) struct Policies {
     /// What answers for the health of the policies.
@@ -43,7 +45,8 @@ impl Policies {
         let identities = IdentityMetrics::new(Arc::clone(&identity.auth));
         let factors = FactorMetrics(Arc::clone(&identity.mfa));
         let sinks = SinkMetrics::new(Arc::clone(log), Arc::clone(clock));
-        Metrics::new(policies, identities, factors, sinks)
+        let witnesses = WitnessMetrics::new(Arc::clone(log));
+        Metrics::new(policies, identities, factors, sinks, witnesses)
     }
 }
 

@@ -5,8 +5,6 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use prov_audit::format::Format;
-use prov_audit::sink::OnFailure;
 use prov_authz::InventoryPolicy;
 use prov_core::duration_text;
 use prov_mfa::Discoverable;
@@ -37,8 +35,10 @@ macro_rules! section {
     };
 }
 
+mod audit;
 mod identity;
 
+pub use audit::{Audit, AuditSink, AuditSinkKind, AuditWitness, AuditWitnessing};
 pub use identity::{Federation, Jwt, Notices, Passwords, WorkloadRule, Workloads};
 
 section! {
@@ -251,99 +251,6 @@ section! {
     }
 }
 
-section! {
-    /// `[audit]`: the log.
-    Audit {
-        /// Where it lies; by default `audit` in the data folder.
-        path: Option<PathBuf> = None,
-        /// How many days events are kept at least; over the API only longer.
-        retention_days: u32 = 365,
-        /// The same, for emergency access: seven years.
-        retention_break_glass_days: u32 = 2555,
-        /// A folder that events are copied to before they are pruned; nowhere unless set.
-        archive: Option<PathBuf> = None,
-        /// Whom events are delivered to: `[[audit.sinks]]`.
-        sinks: Vec<AuditSink> = Vec::new(),
-        /// What happens to events while a sink that does not say otherwise can't deliver them:
-        /// `spool`, `fail_closed` or `fail_open`.
-        on_sink_failure: OnFailure = OnFailure::Spool,
-    }
-}
-
-section! {
-    /// `[[audit.sinks]]`: somebody that events are delivered to.
-    AuditSink {
-        /// Its name, by which it knows after a restart where it was.
-        name: String = String::new(),
-        /// What it is: `file`, `http`, `syslog`, `relp`, `splunk`, `elasticsearch`, `cloudwatch` or
-        /// `nats`.
-        #[serde(rename = "type")]
-        kind: Option<AuditSinkKind> = None,
-        /// The folder of a file sink.
-        path: Option<PathBuf> = None,
-        /// A file is left for the next one before it gets larger, in bytes.
-        rotate_bytes: Option<u64> = None,
-        /// So many files are kept; all of them unless set.
-        keep_files: Option<u32> = None,
-        /// Where the receiver is: `https://…`, or `tls://host:6514` and `tcp://…` for syslog.
-        url: Option<String> = None,
-        /// The format, where the kind leaves a choice (`file`, `http`); `jsonl` unless set.
-        format: Option<Format> = None,
-        /// A file with the token: a bearer token, of Splunk's collector, an API key, or of NATS.
-        token_file: Option<PathBuf> = None,
-        /// The index or data stream of Elasticsearch.
-        index: Option<String> = None,
-        /// The group of `CloudWatch` Logs.
-        group: Option<String> = None,
-        /// The stream in that group.
-        stream: Option<String> = None,
-        /// Its region.
-        region: Option<String> = None,
-        /// A file with credentials as AWS keeps them: `aws_access_key_id = …`.
-        credentials_file: Option<PathBuf> = None,
-        /// The subject of NATS, which a stream of `JetStream` takes.
-        subject: Option<String> = None,
-        /// Certificates (PEM) that the receiver's own must be signed by; those of the system unless set.
-        ca: Option<PathBuf> = None,
-        /// A certificate (PEM) to be known by.
-        client_cert: Option<PathBuf> = None,
-        /// Its private key.
-        client_key: Option<PathBuf> = None,
-        /// Sends events to other machines in the clear. Dangerous.
-        insecure: bool = false,
-        /// What happens to events while it can't deliver them.
-        on_failure: Option<OnFailure> = None,
-        /// The same, for emergency access; as `on_failure` unless set.
-        on_failure_break_glass: Option<OnFailure> = None,
-        /// How old the oldest undelivered event may be before it fails closed or open.
-        #[serde(with = "duration_text")]
-        max_lag: Duration = Duration::from_secs(MINUTE),
-    }
-}
-
-/// What a sink is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum AuditSinkKind {
-    /// Files of lines.
-    File,
-    /// The body of a POST.
-    Http,
-    /// RFC 5424 over TCP or TLS.
-    Syslog,
-    /// The same, each message confirmed by the receiver.
-    Relp,
-    /// Splunk's HTTP event collector.
-    Splunk,
-    /// Elasticsearch or `OpenSearch`.
-    Elasticsearch,
-    /// `CloudWatch` Logs.
-    Cloudwatch,
-    /// NATS `JetStream`.
-    Nats,
-}
-
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -451,6 +358,17 @@ fn check_policies(cedar: &Cedar) -> Result<(), ConfigError> {
     }
 }
 
+fn check_audit(audit: &Audit) -> Result<(), ConfigError> {
+    if audit.retention_days == 0 || audit.retention_break_glass_days < audit.retention_days {
+        let message = "`audit.retention_days`: at least 1, and `retention_break_glass_days` not less \
+                       than it";
+        let (origin, message) = ("the configuration".to_owned(), message.to_owned());
+        return Err(ConfigError::Invalid { origin, message });
+    }
+    super::sinks::check(audit)?;
+    super::witnesses::check(audit)
+}
+
 /// What types can't say: rules over several settings, and lower bounds.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     let refuse = |message: &str| {
@@ -466,15 +384,8 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
              travel in the clear; set `server.tls`, or say `--insecure`",
         );
     }
-    if config.audit.retention_days == 0
-        || config.audit.retention_break_glass_days < config.audit.retention_days
-    {
-        return refuse(
-            "`audit.retention_days`: at least 1, and `retention_break_glass_days` not less than it",
-        );
-    }
     check_policies(&config.cedar)?;
-    super::sinks::check(&config.audit)?;
+    check_audit(&config.audit)?;
     identity::check(config)?;
     let cleanup = config.secrets.cleanup_interval;
     if !(Duration::from_millis(100)..=Duration::from_secs(60 * MINUTE)).contains(&cleanup) {

@@ -86,7 +86,8 @@ fn every_body_is_good_before_it_is_spoilt() {
     let all = good_bodies(&world);
     let documented: BTreeSet<String> = operations(&world.server.client())
         .iter()
-        .filter(|operation| operation.body.is_some())
+        // What witnesses are sent is no JSON: see `witnesses.rs`.
+        .filter(|operation| operation.body.as_ref().is_some_and(|kind| kind != "text/plain"))
         .map(Operation::name)
         .collect();
     let known: BTreeSet<String> = all.iter().map(|(name, ..)| (*name).to_owned()).collect();

@@ -46,4 +46,5 @@ mod terminal;
 mod tools;
 mod transcripts;
 mod two_nodes;
+mod witnesses;
 mod workloads;

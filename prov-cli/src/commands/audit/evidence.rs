@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use prov_audit::{verify_extension, verify_proof};
+use prov_audit::{VerifierKey, verify_extension, verify_proof};
 use serde_json::{Value, json};
 
-use super::Which;
 use super::trusted::{Newest, hashes, text};
 use super::verify::read_key;
+use super::{Which, witnesses};
 use crate::cli::OutputFormat;
 use crate::client::segment;
 use crate::commands::Session;
@@ -56,26 +56,42 @@ fn save(session: &Session, proof: &Value, name: &Path) -> Outcome {
 }
 
 /// Checks such files.
-pub(super) fn check(format: OutputFormat, name: &Path, key: Option<&Path>) -> Outcome {
+pub(super) fn check(
+    format: OutputFormat,
+    name: &Path,
+    key: Option<&Path>,
+    policy: Option<&Path>,
+) -> Outcome {
+    let policy = policy.map(witnesses::policy).transpose()?;
+    let beside = read_key(&with(name, "vkey"));
+    let known = beside.as_ref().ok().map(VerifierKey::name);
+    let known = known.and_then(|log| witnesses::key_in(policy.as_ref(), log));
     let key = if let Some(path) = key {
         read_key(path)?
+    } else if let Some(key) = known {
+        key
     } else {
         eprintln!(
             "checked with the key that lies beside the proof, which does not say whose log it is; give \
              `--key` with a key kept elsewhere"
         );
-        read_key(&with(name, "vkey"))?
+        beside?
     };
     let leaf = read(&with(name, "leaf"))?;
     let proof = String::from_utf8(read(&with(name, "tlog-proof"))?)
         .map_err(|e| Failure::of("reading the proof", e))?;
     let (index, checkpoint) =
         verify_proof(&leaf, &proof, &key).map_err(|e| Failure::Failed(e.to_string()))?;
+    let by = policy.map(|policy| policy.check(&checkpoint)).transpose();
+    let by = by.map_err(|e| Failure::Failed(e.to_string()))?.unwrap_or_default();
+    let by: Vec<Value> =
+        by.iter().map(|one| json!({ "witness": one.witness, "time": one.time })).collect();
     let answer = json!({
         "valid": true,
         "log": checkpoint.origin,
         "index": index,
         "size": checkpoint.size,
+        "witnessed": by,
         "event": serde_json::from_slice::<Value>(&leaf).unwrap_or_default(),
     });
     output::show(format, &answer, &[])

@@ -2,15 +2,23 @@
 
 use std::path::Path;
 
-use prov_audit::{VerifierKey, key_beside, verify};
+use prov_audit::{VerifierKey, key_beside, verify, verify_witnessed};
 use serde_json::Value;
+
+use super::witnesses;
 
 use crate::cli::OutputFormat;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 
 /// Verifies the log in a folder: of one retention class, or of all of them.
-pub(super) fn offline(format: OutputFormat, folder: &Path, key: Option<&Path>) -> Outcome {
+pub(super) fn offline(
+    format: OutputFormat,
+    folder: &Path,
+    key: Option<&Path>,
+    policy: Option<&Path>,
+) -> Outcome {
+    let policy = policy.map(witnesses::policy).transpose()?;
     let logs = logs_in(folder);
     if logs.is_empty() {
         return Err(Failure::Usage(format!("there is no log in `{}`", folder.display())));
@@ -23,17 +31,26 @@ pub(super) fn offline(format: OutputFormat, folder: &Path, key: Option<&Path>) -
     let mut intact = true;
     for log in logs {
         let failed = |e: &dyn std::fmt::Display| Failure::of(&format!("`{}`", log.display()), e);
+        let beside = key_beside(&log).map_err(|e| failed(&e));
+        let known = beside.as_ref().ok().map(VerifierKey::name);
+        let known = known.and_then(|name| witnesses::key_in(policy.as_ref(), name));
         let key = if let Some(path) = key {
             read_key(path)?
+        } else if let Some(key) = known {
+            key
         } else {
             eprintln!(
                 "{}: verified with the key that lies beside it, which proves that the log is whole, \
                  not whose it is; give `--key` with a key kept elsewhere",
                 log.display()
             );
-            key_beside(&log).map_err(|e| failed(&e))?
+            beside?
         };
-        let report = verify(&log, &key).map_err(|e| failed(&e))?;
+        let report = match &policy {
+            Some(policy) => verify_witnessed(&log, &key, policy),
+            None => verify(&log, &key),
+        };
+        let report = report.map_err(|e| failed(&e))?;
         let answer = serde_json::to_value(&report).map_err(|e| failed(&e))?;
         output::show(format, &answer, &[])?;
         intact &= report.intact;
@@ -53,7 +70,8 @@ pub(super) fn judge(report: &Value) -> Outcome {
 
 fn changed() -> Failure {
     Failure::Failed(
-        "the log was changed or damaged: the findings name the first bad record".to_owned(),
+        "the log was changed or damaged, or lacks the word of its witnesses: see the findings"
+            .to_owned(),
     )
 }
 

@@ -1,0 +1,138 @@
+//! `[audit]` and what is below it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use prov_audit::format::Format;
+use prov_audit::sink::OnFailure;
+use prov_core::duration_text;
+use serde::Deserialize;
+
+use super::{MINUTE, list};
+
+section! {
+    /// `[audit]`: the log.
+    Audit {
+        /// Where it lies; by default `audit` in the data folder.
+        path: Option<PathBuf> = None,
+        /// How many days events are kept at least; over the API only longer.
+        retention_days: u32 = 365,
+        /// The same, for emergency access: seven years.
+        retention_break_glass_days: u32 = 2555,
+        /// A folder that events are copied to before they are pruned; nowhere unless set.
+        archive: Option<PathBuf> = None,
+        /// Whom events are delivered to: `[[audit.sinks]]`.
+        sinks: Vec<AuditSink> = Vec::new(),
+        /// What happens to events while a sink that does not say otherwise can't deliver them:
+        /// `spool`, `fail_closed` or `fail_open`.
+        on_sink_failure: OnFailure = OnFailure::Spool,
+        /// `[audit.witnessing]`
+        witnessing: AuditWitnessing = AuditWitnessing::default(),
+        /// `[audit.witness]`
+        witness: AuditWitness = AuditWitness::default(),
+    }
+}
+
+section! {
+    /// `[audit.witnessing]`: those who vouch for this server's log.
+    AuditWitnessing {
+        /// A file that says which witnesses there are, where, and how many of them are enough (C2SP
+        /// tlog-policy); without it nobody is asked.
+        policy_path: Option<PathBuf> = None,
+        /// How often they are asked.
+        #[serde(with = "duration_text")]
+        interval: Duration = Duration::from_secs(MINUTE),
+        /// How long one of them may take.
+        #[serde(with = "duration_text")]
+        patience: Duration = Duration::from_secs(10),
+        /// Certificates (PEM) that theirs must be signed by; those of the system unless set.
+        ca_path: Option<PathBuf> = None,
+        /// Asks witnesses on other machines without TLS too. What is sent is no secret.
+        insecure: bool = false,
+    }
+}
+
+section! {
+    /// `[audit.witness]`: this server as a witness for the logs of others.
+    AuditWitness {
+        /// Its name in cosignatures, which must never change; by default the issuer and `/witness`.
+        name: Option<String> = None,
+        /// The keys of the logs it watches, `name+hash+base64` each; none: it vouches for nobody.
+        #[serde(deserialize_with = "list::deserialize")]
+        logs: Vec<String> = Vec::new(),
+    }
+}
+
+section! {
+    /// `[[audit.sinks]]`: somebody that events are delivered to.
+    AuditSink {
+        /// Its name, by which it knows after a restart where it was.
+        name: String = String::new(),
+        /// What it is: `file`, `http`, `syslog`, `relp`, `splunk`, `elasticsearch`, `cloudwatch` or
+        /// `nats`.
+        #[serde(rename = "type")]
+        kind: Option<AuditSinkKind> = None,
+        /// The folder of a file sink.
+        path: Option<PathBuf> = None,
+        /// A file is left for the next one before it gets larger, in bytes.
+        rotate_bytes: Option<u64> = None,
+        /// So many files are kept; all of them unless set.
+        keep_files: Option<u32> = None,
+        /// Where the receiver is: `https://…`, or `tls://host:6514` and `tcp://…` for syslog.
+        url: Option<String> = None,
+        /// The format, where the kind leaves a choice (`file`, `http`); `jsonl` unless set.
+        format: Option<Format> = None,
+        /// A file with the token: a bearer token, of Splunk's collector, an API key, or of NATS.
+        token_file: Option<PathBuf> = None,
+        /// The index or data stream of Elasticsearch.
+        index: Option<String> = None,
+        /// The group of `CloudWatch` Logs.
+        group: Option<String> = None,
+        /// The stream in that group.
+        stream: Option<String> = None,
+        /// Its region.
+        region: Option<String> = None,
+        /// A file with credentials as AWS keeps them: `aws_access_key_id = …`.
+        credentials_file: Option<PathBuf> = None,
+        /// The subject of NATS, which a stream of `JetStream` takes.
+        subject: Option<String> = None,
+        /// Certificates (PEM) that the receiver's own must be signed by; those of the system unless set.
+        ca: Option<PathBuf> = None,
+        /// A certificate (PEM) to be known by.
+        client_cert: Option<PathBuf> = None,
+        /// Its private key.
+        client_key: Option<PathBuf> = None,
+        /// Sends events to other machines in the clear. Dangerous.
+        insecure: bool = false,
+        /// What happens to events while it can't deliver them.
+        on_failure: Option<OnFailure> = None,
+        /// The same, for emergency access; as `on_failure` unless set.
+        on_failure_break_glass: Option<OnFailure> = None,
+        /// How old the oldest undelivered event may be before it fails closed or open.
+        #[serde(with = "duration_text")]
+        max_lag: Duration = Duration::from_secs(MINUTE),
+    }
+}
+
+/// What a sink is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum AuditSinkKind {
+    /// Files of lines.
+    File,
+    /// The body of a POST.
+    Http,
+    /// RFC 5424 over TCP or TLS.
+    Syslog,
+    /// The same, each message confirmed by the receiver.
+    Relp,
+    /// Splunk's HTTP event collector.
+    Splunk,
+    /// Elasticsearch or `OpenSearch`.
+    Elasticsearch,
+    /// `CloudWatch` Logs.
+    Cloudwatch,
+    /// NATS `JetStream`.
+    Nats,
+}

@@ -1,0 +1,60 @@
+//! What the settings of witnesses become.
+
+use prov_audit::sink::TargetOptions;
+use prov_audit::witnessing::WitnessingOptions;
+use prov_audit::{VerifierKey, WitnessPolicy};
+use prov_core::{Error, Result, codes};
+
+use super::ConfigError;
+use super::sections::{Audit, AuditWitness, AuditWitnessing, Config};
+
+/// Reads everything once, without connecting: what is wrong is said before anything starts.
+pub(super) fn check(audit: &Audit) -> std::result::Result<(), ConfigError> {
+    let refuse =
+        |message: String| ConfigError::Invalid { origin: "the configuration".to_owned(), message };
+    let wrong = |error: Error| error.public_detail().to_owned();
+    audit.witness.logs().map_err(|e| refuse(format!("`audit.witness`: {}", wrong(e))))?;
+    let asked = audit.witnessing.options();
+    asked.map_err(|e| refuse(format!("`audit.witnessing`: {}", wrong(e)))).map(drop)
+}
+
+impl AuditWitnessing {
+    /// How the log's witnesses are asked; `None` without any.
+    ///
+    /// # Errors
+    /// When the policy can't be read, or makes no sense.
+    pub fn options(&self) -> Result<Option<WitnessingOptions>> {
+        let Some(path) = &self.policy_path else { return Ok(None) };
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            let what = format!("`{}` can't be read: {e}", path.display());
+            Error::new(codes::INVALID_REQUEST).detail(what).source(e)
+        })?;
+        let policy: WitnessPolicy = text.parse()?;
+        let target = TargetOptions::default().ca(self.ca_path.clone()).insecure(self.insecure);
+        let options = WitnessingOptions::new(policy)
+            .every(self.interval)
+            .patience(self.patience)
+            .target(target);
+        options.check()?;
+        Ok(Some(options))
+    }
+}
+
+impl AuditWitness {
+    /// The keys of the logs that are watched.
+    ///
+    /// # Errors
+    /// When one is no key of a log.
+    pub fn logs(&self) -> Result<Vec<VerifierKey>> {
+        self.logs.iter().map(|key| key.parse()).collect()
+    }
+}
+
+impl Config {
+    /// The name of this deployment as a witness.
+    #[must_use]
+    pub fn witness_name(&self) -> String {
+        let name = self.audit.witness.name.clone();
+        name.unwrap_or_else(|| format!("{}/witness", self.jwt.issuer))
+    }
+}
