@@ -10,6 +10,7 @@
 //! ```
 
 mod actions;
+mod anchors;
 mod documents;
 mod events;
 mod export;
@@ -72,6 +73,21 @@ impl ApiState {
         self.ending.send_replace(true);
     }
 
+    /// The time stamps of a log.
+    async fn anchors(&self, class: RetentionClass) -> Result<anchors::Anchors> {
+        let sizes = self.log.anchored_sizes(class).await?;
+        #[cfg(feature = "timestamps")]
+        if let Some(status) = self.log.anchoring() {
+            let newest = match class {
+                RetentionClass::BreakGlass => status.break_glass,
+                _ => status.standard,
+            };
+            let (failures, last_error) = (status.failures, status.last_error);
+            return Ok(anchors::Anchors { newest, sizes, failures, last_error });
+        }
+        Ok(anchors::Anchors { sizes, ..anchors::Anchors::default() })
+    }
+
     /// Reading the log is itself recorded, before the answer.
     async fn record(
         &self,
@@ -129,6 +145,8 @@ pub fn router(state: ApiState) -> OpenApiRouter {
         .routes(routes!(witness::list_witnesses))
         .routes(routes!(witness::add_checkpoint))
         .routes(routes!(witness::read_cosigned))
+        .routes(routes!(anchors::list_anchors))
+        .routes(routes!(anchors::read_anchor))
         .routes(routes!(actions::list_actions))
         .routes(routes!(retention::read_retention, retention::set_retention))
         .routes(routes!(retention::list_holds, retention::place_hold))
@@ -159,6 +177,8 @@ pub fn routes() -> Vec<Route> {
         // By the protocol nobody signs in: the log's signature says whose checkpoint it is.
         Route::public(Method::POST, "/api/v1/audit/witness/add-checkpoint"),
         Route::public(Method::GET, "/api/v1/audit/witness/{origin_hash}/checkpoint"),
+        read(Method::GET, "/api/v1/audit/anchors"),
+        read(Method::GET, "/api/v1/audit/anchors/{size}"),
         read(Method::GET, "/api/v1/audit/actions"),
         read(Method::GET, "/api/v1/audit/retention"),
         Route::guarded(Method::PUT, "/api/v1/audit/retention", "admin", "audit"),

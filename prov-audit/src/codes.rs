@@ -75,6 +75,9 @@ pub const WITNESS_FAILED: Code = Code::new(
     Kind::Unavailable,
     "a witness of the audit log did not cosign",
 );
+/// An authority gave no time stamp that holds (RFC 3161).
+pub const TSA_FAILED: Code =
+    Code::new("audit.tsa_failed", Kind::Unavailable, "the audit log was not time-stamped");
 /// A log that this witness was not told to watch (C2SP tlog-witness: 404).
 pub const UNKNOWN_LOG: Code =
     Code::new("audit.unknown_log", Kind::NotFound, "this witness does not know a log of that name");
@@ -126,6 +129,7 @@ pub const ALL: &[Code] = &[
     BAD_WITNESS_POLICY,
     NOT_WITNESSED,
     WITNESS_FAILED,
+    TSA_FAILED,
     UNKNOWN_LOG,
     NOT_SIGNED_BY_LOG,
     NOT_CONSISTENT,

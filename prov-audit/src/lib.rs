@@ -50,6 +50,9 @@
     expect(dead_code, reason = "without the index nobody reads single events back")
 )]
 
+#[cfg(feature = "timestamps")]
+pub mod anchoring;
+mod anchors;
 #[cfg(feature = "axum")]
 pub mod api;
 mod audit_layer;
@@ -84,6 +87,9 @@ mod witness;
 #[cfg(feature = "witnesses")]
 pub mod witnessing;
 
+#[cfg(feature = "timestamps")]
+pub use anchoring::TsaRoots;
+pub use anchors::Anchor;
 pub use audit_layer::{Audit, AuditFuture, AuditLayer};
 pub use catalogue::action_page;
 pub use log::{ExportedLeaf, LeafReader, Log, TreeProof};
@@ -103,7 +109,7 @@ pub use retention::{
     Archive, ArchiveReport, Hold, NewHold, PruneEnd, Pruned, Retention, verify_archive,
     verify_archive_in,
 };
-pub use verify::{Finding, FindingKind, Report, key_beside, verify, verify_witnessed};
+pub use verify::{Finding, FindingKind, Report, Trust, key_beside, verify, verify_with};
 pub use witness::{
     Cosigned, CosignedLog, PolicyWitness, Submitted, WatchedLog, Witness, WitnessOptions,
     WitnessPolicy, WitnessState, WitnessStatus, WitnessingStatus,

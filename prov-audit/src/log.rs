@@ -1,5 +1,6 @@
 //! The audit log as the rest of the program sees it.
 
+mod anchors;
 #[cfg(feature = "sqlite-index")]
 mod asking;
 mod close;
@@ -59,6 +60,8 @@ pub struct Log {
     indexes: Both<crate::index::Index>,
     journals: Both<Arc<Journal>>,
     pub(crate) sinks: Sinks,
+    #[cfg(feature = "timestamps")]
+    pub(crate) anchoring: std::sync::OnceLock<Arc<crate::anchoring::Shared>>,
     #[cfg(feature = "witnesses")]
     pub(crate) witnessing: std::sync::OnceLock<Arc<crate::witnessing::Shared>>,
 }
@@ -150,6 +153,8 @@ impl Log {
             indexes,
             journals,
             sinks: Sinks::default(),
+            #[cfg(feature = "timestamps")]
+            anchoring: std::sync::OnceLock::new(),
             #[cfg(feature = "witnesses")]
             witnessing: std::sync::OnceLock::new(),
         })

@@ -50,7 +50,9 @@ mod syslog;
 mod wire;
 
 #[cfg(feature = "witnesses")]
-pub(crate) use client::{Answer, Client};
+pub(crate) use client::Answer;
+#[cfg(any(feature = "timestamps", feature = "witnesses"))]
+pub(crate) use client::Client;
 #[cfg(feature = "sinks")]
 pub use cloudwatch::CloudwatchReceiver;
 #[cfg(feature = "sinks")]

@@ -7,9 +7,11 @@
 //! they lead to every root that was signed; so they must to the checkpoint that witnesses cosigned. What stands behind the newest checkpoint is covered by CRC-32
 //! only, which no signature protects: the report says how many records that are.
 
+mod anchored;
 mod findings;
 mod pruned;
 mod report;
+mod trust;
 mod walk;
 mod witnessed;
 
@@ -17,11 +19,12 @@ use std::path::Path;
 
 use prov_core::{Error, Result, codes as core_codes};
 pub use report::{Finding, FindingKind, Report};
+pub use trust::Trust;
 
 use crate::files::{io_error, read_if_there};
 use crate::journal::{HISTORY_FILE, Stub, parse_history};
 use crate::note::{Checkpoint, VerifierKey, open};
-use crate::witness::WitnessPolicy;
+use anchored::anchored;
 use findings::Findings;
 use walk::Walk;
 use witnessed::cosigned;
@@ -37,17 +40,15 @@ use witnessed::cosigned;
 /// # Errors
 /// When `dir` can't be read at all. Everything that is wrong with the log is in the report.
 pub fn verify(dir: &Path, key: &VerifierKey) -> Result<Report> {
-    run(dir, key, None, None)
+    run(dir, key, None, &Trust::default())
 }
 
-/// As [`verify`](fn@verify), and the newest checkpoint that witnesses cosigned must be cosigned as the
-/// policy wants: then the log is the one that all others are shown too, up to
-/// [`Report::cosigned_size`], and as of the times in [`Report::witnessed`].
+/// As [`verify`](fn@verify), and the word of others is wanted too.
 ///
 /// # Errors
 /// As [`verify`](fn@verify).
-pub fn verify_witnessed(dir: &Path, key: &VerifierKey, policy: &WitnessPolicy) -> Result<Report> {
-    run(dir, key, None, Some(policy))
+pub fn verify_with(dir: &Path, key: &VerifierKey, trust: &Trust) -> Result<Report> {
+    run(dir, key, None, trust)
 }
 
 /// The key that lies beside a log: it proves that the log is whole in itself, not whose it is.
@@ -62,19 +63,16 @@ pub fn key_beside(dir: &Path) -> Result<VerifierKey> {
 
 /// As [`verify`], of a log that is written meanwhile: records up to `durable` are looked at.
 pub(crate) fn verify_open(dir: &Path, key: &VerifierKey, durable: u64) -> Result<Report> {
-    run(dir, key, Some(durable), None)
+    run(dir, key, Some(durable), &Trust::default())
 }
 
-fn run(
-    dir: &Path,
-    key: &VerifierKey,
-    durable: Option<u64>,
-    policy: Option<&WitnessPolicy>,
-) -> Result<Report> {
+fn run(dir: &Path, key: &VerifierKey, durable: Option<u64>, trust: &Trust) -> Result<Report> {
     let unreadable = |e| io_error(e, "reading the log");
     let mut findings = Findings::new(dir);
     // Before the list of all that were signed: a log may be written meanwhile.
+    let policy = trust.witnesses.as_ref();
     let witnessed = cosigned(dir, key, policy, &mut findings).map_err(unreadable)?;
+    let anchored = anchored(dir, key, trust, &mut findings).map_err(unreadable)?;
     let published = read_if_there(&dir.join("checkpoint")).map_err(unreadable)?;
     let history_file = read_if_there(&dir.join(HISTORY_FILE)).map_err(unreadable)?;
     let history_file = history_file.unwrap_or_default();
@@ -101,14 +99,16 @@ fn run(
         None
     });
     let checkpoints = history.checkpoints.len();
-    if let Some(cosigned) = &witnessed.checkpoint {
-        let at = history.checkpoints.partition_point(|known| known.size < cosigned.size);
-        if at == checkpoints {
-            let size = cosigned.size;
-            let what = format!("witnesses cosigned {size} events, more than the log has signed");
-            findings.add(FindingKind::Witness, None, what);
+    let cosigned = witnessed.checkpoint.iter().map(|cosigned| (FindingKind::Witness, cosigned));
+    let stamped = anchored.checkpoints.iter().map(|stamped| (FindingKind::Anchor, stamped));
+    for (kind, vouched) in cosigned.chain(stamped) {
+        let at = history.checkpoints.partition_point(|known| known.size < vouched.size);
+        if at == history.checkpoints.len() {
+            let size = vouched.size;
+            let what = format!("others vouch for {size} events, more than the log has signed");
+            findings.add(kind, None, what);
         } else {
-            history.checkpoints.insert(at, cosigned.clone());
+            history.checkpoints.insert(at, vouched.clone());
         }
     }
     let mut walk = Walk::new(dir, key.name(), history.checkpoints, durable, findings);
@@ -118,6 +118,7 @@ fn run(
     let mut report = walk.into_report(key.name(), newest, checkpoints);
     report.cosigned_size = witnessed.checkpoint.map(|cosigned| cosigned.size);
     report.witnessed = witnessed.by;
+    report.anchors = anchored.anchors;
     Ok(report)
 }
 

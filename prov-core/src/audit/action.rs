@@ -191,6 +191,9 @@ actions! {
     AUDIT_SINK_RESUMED = "audit.sink.resumed", "A receiver of the audit log takes events again.";
     AUDIT_SUBJECT_ERASE_BEGIN = "audit.subject.erase_begin", "The key of a person's data in the log is about to be destroyed.";
     AUDIT_SUBJECT_ERASE = "audit.subject.erase", "The key of a person's data in the log was destroyed.";
+    AUDIT_ANCHOR = "audit.anchor", "A checkpoint of the audit log was time-stamped by an authority.";
+    AUDIT_ANCHOR_FAILING = "audit.anchor.failing", "The audit log could not be time-stamped.";
+    AUDIT_ANCHOR_RESUMED = "audit.anchor.resumed", "The audit log is time-stamped again.";
     AUDIT_WITNESS_COSIGN = "audit.witness.cosign", "A checkpoint of another log was found to continue what was seen of it, and cosigned.";
     AUDIT_WITNESS_FAILING = "audit.witness.failing", "A witness has not cosigned a checkpoint of the audit log for a while, or says that it does not continue what it saw.";
     AUDIT_WITNESS_REFUSE = "audit.witness.refuse", "A checkpoint of another log was not shown to continue what was seen of it: perhaps the log was forked.";

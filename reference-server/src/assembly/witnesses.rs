@@ -1,4 +1,4 @@
-//! Who vouches for the log, and for whose logs this server vouches.
+//! Who vouches for the log and stamps its time, and for whose logs this server vouches.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::storage::Storage;
 use crate::background::Background;
 use crate::config::Config;
 
-/// Has the log's witnesses asked, as the configuration says, and gives the endpoints of the log, with
+/// Has the log's witnesses and authority asked, as the configuration says, and gives the endpoints of the log, with
 /// those of this server as a witness.
 pub(super) async fn start(
     config: &Config,
@@ -22,6 +22,10 @@ pub(super) async fn start(
     if let Some(options) = config.audit.witnessing.options()? {
         let witnessing = storage.log.add_witnesses(options).await?;
         background.run("audit witnesses", |stop| witnessing.run(stop));
+    }
+    if let Some(options) = config.audit.anchoring.options()? {
+        let anchoring = storage.log.add_anchoring(options).await?;
+        background.run("audit time stamps", |stop| anchoring.run(stop));
     }
     let api = ApiState::new(Arc::clone(&storage.log), Arc::clone(clock));
     // Also when it watches none yet: whoever is to trust it needs its keys first.

@@ -38,7 +38,7 @@ macro_rules! section {
 mod audit;
 mod identity;
 
-pub use audit::{Audit, AuditSink, AuditSinkKind, AuditWitness, AuditWitnessing};
+pub use audit::{Audit, AuditAnchoring, AuditSink, AuditSinkKind, AuditWitness, AuditWitnessing};
 pub use identity::{Federation, Jwt, Notices, Passwords, WorkloadRule, Workloads};
 
 section! {

@@ -1,12 +1,14 @@
-//! What the settings of witnesses become.
+//! What the settings of witnesses, and of an authority that stamps the time, become.
 
+use prov_audit::TsaRoots;
+use prov_audit::anchoring::AnchoringOptions;
 use prov_audit::sink::TargetOptions;
 use prov_audit::witnessing::WitnessingOptions;
 use prov_audit::{VerifierKey, WitnessPolicy};
 use prov_core::{Error, Result, codes};
 
 use super::ConfigError;
-use super::sections::{Audit, AuditWitness, AuditWitnessing, Config};
+use super::sections::{Audit, AuditAnchoring, AuditWitness, AuditWitnessing, Config};
 
 /// Reads everything once, without connecting: what is wrong is said before anything starts.
 pub(super) fn check(audit: &Audit) -> std::result::Result<(), ConfigError> {
@@ -15,7 +17,30 @@ pub(super) fn check(audit: &Audit) -> std::result::Result<(), ConfigError> {
     let wrong = |error: Error| error.public_detail().to_owned();
     audit.witness.logs().map_err(|e| refuse(format!("`audit.witness`: {}", wrong(e))))?;
     let asked = audit.witnessing.options();
-    asked.map_err(|e| refuse(format!("`audit.witnessing`: {}", wrong(e)))).map(drop)
+    asked.map_err(|e| refuse(format!("`audit.witnessing`: {}", wrong(e))))?;
+    let stamped = audit.anchoring.options();
+    stamped.map_err(|e| refuse(format!("`audit.anchoring`: {}", wrong(e)))).map(drop)
+}
+
+impl AuditAnchoring {
+    /// How checkpoints are time-stamped; `None` when they are not.
+    ///
+    /// # Errors
+    /// When one of the two settings is missing, the roots can't be read, or something makes no sense.
+    pub fn options(&self) -> Result<Option<AnchoringOptions>> {
+        let (url, roots) = match (&self.tsa_url, &self.ca_path) {
+            (None, None) => return Ok(None),
+            (Some(url), Some(path)) => (url, TsaRoots::read(path)?),
+            _ => {
+                let what = "`tsa_url` and `ca_path` belong together";
+                return Err(Error::new(codes::INVALID_REQUEST).detail(what));
+            }
+        };
+        let options =
+            AnchoringOptions::new(url, roots).every(self.interval).patience(self.patience);
+        options.check()?;
+        Ok(Some(options))
+    }
 }
 
 impl AuditWitnessing {

@@ -1,4 +1,4 @@
-//! What is counted of the audit log's witnesses: read from the log when somebody looks.
+//! What is counted of the audit log's witnesses and time stamps: read from the log when somebody looks.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,6 +21,20 @@ impl WitnessMetrics {
 
 impl Collector for WitnessMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        if let Some(status) = self.0.anchoring() {
+            let help = "Events that the newest time-stamped checkpoint covers";
+            let kind = MetricType::Gauge;
+            let mut family = encoder.encode_descriptor("audit_anchored_size", help, None, kind)?;
+            for (log, anchor) in
+                [("standard", status.standard), ("break_glass", status.break_glass)]
+            {
+                let size = anchor.map_or(0, |anchor| anchor.size);
+                ConstGauge::new(to_f64(size)).encode(family.encode_family(&[("log", log)])?)?;
+            }
+            let help = "1 while the authority stamps the time";
+            let gauge = encoder.encode_descriptor("audit_anchor_up", help, None, kind)?;
+            ConstGauge::new(f64::from(u8::from(status.failures == 0))).encode(gauge)?;
+        }
         let Some(status) = self.0.witnessing() else { return Ok(()) };
         let mut of_logs =
             |name: &str, help: &str, value: &dyn Fn(&CosignedLog) -> f64| -> fmt::Result {

@@ -193,6 +193,7 @@ const EXECUTED: &[&str] = &[
     "POST /access/v1/search/resource",
     "POST /access/v1/search/subject",
     "POST /api/v1/audit/query",
+    "POST /api/v1/audit/witness/add-checkpoint",
     "POST /api/v1/auth/bootstrap",
     "POST /api/v1/auth/introspect",
     "POST /api/v1/auth/login",

@@ -1,13 +1,16 @@
 //! Two deployments vouch for each other.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use ureq::http::Method;
 
 use crate::client::Client;
-use crate::people::{World, text};
+use crate::people::{ADMIN_PASSWORD, World, text};
 use crate::server::{Home, Server};
+use crate::terminal::Terminal;
+use crate::tools::prov;
 
 /// Waits for something, not for ever.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -58,6 +61,11 @@ fn keys(home: &Home) -> Vec<String> {
     ["standard", "break-glass"].map(|class| of(class).unwrap().trim().to_owned()).into()
 }
 
+/// The administrator at a server that was started anew.
+fn admin(world: &World) -> Client {
+    world.server.client().with_token(world.admin.token.as_deref().unwrap())
+}
+
 fn witnesses(admin: &Client) -> Value {
     admin.get("/api/v1/audit/witnesses").expect(200)
 }
@@ -104,6 +112,9 @@ fn two_deployments_vouch_for_each_other() {
     ] {
         assert!(metrics.contains(line), "`{line}` in {metrics}");
     }
+    if let Some(program) = prov() {
+        offline(&program, &a, &logs_a, &key_b);
+    }
     // One dies: the other goes on, and says that nobody vouches for what is new.
     b.server.kill();
     until("it is missed", || witnesses(&at_a)["witnesses"][0]["state"] == "failing");
@@ -111,6 +122,39 @@ fn two_deployments_vouch_for_each_other() {
     until("what is new lags", || witnesses(&at_a)["logs"][0]["behind"].as_u64() > Some(0));
     let metrics = a.server.client().get("/metrics").text();
     assert!(metrics.contains("prov_audit_witness_up{witness=\"other\"} 0"), "{metrics}");
+}
+
+/// What an auditor does with `prov`, without any server but for what was handed over.
+fn offline(program: &Path, world: &World, logs: &[String], key: &str) {
+    let terminal = Terminal::of(program, world, "admin", ADMIN_PASSWORD);
+    let shown = terminal.ok(&["audit", "witnesses"]);
+    assert!(shown.contains("other") && shown.contains("house-b/audit/local/standard"), "{shown}");
+    let known = format!("log {}\n", logs.join("\nlog "));
+    let wanted = |key: &str| format!("{known}witness other {key}\nquorum other\n");
+    let policy = terminal.file("policy", &wanted(key));
+    let own = witnesses(&admin(world))["own"]["keys"][0].as_str().unwrap().to_owned();
+    let another = terminal.file("another", &wanted(&own));
+    let found = terminal.json(&["audit", "query", "--action", "server.start"]);
+    let event =
+        found["items"].as_array().unwrap().last().unwrap()["id"].as_str().unwrap().to_owned();
+    terminal.ok(&["audit", "proof", &event, "--save", "case"]);
+    let checked = terminal.json(&["audit", "proof", "--check", "case", "--policy", &policy]);
+    assert_eq!(checked["witnessed"][0]["witness"], "other", "{checked}");
+    terminal.fails(1, &["audit", "proof", "--check", "case", "--policy", &another]);
+    // A copy of the log, as it lies there.
+    let copy = terminal.path("copy");
+    let from = world.server.home.data().join("audit");
+    assert!(
+        std::process::Command::new("cp").arg("-r").arg(from).arg(&copy).status().unwrap().success()
+    );
+    let emergency = ["audit", "verify", "--dir", "copy/break-glass", "--policy", &policy];
+    let report = terminal.json(&emergency);
+    assert_eq!(
+        (&report["intact"], &report["cosigned_size"]),
+        (&json!(true), &json!(0)),
+        "{report}"
+    );
+    terminal.fails(1, &["audit", "verify", "--dir", "copy/break-glass", "--policy", &another]);
 }
 
 #[test]
@@ -157,6 +201,7 @@ fn witnesses_that_make_no_sense_are_refused_before_anything_starts() {
     }
     for (setting, said) in [
         ("audit.witnessing.policy_path=/nowhere/at-all", "can't be read"),
+        ("audit.anchoring.tsa_url=http://tsa.example", "`tsa_url` and `ca_path` belong together"),
         ("audit.witness.logs=nonsense", "`audit.witness`: a verifier key looks like"),
     ] {
         let (code, log) = home.refused(&["--set", setting]);

@@ -17,6 +17,28 @@ use crate::commands::Session;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 
+/// Prints the time stamps of a log, or writes one as files.
+pub(super) fn anchors(
+    session: &Session,
+    which: &Which,
+    name: Option<&Path>,
+    size: Option<u64>,
+) -> Outcome {
+    let all = session.client.get(&which.of("/api/v1/audit/anchors"))?;
+    let Some(name) = name else { return session.show(&all, &[]) };
+    let sizes = all.get("sizes").and_then(Value::as_array);
+    let newest = sizes.and_then(|sizes| sizes.last()).and_then(Value::as_u64);
+    let size = size.or(newest).ok_or_else(|| {
+        Failure::Failed("nothing is time-stamped yet: see `[audit.anchoring]`".to_owned())
+    })?;
+    let anchor = session.client.get(&which.of(&format!("/api/v1/audit/anchors/{size}")))?;
+    let answer = STANDARD
+        .decode(text(&anchor, "tsr")?)
+        .map_err(|e| Failure::of("reading the server's answer", e))?;
+    let files = [("checkpoint", text(&anchor, "checkpoint")?.as_bytes()), ("tsr", &answer)];
+    write_files(session, name, &files)
+}
+
 /// Prints the newest checkpoint, or its note alone.
 pub(super) fn newest(session: &Session, which: &Which, note: bool) -> Outcome {
     let checkpoint = session.client.get(&which.of("/api/v1/audit/checkpoint"))?;
@@ -46,6 +68,11 @@ fn save(session: &Session, proof: &Value, name: &Path) -> Outcome {
         ("tlog-proof", text(proof, "proof")?.as_bytes()),
         ("vkey", key.as_bytes()),
     ];
+    write_files(session, name, &files)
+}
+
+/// Writes files of one name.
+fn write_files(session: &Session, name: &Path, files: &[(&str, &[u8])]) -> Outcome {
     for (extension, bytes) in files {
         let path = with(name, extension);
         std::fs::write(&path, bytes)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use prov_audit::{VerifierKey, key_beside, verify, verify_witnessed};
+use prov_audit::{Trust, TsaRoots, VerifierKey, key_beside, verify_with};
 use serde_json::Value;
 
 use super::witnesses;
@@ -16,9 +16,15 @@ pub(super) fn offline(
     format: OutputFormat,
     folder: &Path,
     key: Option<&Path>,
-    policy: Option<&Path>,
+    (policy, tsa_ca): (Option<&Path>, Option<&Path>),
 ) -> Outcome {
     let policy = policy.map(witnesses::policy).transpose()?;
+    let mut trust = Trust::new();
+    trust.witnesses.clone_from(&policy);
+    if let Some(path) = tsa_ca {
+        let roots = TsaRoots::read(path).map_err(|e| Failure::Usage(e.to_string()))?;
+        trust = trust.time_stamps(roots);
+    }
     let logs = logs_in(folder);
     if logs.is_empty() {
         return Err(Failure::Usage(format!("there is no log in `{}`", folder.display())));
@@ -46,11 +52,7 @@ pub(super) fn offline(
             );
             beside?
         };
-        let report = match &policy {
-            Some(policy) => verify_witnessed(&log, &key, policy),
-            None => verify(&log, &key),
-        };
-        let report = report.map_err(|e| failed(&e))?;
+        let report = verify_with(&log, &key, &trust).map_err(|e| failed(&e))?;
         let answer = serde_json::to_value(&report).map_err(|e| failed(&e))?;
         output::show(format, &answer, &[])?;
         intact &= report.intact;
@@ -70,7 +72,7 @@ pub(super) fn judge(report: &Value) -> Outcome {
 
 fn changed() -> Failure {
     Failure::Failed(
-        "the log was changed or damaged, or lacks the word of its witnesses: see the findings"
+        "the log was changed or damaged, or lacks the word of others that is wanted: see the findings"
             .to_owned(),
     )
 }

@@ -8,7 +8,7 @@ use prov_audit::sink::OnFailure;
 use prov_core::duration_text;
 use serde::Deserialize;
 
-use super::{MINUTE, list};
+use super::{DAY, MINUTE, list};
 
 section! {
     /// `[audit]`: the log.
@@ -30,6 +30,24 @@ section! {
         witnessing: AuditWitnessing = AuditWitnessing::default(),
         /// `[audit.witness]`
         witness: AuditWitness = AuditWitness::default(),
+        /// `[audit.anchoring]`
+        anchoring: AuditAnchoring = AuditAnchoring::default(),
+    }
+}
+
+section! {
+    /// `[audit.anchoring]`: the authority that time-stamps the log (RFC 3161).
+    AuditAnchoring {
+        /// Where it takes requests; without it nobody is asked. Only a hash is sent.
+        tsa_url: Option<String> = None,
+        /// The roots (PEM) that its certificate must lead to.
+        ca_path: Option<PathBuf> = None,
+        /// How often it is asked.
+        #[serde(with = "duration_text")]
+        interval: Duration = Duration::from_secs(DAY),
+        /// How long an answer may take.
+        #[serde(with = "duration_text")]
+        patience: Duration = Duration::from_secs(30),
     }
 }
 
