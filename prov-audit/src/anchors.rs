@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::disk;
 use crate::files::read_if_there;
 #[cfg(feature = "timestamps")]
 use crate::files::{make_folder, write_whole};
@@ -55,7 +56,7 @@ pub(crate) fn write(dir: &Path, size: u64, note: &str, answer: &[u8]) -> io::Res
 /// Everything that is kept, oldest first.
 pub(crate) fn read_all(dir: &Path) -> io::Result<Vec<Kept>> {
     let folder = dir.join(FOLDER);
-    let entries = match std::fs::read_dir(&folder) {
+    let entries = match disk::read_dir(&folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
@@ -69,7 +70,7 @@ pub(crate) fn read_all(dir: &Path) -> io::Result<Vec<Kept>> {
     let read = |name: String| {
         let path = folder.join(&name);
         let answer = read_if_there(&path.with_extension("tsr"))?;
-        Ok(Kept { note: std::fs::read(&path)?, name, answer })
+        Ok(Kept { note: disk::read(&path)?, name, answer })
     };
     names.into_iter().map(read).collect()
 }

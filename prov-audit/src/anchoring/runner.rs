@@ -146,6 +146,9 @@ impl Anchoring {
             } else if newest.is_none_or(|newest| newest.size < checkpoint.size) {
                 let stamped = self.stamp(client, class, &checkpoint).await;
                 outcome = outcome.and(stamped);
+            } else {
+                // Due, and nothing has come: what comes next is not to wait as long again.
+                rest = rest.min(self.options.rest);
             }
         }
         if outcome.is_err() {

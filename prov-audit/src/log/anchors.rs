@@ -7,6 +7,7 @@ use prov_core::{Error, Result, codes as core_codes};
 
 use super::{Log, blocking};
 use crate::anchors::{self, Kept, read_all};
+use crate::disk;
 use crate::files::io_error;
 
 impl Log {
@@ -33,8 +34,10 @@ impl Log {
         let journal = Arc::clone(self.journal(class));
         blocking(move || {
             let (checkpoint, answer) = anchors::files(journal.dir(), size);
-            let read = std::fs::read_to_string(checkpoint)
-                .and_then(|note| Ok((note, std::fs::read(answer)?)));
+            let read = disk::read(&checkpoint).and_then(|note| {
+                let note = String::from_utf8(note).map_err(std::io::Error::other)?;
+                Ok((note, disk::read(&answer)?))
+            });
             read.map_err(|error| match error.kind() {
                 std::io::ErrorKind::NotFound => {
                     Error::new(core_codes::NOT_FOUND).detail("there is no such time stamp")

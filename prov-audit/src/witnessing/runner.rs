@@ -81,6 +81,9 @@ impl Witnessing {
         let rounds = async {
             let mut peers = self.peers.lock().await;
             loop {
+                for class in CLASSES {
+                    self.shared.begin(class, self.log.newest_checkpoint(class));
+                }
                 join_all(peers.iter_mut().map(|peer| self.visit(peer))).await;
                 sleep(self.options.every).await;
             }
@@ -95,8 +98,7 @@ impl Witnessing {
     async fn visit(&self, peer: &mut Peer) {
         let (at, mut asked, mut outcome) = (peer.at, false, Ok(()));
         for class in CLASSES {
-            let newest = self.log.newest_checkpoint(class);
-            let Some(checkpoint) = self.shared.wanted(class, at, newest) else { continue };
+            let Some(checkpoint) = self.shared.wanted(class, at) else { continue };
             asked = true;
             let answer = timeout(self.options.patience, peer.cosign(&self.log, class, &checkpoint));
             let answer = answer.await.unwrap_or_else(|_| {

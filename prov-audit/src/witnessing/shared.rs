@@ -74,21 +74,21 @@ impl Shared {
         self.state.lock().witnesses.get(at).map_or([0; 2], |known| known.sizes)
     }
 
-    /// What a witness is to be asked about: the newest checkpoint, unless it cosigned that already.
-    pub(super) fn wanted(
-        &self,
-        class: RetentionClass,
-        at: usize,
-        newest: Checkpoint,
-    ) -> Option<Checkpoint> {
+    /// A round begins: all are asked about one checkpoint, or their signatures would never come
+    /// together.
+    pub(super) fn begin(&self, class: RetentionClass, newest: Checkpoint) {
         let count = self.policy.witnesses().len();
         let mut state = self.state.lock();
-        let gathered = state.logs.get_mut(place(class))?;
-        let is_new = gathered.now.as_ref().is_none_or(|(now, _)| now.size < newest.size);
-        if is_new {
+        let Some(gathered) = state.logs.get_mut(place(class)) else { return };
+        if gathered.now.as_ref().is_none_or(|(now, _)| now.size < newest.size) {
             gathered.now = Some((newest, vec![None; count]));
         }
-        let (now, lines) = gathered.now.as_ref()?;
+    }
+
+    /// What a witness is to be asked about, unless it cosigned that already.
+    pub(super) fn wanted(&self, class: RetentionClass, at: usize) -> Option<Checkpoint> {
+        let state = self.state.lock();
+        let (now, lines) = state.logs.get(place(class))?.now.as_ref()?;
         lines.get(at)?.is_none().then(|| now.clone())
     }
 

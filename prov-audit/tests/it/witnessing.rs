@@ -290,6 +290,78 @@ async fn a_witness_that_is_dead_stalled_or_lies_is_seen_and_delays_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_quorum_comes_together_although_the_log_grows_between_two_witnesses() {
+    let bench = Bench::new();
+    let log = Arc::new(bench.open().await);
+    let (house, _tasks, url) = house_of(&log).await;
+    // The slow one takes longer than it takes for the next checkpoint to be signed.
+    let (slow, slow_url) = slowly(&url).await;
+    let [classic, quantum] = house.witness.keys().map(ToString::to_string);
+    let policy = format!(
+        "witness quick {classic} {url}\nwitness slow {quantum} {slow_url}\n\
+         group both all quick slow\nquorum both\n"
+    );
+    let emergency = || Action::custom("break_glass.request").unwrap();
+    let asked = Asked::of(&log, policy.parse().unwrap()).await;
+    let size = || log.witnessing().unwrap().logs[1].size;
+    let start = Instant::now();
+    while size() < 3 {
+        assert!(start.elapsed() < Duration::from_secs(15), "no quorum: {:?}", log.witnessing());
+        log.record(bench.event(emergency(), "user_1", "alice")).await.unwrap();
+        log.checkpoint(RetentionClass::BreakGlass).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    asked.end().await;
+    drop(slow);
+}
+
+/// What is behind this URL, 60 ms later.
+async fn slowly(url: &str) -> (JoinSet<()>, String) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = listener.local_addr().unwrap();
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let (host, slow) = (host.to_owned(), format!("http://{here}/{path}"));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut open = JoinSet::new();
+        loop {
+            let (mut near, _) = listener.accept().await.unwrap();
+            let host = host.clone();
+            open.spawn(async move {
+                tokio::time::sleep(Duration::from_millis(60)).await;
+                let mut far = tokio::net::TcpStream::connect(host).await.unwrap();
+                let _ = slow_copy(&mut near, &mut far).await;
+            });
+        }
+    });
+    (tasks, slow)
+}
+
+/// Carries bytes both ways, each time 60 ms late.
+async fn slow_copy(
+    near: &mut tokio::net::TcpStream,
+    far: &mut tokio::net::TcpStream,
+) -> std::io::Result<()> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (mut there, mut back) = (vec![0; 65_536], vec![0; 65_536]);
+    loop {
+        tokio::select! {
+            read = near.read(&mut there) => {
+                let count = read?;
+                if count == 0 { return Ok(()) }
+                tokio::time::sleep(Duration::from_millis(60)).await;
+                far.write_all(&there[..count]).await?;
+            }
+            read = far.read(&mut back) => {
+                let count = read?;
+                if count == 0 { return Ok(()) }
+                near.write_all(&back[..count]).await?;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn witnesses_that_make_no_sense_are_refused() {
     let bench = Bench::new();
     let log = Arc::new(bench.open().await);
