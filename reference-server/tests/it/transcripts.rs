@@ -8,7 +8,7 @@ use prov_authz::PolicyFiles;
 
 use crate::people::{ADMIN_PASSWORD, World, password_of};
 use crate::server::Home;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, administrator};
 use crate::tools::{prov, run, tool};
 
 /// What stands in a document.
@@ -34,6 +34,20 @@ impl Transcript {
         let (found, out, error) = run(&mut command);
         assert_eq!(found, Some(code), "{line}: {out}{error}");
         let printed = steady(&format!("{out}{error}"));
+        let _ = write!(self.0, "\n```console\n$ {line}\n{}\n```\n", printed.trim_end());
+    }
+
+    /// A line of a shell that has `prov` and the programs of this folder, and what it prints.
+    #[track_caller]
+    fn shell(&mut self, terminal: &Terminal, tools: &Path, line: &str, code: i32) {
+        let own = terminal.program.parent().unwrap();
+        let path = std::env::var_os("PATH").unwrap().into_string().unwrap();
+        let path = format!("{}:{}:{path}", tools.display(), own.display());
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", line]).current_dir(terminal.path("")).env_clear().env("PATH", path);
+        let (found, out, error) = run(&mut command);
+        assert_eq!(found, Some(code), "{line}: {out}{error}");
+        let printed = masked(&format!("{out}{error}"));
         let _ = write!(self.0, "\n```console\n$ {line}\n{}\n```\n", printed.trim_end());
     }
 
@@ -80,6 +94,25 @@ fn steady(text: &str) -> String {
     }
     shown.push_str(rest);
     shown
+}
+
+/// The text without what differs each time: ids, hashes, keys, times.
+fn masked(text: &str) -> String {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "+/=-_:.".contains(c);
+    let mask = |word: &str| {
+        let digits = word.chars().filter(char::is_ascii_digit).count();
+        if word.len() >= 20 && digits > 3 { "…".to_owned() } else { word.to_owned() }
+    };
+    let (mut shown, mut word) = (String::new(), String::new());
+    for c in text.chars() {
+        if is_word(c) {
+            word.push(c);
+        } else {
+            shown += &mask(&std::mem::take(&mut word));
+            shown.push(c);
+        }
+    }
+    shown + &mask(&word)
 }
 
 /// The solver that `cargo xtask peers` installs.
@@ -188,4 +221,47 @@ fn what_holds_of_every_request() {
     told.run(&home, "prov policy prove next --against policies --no-more", 1);
     // Which requests the solver shows is its own choice.
     told.keep_but("prove.md", |line| line.trim().is_empty() || line.starts_with("          "));
+}
+
+/// The folder of a verifier that is none of ours.
+fn foreign_verifier() -> Option<PathBuf> {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)?;
+    let program = tool(cache.join("prov-peers/aics-tlog-0.2.1/bin/aics-tlog"))?;
+    program.parent().map(Path::to_owned)
+}
+
+#[test]
+fn one_event_is_verified_offline_by_others() {
+    let (Some(tools), Some((world, admin))) = (foreign_verifier(), administrator()) else { return };
+    let team = serde_json::json!({ "name": "payments" });
+    world.admin.post("/api/v1/teams", &team).expect(201);
+    let key = world.server.home.data().join("audit/standard/log.vkey");
+    std::fs::copy(key, admin.path("log.vkey")).unwrap();
+    let found = admin.json(&["audit", "query", "--action", "team.create"]);
+    let event = found["items"][0]["id"].as_str().unwrap().to_owned();
+    let mut told = Transcript::new(
+        "One event, verified without us",
+        "An auditor was handed the public key of a log when it was set up, `log.vkey`. Now the team `payments` is in question: who made it, \
+         and was that entered later? The server's administrator hands over three files:",
+    );
+    admin.ok(&["audit", "proof", &event, "--save", "case-7"]);
+    told.0.push_str("\n```console\n$ prov audit proof 01a2… --save case-7\n```\n");
+    told.say("The auditor needs no server, and nothing of ours. The event is what was written, byte for byte:");
+    told.shell(&admin, &tools, "cat case-7.leaf", 0);
+    told.say(
+        "The proof is a C2SP tlog-proof: the event's place, the hashes beside its way to the root, and a checkpoint with the log's signature.",
+    );
+    told.shell(&admin, &tools, "cat case-7.tlog-proof", 0);
+    told.say("`aics-tlog`, an implementation of these formats that is not ours, takes the parts one by one:");
+    told.shell(&admin, &tools, "sed '1,2d;/^$/,$d' case-7.tlog-proof > hashes", 0);
+    told.shell(&admin, &tools, "sed '1,/^$/d' case-7.tlog-proof > checkpoint", 0);
+    let verify = "aics-tlog verify-inclusion --leaf case-7.leaf --proof hashes --checkpoint checkpoint \\\n    \
+                  --index $(sed -n 's/^index //p' case-7.tlog-proof) --vkey-file log.vkey";
+    told.shell(&admin, &tools, verify, 0);
+    told.say("Somebody who changes one word of the event:");
+    told.shell(&admin, &tools, "sed -i s/payments/payrolls/ case-7.leaf", 0);
+    told.shell(&admin, &tools, verify, 1);
+    // Numbers are those of one run.
+    told.keep_but("evidence.md", |line| line.chars().any(|c| c.is_ascii_digit() || c == '…'));
 }
