@@ -38,7 +38,6 @@ pub struct MfaStats {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     methods: [[AtomicU64; 3]; 3],
-    #[cfg_attr(not(feature = "webauthn"), expect(dead_code, reason = "no passkey is proved"))]
     pub(crate) cloned: AtomicU64,
     pub(crate) overdue: AtomicU64,
 }
