@@ -64,7 +64,7 @@ fn a_success_cleans_the_slate_of_its_factor_only() {
     let mut factors = enrolled();
     let (set, _) = BackupSet::fresh(&factors.user, at(0)).unwrap();
     factors.backup = Some(set);
-    let wrong = BackupCode::read(&SecretText::new("0".repeat(20))).unwrap();
+    let wrong = BackupCode::read(&SecretText::new("0".repeat(25))).unwrap();
     for _ in 0..4 {
         check(&mut factors, "000000", 1_111_111_109);
         factors.check_backup(&wrong, &LIMIT, at(1_111_111_109));

@@ -92,7 +92,7 @@ async fn the_limit_is_a_setting() {
     let recorder = Arc::new(world.recorder.clone());
     let strict = MfaService::new(world.shared_store(), recorder, clock, config).unwrap();
     let user = user_of(&world.person());
-    let guess = FactorResponse::new(FactorMethod::BackupCode, "0".repeat(20).into());
+    let guess = FactorResponse::new(FactorMethod::BackupCode, "0".repeat(25).into());
     let first = strict.verify(&user, &guess, &world.facts()).await.unwrap_err();
     assert!(first.is(codes::FACTOR_REJECTED));
     let second = strict.verify(&user, &guess, &world.facts()).await.unwrap_err();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use ureq::http::Method;
-use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+use ureq::tls::{Certificate, ClientCert, PrivateKey};
 
 use crate::client::Client;
 use crate::node::printed;
@@ -102,16 +102,13 @@ fn over_tls(home: &Home) -> Server {
 
 /// A client that has a certificate of its own making, or none.
 fn client(server: &Server, at: &Path, has_certificate: bool) -> Client {
-    let pem = std::fs::read(at.join("cert.pem")).unwrap();
-    let trusted = RootCerts::new_with_certs(&[Certificate::from_pem(&pem).unwrap().to_owned()]);
-    let mut tls = TlsConfig::builder().root_certs(trusted);
-    if has_certificate {
+    let own = has_certificate.then(|| {
         let made = rcgen::generate_simple_self_signed(vec!["a client".to_owned()]).unwrap();
         let certificate = Certificate::from_der(made.cert.der()).to_owned();
         let key = PrivateKey::from_pem(made.signing_key.serialize_pem().as_bytes()).unwrap();
-        tls = tls.client_cert(Some(ClientCert::new_with_certs(&[certificate], key)));
-    }
-    Client::with_agent(&server.url, ureq::Agent::config_builder().tls_config(tls.build()))
+        ClientCert::new_with_certs(&[certificate], key)
+    });
+    Client::over_tls(&server.url, at, own)
 }
 
 /// RFC 8705, section 3, over real connections.

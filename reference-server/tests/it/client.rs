@@ -1,8 +1,12 @@
 //! A client as anybody could write one.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::{HeaderMap, Method, Request};
+use ureq::tls::{Certificate, ClientCert, RootCerts, TlsConfig};
 
 use crate::server::PATIENCE;
 
@@ -28,7 +32,17 @@ impl Client {
         Self::with_agent(base, Agent::config_builder())
     }
 
-    pub(crate) fn with_agent(
+    /// Over TLS, trusting the `cert.pem` in this folder; with a certificate of its own or without.
+    pub(crate) fn over_tls(base: &str, folder: &Path, own: Option<ClientCert>) -> Self {
+        let pem = std::fs::read(folder.join("cert.pem")).unwrap();
+        let trusted = RootCerts::new_with_certs(&[Certificate::from_pem(&pem).unwrap().to_owned()]);
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = TlsConfig::builder().unversioned_rustls_crypto_provider(provider);
+        let tls = tls.root_certs(trusted).client_cert(own).build();
+        Self::with_agent(base, Agent::config_builder().tls_config(tls))
+    }
+
+    fn with_agent(
         base: &str,
         config: ureq::config::ConfigBuilder<ureq::typestate::AgentScope>,
     ) -> Self {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::client::Client;
 use crate::people::{ADMIN_PASSWORD, World, column, signed_in, text};
@@ -223,10 +222,7 @@ fn with_a_certificate_it_speaks_tls_1_3_and_nothing_older() {
     let server = home.start_with(&arguments);
     assert!(server.url.starts_with("https://127.0.0.1:"), "{}", server.url);
 
-    let pem = std::fs::read(home.path().join("cert.pem")).unwrap();
-    let trusted = RootCerts::new_with_certs(&[Certificate::from_pem(&pem).unwrap().to_owned()]);
-    let tls = TlsConfig::builder().root_certs(trusted).build();
-    let client = Client::with_agent(&server.url, ureq::Agent::config_builder().tls_config(tls));
+    let client = Client::over_tls(&server.url, home.path(), None);
     let answer = client.get("/readyz");
     answer.expect(200);
     let hsts = answer.header("strict-transport-security").unwrap();

@@ -1,12 +1,12 @@
 //! Programs that sign in with SPIFFE documents: by certificate over TLS, by token, and for somebody.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use prov_authz::PolicyFiles;
 use serde_json::{Value, json};
 use ureq::http::Method;
-use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+use ureq::tls::{Certificate, ClientCert, PrivateKey};
 
 use crate::client::{Answer, Client};
 use crate::lifecycle::certificate;
@@ -85,21 +85,13 @@ fn world(home: &Home, trust: &str) -> World {
     arguments.extend(more.map(str::to_owned));
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut server = home.start_with(&arguments);
-    let anybody = client(&server.url, home.path(), None);
+    let anybody = Client::over_tls(&server.url, home.path(), None);
     let first = json!({
         "token": server.invitation(), "username": "admin", "password": ADMIN_PASSWORD,
     });
     anybody.post("/api/v1/auth/bootstrap", &first).expect(201);
     let admin = signed_in(&anybody, "admin", ADMIN_PASSWORD);
     World { server, admin }
-}
-
-/// A client that trusts the server, with a certificate of its own or without.
-fn client(url: &str, home: &Path, own: Option<ClientCert>) -> Client {
-    let pem = std::fs::read(home.join("cert.pem")).unwrap();
-    let trusted = RootCerts::new_with_certs(&[Certificate::from_pem(&pem).unwrap().to_owned()]);
-    let tls = TlsConfig::builder().root_certs(trusted).client_cert(own).build();
-    Client::with_agent(url, ureq::Agent::config_builder().tls_config(tls))
 }
 
 /// Asks until the answer has this status: news of trust takes a moment.
@@ -133,8 +125,8 @@ fn programs_sign_in_by_certificate_and_by_token_and_follow_the_agents_rotations(
     let socket = agent.folder.join("agent.sock");
     let world = world(&home, &format!("endpoint = \"unix://{}\"", socket.display()));
     let url = &world.server.url;
-    let by = |certificate| client(url, home.path(), Some(certificate));
-    let anybody = client(url, home.path(), None);
+    let by = |certificate| Client::over_tls(url, home.path(), Some(certificate));
+    let anybody = Client::over_tls(url, home.path(), None);
 
     let program = by(agent.certificate(PROGRAM));
     let me = wait_for(200, || program.get(ME));
@@ -178,7 +170,7 @@ fn a_program_that_acts_for_somebody_presents_both_and_has_never_more_than_whom_i
     assert_eq!(agent.tell("bundle"), "done");
     let trust = format!("bundles = {{ \"example.org\" = \"{}\" }}", bundle.display());
     let world = world(&home, &trust);
-    let anybody = client(&world.server.url, home.path(), None);
+    let anybody = Client::over_tls(&world.server.url, home.path(), None);
     let password = password_of("vera");
     let vera = json!({
         "username": "vera", "password": password, "must_change_password": false,
@@ -192,7 +184,7 @@ fn a_program_that_acts_for_somebody_presents_both_and_has_never_more_than_whom_i
         // Presents a person's token and the program's own document.
         let mut both = |path: &str, person: &str| {
             let own = by_certificate.then(|| agent.certificate(path));
-            let client = client(&world.server.url, home.path(), own).with_token(person);
+            let client = Client::over_tls(&world.server.url, home.path(), own).with_token(person);
             let document = (!by_certificate).then(|| agent.token("prov-api", path));
             move |method: &Method, to: &str, body: Option<Value>| {
                 let headers: Vec<_> = document
@@ -228,12 +220,13 @@ fn a_program_that_acts_for_somebody_presents_both_and_has_never_more_than_whom_i
     assert_eq!(asked.status, 400);
 
     // The file is read again: another authority, and the one before is trusted no more.
-    let program = client(&world.server.url, home.path(), Some(agent.certificate(PROGRAM)));
+    let program =
+        Client::over_tls(&world.server.url, home.path(), Some(agent.certificate(PROGRAM)));
     program.get(ME).expect(200);
     agent.tell("rotate");
     assert_eq!(agent.tell("bundle"), "done");
     wait_for(401, || program.get(ME));
-    let next = client(&world.server.url, home.path(), Some(agent.certificate(PROGRAM)));
+    let next = Client::over_tls(&world.server.url, home.path(), Some(agent.certificate(PROGRAM)));
     wait_for(200, || next.get(ME));
 }
 
