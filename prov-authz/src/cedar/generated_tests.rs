@@ -50,21 +50,22 @@ impl Dice {
 
 /// The shipped schema with these policies, which nobody validated.
 fn live(text: &str) -> Live {
-    let mut policies = Policies::default();
-    let mut documents = BTreeMap::new();
+    let (mut policies, mut documents) = (Vec::new(), BTreeMap::new());
     for policy in PolicySet::from_str(text).unwrap().policies() {
         let id = policy.annotation("id").unwrap().to_owned();
-        let document = PolicyInfo {
+        let document = Arc::new(PolicyInfo {
             id: id.clone(),
             description: String::new(),
             effect: "",
             file: String::new(),
             line: 1,
             text: policy.to_string(),
-        };
-        policies.insert(id.clone(), Arc::new(policy.new_id(PolicyId::new(&id))));
-        documents.insert(id, Arc::new(document));
+        });
+        let named = policy.new_id(PolicyId::new(&id));
+        policies.push((Arc::clone(&document), Arc::new(named)));
+        documents.insert(id, document);
     }
+    let policies: Policies = policies.into_iter().collect();
     let shipped = compile(PolicyFiles::shipped(), &CedarOptions::default()).unwrap();
     let compiled = Compiled { policies, documents, ..shipped };
     let now = "2026-03-02T12:00:00Z".parse().unwrap();

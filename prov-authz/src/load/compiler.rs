@@ -269,7 +269,7 @@ impl Assembled {
 
 /// One set of all policies and templates; an id that stands twice is refused where it stands again.
 fn assemble(sources: &[Source], findings: &mut Vec<Finding>) -> Assembled {
-    let mut all = Assembled::default();
+    let (mut all, mut policies) = (Assembled::default(), Vec::new());
     for source in sources {
         findings.extend(source.parsed.findings.iter().cloned());
         for ParsedPolicy { statement, document, place, .. } in &source.parsed.policies {
@@ -286,7 +286,7 @@ fn assemble(sources: &[Source], findings: &mut Vec<Finding>) -> Assembled {
             let id = document.id.clone();
             match statement {
                 Statement::Policy(policy) => {
-                    all.policies.insert(id.clone(), Arc::clone(policy));
+                    policies.push((Arc::clone(document), Arc::clone(policy)));
                     all.documents.insert(id, Arc::clone(document));
                 }
                 Statement::Template(_, template) => {
@@ -295,6 +295,7 @@ fn assemble(sources: &[Source], findings: &mut Vec<Finding>) -> Assembled {
             }
         }
     }
+    all.policies = policies.into_iter().collect();
     all
 }
 

@@ -57,7 +57,7 @@ impl Finding {
     pub(crate) fn at(mut self, text: &str, offset: usize) -> Self {
         let before = text.get(..offset).unwrap_or(text);
         let last_line = before.rsplit('\n').next().unwrap_or_default();
-        self.line = before.matches('\n').count() + 1;
+        self.line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
         self.column = last_line.chars().count() + 1;
         self
     }

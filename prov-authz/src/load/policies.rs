@@ -1,6 +1,5 @@
 //! The policies of a set, shared with those sets before and after it that have them as well.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 #[cfg(any(test, feature = "testing"))]
 use std::sync::OnceLock;
@@ -11,30 +10,29 @@ use cedar_policy::PolicySet;
 #[cfg(any(test, feature = "testing"))]
 use prov_core::{Error, Result, codes};
 
+use super::PolicyInfo;
+
 /// Policies by id.
 #[derive(Debug, Default)]
 pub(crate) struct Policies {
-    by_id: BTreeMap<String, Arc<Policy>>,
+    /// In the order of their ids, each with what people are told of it.
+    by_id: Vec<(Arc<PolicyInfo>, Arc<Policy>)>,
     /// Made when somebody asks Cedar about all of them, which the engine never does.
     #[cfg(any(test, feature = "testing"))]
     set: OnceLock<PolicySet>,
 }
 
 impl Policies {
-    /// Adds one whose id is new.
-    pub(crate) fn insert(&mut self, id: String, policy: Arc<Policy>) {
-        self.by_id.insert(id, policy);
-    }
-
     /// The one of this id.
     pub(crate) fn get(&self, id: &str) -> Option<&Arc<Policy>> {
-        self.by_id.get(id)
+        let at = self.by_id.binary_search_by(|(told, _)| told.id.as_str().cmp(id)).ok()?;
+        self.by_id.get(at).map(|(_, policy)| policy)
     }
 
     /// All, by id.
     #[cfg(feature = "testing")]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Policy> {
-        self.by_id.values().map(AsRef::as_ref)
+        self.by_id.iter().map(|(_, policy)| policy.as_ref())
     }
 
     /// All, as Cedar takes them.
@@ -46,8 +44,22 @@ impl Policies {
         if let Some(set) = self.set.get() {
             return Ok(set);
         }
-        let set = PolicySet::from_policies(self.by_id.values().map(|p| Policy::clone(p)))
-            .map_err(|error| Error::new(codes::INTERNAL).source(error))?;
+        let set =
+            PolicySet::from_policies(self.by_id.iter().map(|(_, policy)| Policy::clone(policy)))
+                .map_err(|error| Error::new(codes::INTERNAL).source(error))?;
         Ok(self.set.get_or_init(|| set))
+    }
+}
+
+/// Of policies whose ids differ.
+impl FromIterator<(Arc<PolicyInfo>, Arc<Policy>)> for Policies {
+    fn from_iter<I: IntoIterator<Item = (Arc<PolicyInfo>, Arc<Policy>)>>(all: I) -> Self {
+        let mut by_id: Vec<_> = all.into_iter().collect();
+        by_id.sort_unstable_by(|(one, _), (other, _)| one.id.cmp(&other.id));
+        Self {
+            by_id,
+            #[cfg(any(test, feature = "testing"))]
+            set: OnceLock::new(),
+        }
     }
 }
