@@ -17,6 +17,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("prov-bench", EVERYTHING),
 ];
 
+/// The crates that others embed.
+pub(crate) fn libraries() -> impl Iterator<Item = &'static str> {
+    HALL.iter().chain(EVERYTHING).copied().filter(|name| *name != "reference-server")
+}
+
 const EVERYTHING: &[&str] = &[
     "prov-store",
     "prov-auth",

@@ -3,19 +3,6 @@
 use crate::steps::{self, Outcome, cargo_tool, deny};
 use crate::{arrows, evidence, node, peers, python};
 
-/// The crates that others embed.
-const LIBRARIES: [&str; 9] = [
-    "prov-core",
-    "prov-http",
-    "prov-store",
-    "prov-auth",
-    "prov-authz",
-    "prov-mfa",
-    "prov-kms",
-    "prov-secrets",
-    "prov-audit",
-];
-
 /// The whole check.
 pub(crate) fn run() -> Outcome {
     steps::run("cargo", &["fmt", "--all", "--check"])?;
@@ -38,8 +25,7 @@ pub(crate) fn run() -> Outcome {
 /// The library crates as those get them who ask for no feature, and for less than there is by default:
 /// the whole workspace is never built that way.
 fn alone() -> Outcome {
-    let libraries = LIBRARIES.iter().flat_map(|library| ["--package", library]);
-    let libraries: Vec<_> = libraries.collect();
+    let libraries: Vec<_> = arrows::libraries().flat_map(|name| ["--package", name]).collect();
     for features in [&[][..], &["--no-default-features"]] {
         let clippy = [&["clippy", "--lib", "--locked"], features, &libraries].concat();
         steps::run("cargo", &[&clippy[..], &["--", "-D", "warnings"]].concat())?;

@@ -12,13 +12,12 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use prov_audit::anchoring::{AnchoringOptions, AnchoringStatus};
 use prov_audit::{FindingKind, Log, Query, Report, Trust, TsaRoots, verify_with};
-use prov_core::audit::{Action, Recorder, RetentionClass};
+use prov_core::audit::RetentionClass;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::bench_log::{Bench, skip};
-use crate::sinks::until;
+use crate::sinks::{Running, record_and_sign, until};
 
 const CLASS: RetentionClass = RetentionClass::Standard;
 
@@ -133,36 +132,14 @@ impl Tsa {
     }
 }
 
-/// A log that is time-stamped while the test runs.
-struct Stamping {
-    tasks: JoinSet<()>,
-    stop: Option<oneshot::Sender<()>>,
-}
-
-impl Stamping {
-    async fn of(log: &Arc<Log>, url: &str, roots: TsaRoots) -> Self {
-        let options = AnchoringOptions::new(url, roots)
-            .every(Duration::from_millis(300))
-            .patience(Duration::from_secs(1))
-            .rest(Duration::from_millis(50));
-        let anchoring = log.add_anchoring(options).await.unwrap();
-        let (stop, stopped) = oneshot::channel();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(anchoring.run(async { drop(stopped.await) }));
-        Self { tasks, stop: Some(stop) }
-    }
-
-    async fn end(mut self) {
-        drop(self.stop.take());
-        self.tasks.join_next().await.unwrap().unwrap();
-    }
-}
-
-async fn record(bench: &Bench, log: &Log, count: usize) {
-    for _ in 0..count {
-        log.record(bench.event(Action::KMS_ENCRYPT, "user_1", "alice")).await.unwrap();
-    }
-    log.checkpoint(CLASS).await.unwrap();
+/// Has a log time-stamped while the test runs.
+async fn stamp(log: &Arc<Log>, url: &str, roots: TsaRoots) -> Running {
+    let options = AnchoringOptions::new(url, roots)
+        .every(Duration::from_millis(300))
+        .patience(Duration::from_secs(1))
+        .rest(Duration::from_millis(50));
+    let anchoring = log.add_anchoring(options).await.unwrap();
+    Running::one(|stop| anchoring.run(stop))
 }
 
 fn status(log: &Log) -> AnchoringStatus {
@@ -190,14 +167,14 @@ async fn openssl_stamps_checkpoints_and_judges_what_is_kept() {
         let bench = Bench::new();
         let log = Arc::new(bench.open().await);
         let (_tasks, url) = tsa.listen().await;
-        record(&bench, &log, 5).await;
-        let stamping = Stamping::of(&log, &url, tsa.roots()).await;
+        record_and_sign(&bench, &log, 5).await;
+        let stamping = stamp(&log, &url, tsa.roots()).await;
         until(kind, || stamped(&log) >= 5).await;
         let first = stamped(&log);
-        record(&bench, &log, 300).await;
+        record_and_sign(&bench, &log, 300).await;
         until(kind, || stamped(&log) > first).await;
         let size = stamped(&log);
-        stamping.end().await;
+        stamping.stop().await;
         let (note, answer) = log.anchor(CLASS, size).await.unwrap();
         let events = log.query(&Query::new().action("audit.anchor")).await.unwrap().items;
         assert!(events.iter().any(|event| event.context["size"] == size), "{events:?}");
@@ -229,10 +206,10 @@ async fn a_time_stamp_that_was_changed_moved_or_is_of_a_stranger_is_found() {
     let bench = Bench::new();
     let log = Arc::new(bench.open().await);
     let (_tasks, url) = tsa.listen().await;
-    record(&bench, &log, 5).await;
-    let stamping = Stamping::of(&log, &url, tsa.roots()).await;
+    record_and_sign(&bench, &log, 5).await;
+    let stamping = stamp(&log, &url, tsa.roots()).await;
     until("5 are stamped", || stamped(&log) >= 5).await;
-    stamping.end().await;
+    stamping.stop().await;
     log.close().await.unwrap();
     let size = stamped(&log);
     let folder = bench.standard().join("anchors");
@@ -290,8 +267,8 @@ async fn an_authority_that_lies_stalls_or_refuses_is_believed_nothing() {
     let bench = Bench::new();
     let log = Arc::new(bench.open().await);
     let (_tasks, url) = tsa.listen().await;
-    record(&bench, &log, 5).await;
-    let stamping = Stamping::of(&log, &url, tsa.roots()).await;
+    record_and_sign(&bench, &log, 5).await;
+    let stamping = stamp(&log, &url, tsa.roots()).await;
     until("5 are stamped", || stamped(&log) >= 5).await;
     let size = stamped(&log);
     let error = || status(&log).last_error.unwrap_or_default();
@@ -302,13 +279,13 @@ async fn an_authority_that_lies_stalls_or_refuses_is_believed_nothing() {
         (STALLS, "did not answer within 1 s"),
     ] {
         tsa.now(manner);
-        record(&bench, &log, 1).await;
+        record_and_sign(&bench, &log, 1).await;
         until(said, || error().contains(said)).await;
     }
     assert_eq!(stamped(&log), size, "none of it was kept");
     tsa.now(HONEST);
     until("it goes on", || stamped(&log) > size && error().is_empty()).await;
-    stamping.end().await;
+    stamping.stop().await;
     for (action, count) in [("audit.anchor.failing", 1), ("audit.anchor.resumed", 1)] {
         let told = log.query(&Query::new().action(action)).await.unwrap().items;
         assert_eq!(told.len(), count, "{told:?}");
@@ -322,12 +299,12 @@ async fn an_authority_that_lies_stalls_or_refuses_is_believed_nothing() {
         let bench = Bench::new();
         let log = Arc::new(bench.open().await);
         let (_tasks, url) = tsa.listen().await;
-        record(&bench, &log, 2).await;
-        let stamping = Stamping::of(&log, &url, roots).await;
+        record_and_sign(&bench, &log, 2).await;
+        let stamping = stamp(&log, &url, roots).await;
         let error = || status(&log).last_error.unwrap_or_default();
         until(said, || error().contains(said)).await;
         assert_eq!(stamped(&log), 0);
-        stamping.end().await;
+        stamping.stop().await;
     }
 }
 

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
+use memchr::memmem;
 use prov_audit::format::{Format, Writer};
 use prov_audit::sink::{FileReceiver, SinkOptions};
 use prov_audit::{AuditLayer, Log, NewHold, Query, codes};
@@ -120,24 +121,14 @@ fn spellings(bytes: &[u8]) -> Vec<Vec<u8>> {
     all
 }
 
-fn contains(bytes: &[u8], needle: &[u8]) -> bool {
-    let mut rest = bytes;
-    while let Some(at) = rest.iter().position(|byte| *byte == needle[0]) {
-        if rest[at..].starts_with(needle) {
-            return true;
-        }
-        rest = &rest[at + 1..];
-    }
-    false
-}
-
 /// The files below, with what of a canary stands in them.
 fn scan(dir: &Path, spellings: &[Vec<u8>]) -> (usize, Vec<String>) {
     let (mut count, mut found) = (0, Vec::new());
     for file in files_below(dir) {
         let bytes = std::fs::read(&file).unwrap();
         count += 1;
-        for spelling in spellings.iter().filter(|spelling| contains(&bytes, spelling)) {
+        for spelling in spellings.iter().filter(|spelling| memmem::find(&bytes, spelling).is_some())
+        {
             found.push(format!("{} in {}", spelling.escape_ascii(), file.display()));
         }
     }

@@ -183,8 +183,11 @@ async fn a_kept_checkpoint_and_a_range_are_checked_offline() {
     assert!(verify_extension(&newer, &opened, &proof.hashes).is_err());
     assert!(verify_extension(&opened, &newer, &proof.hashes[1..]).is_err());
     let mut leaves = log.leaves(class, 100).await.unwrap();
-    let mut some: Vec<Vec<u8>> =
-        leaves.next().await.unwrap().into_iter().map(|leaf| leaf.leaf).collect();
+    // They come in parts, of which the first may be a single leaf.
+    let mut some: Vec<Vec<u8>> = Vec::new();
+    while some.len() < 200 {
+        some.extend(leaves.next().await.unwrap().into_iter().map(|leaf| leaf.leaf));
+    }
     some.truncate(200);
     let end = 100 + some.len() as u64;
     let proof = log.range_proof(class, 100..end).await.unwrap();

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use prov_audit::sink::{Batch, OnFailure, Receiver, Sink, SinkOptions, SinkState, SinkStatus};
 use prov_audit::{Log, Query, codes};
-use prov_core::audit::{Action, Actor, Event, Outcome, Recorder};
+use prov_core::audit::{Action, Actor, Event, Outcome, Recorder, RetentionClass};
 use prov_core::{Error, PrincipalKind, Result, codes as core_codes};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -70,7 +71,7 @@ impl Receiver for Fake {
     }
 }
 
-/// Sinks that run.
+/// What runs beside a test until it is told to end.
 pub(crate) struct Running {
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -78,14 +79,29 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn of(sinks: impl IntoIterator<Item = Arc<Sink>>) -> Self {
-        let (stop, mut tasks) = (watch::Sender::new(false), JoinSet::new());
-        for sink in sinks {
-            let mut stopped = stop.subscribe();
-            tasks.spawn(sink.run(async move {
-                let _ = stopped.wait_for(|stop| *stop).await;
-            }));
-        }
-        Self { stop, tasks }
+        let mut running = Self { stop: watch::Sender::new(false), tasks: JoinSet::new() };
+        sinks.into_iter().for_each(|sink| running.add(|stop| sink.run(stop)));
+        running
+    }
+
+    /// One thing that runs until the future it is given ends.
+    pub(crate) fn one<T>(run: impl FnOnce(BoxFuture<'static, ()>) -> T) -> Self
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let mut running = Self::of([]);
+        running.add(run);
+        running
+    }
+
+    fn add<T>(&mut self, run: impl FnOnce(BoxFuture<'static, ()>) -> T)
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let mut stopped = self.stop.subscribe();
+        self.tasks.spawn(run(Box::pin(async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        })));
     }
 
     pub(crate) async fn stop(self) {
@@ -118,6 +134,12 @@ pub(crate) async fn record(bench: &Bench, log: &Log, count: usize) {
     for recorded in futures_util::future::join_all(all).await {
         recorded.unwrap();
     }
+}
+
+/// The same, and a checkpoint over them.
+pub(crate) async fn record_and_sign(bench: &Bench, log: &Log, count: usize) {
+    record(bench, log, count).await;
+    log.checkpoint(RetentionClass::Standard).await.unwrap();
 }
 
 /// An event of the break-glass class.

@@ -11,12 +11,11 @@ use prov_audit::{
 };
 use prov_core::Clock;
 use prov_core::audit::{Action, Recorder, RetentionClass};
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::bench_log::{Bench, ORIGIN, peer};
 use crate::receivers::{Peer, fake_http, free_port, listening};
-use crate::sinks::until;
+use crate::sinks::{Running, record_and_sign, until};
 use crate::witness::{House, serve};
 
 const CLASS: RetentionClass = RetentionClass::Standard;
@@ -30,38 +29,16 @@ fn verify_witnessed(
     verify_with(dir, key, &Trust::new().witnesses(policy.clone()))
 }
 
-/// Witnesses that are asked while the test runs.
-struct Asked {
-    tasks: JoinSet<()>,
-    stop: Option<oneshot::Sender<()>>,
+/// Has witnesses asked while the test runs.
+async fn asking(log: &Arc<Log>, policy: WitnessPolicy) -> Running {
+    let options = WitnessingOptions::new(policy)
+        .every(Duration::from_millis(100))
+        .patience(Duration::from_millis(600));
+    run(log.add_witnesses(options).await.unwrap())
 }
 
-impl Asked {
-    async fn of(log: &Arc<Log>, policy: WitnessPolicy) -> Self {
-        let options = WitnessingOptions::new(policy)
-            .every(Duration::from_millis(100))
-            .patience(Duration::from_millis(600));
-        Self::run(log.add_witnesses(options).await.unwrap())
-    }
-
-    fn run(witnessing: Arc<Witnessing>) -> Self {
-        let (stop, stopped) = oneshot::channel();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(witnessing.run(async { drop(stopped.await) }));
-        Self { tasks, stop: Some(stop) }
-    }
-
-    async fn end(mut self) {
-        drop(self.stop.take());
-        self.tasks.join_next().await.unwrap().unwrap();
-    }
-}
-
-async fn record(bench: &Bench, log: &Log, count: usize) {
-    for _ in 0..count {
-        log.record(bench.event(Action::KMS_ENCRYPT, "user_1", "alice")).await.unwrap();
-    }
-    log.checkpoint(CLASS).await.unwrap();
+fn run(witnessing: Arc<Witnessing>) -> Running {
+    Running::one(|stop| witnessing.run(stop))
 }
 
 fn cosigned(log: &Log) -> u64 {
@@ -84,10 +61,10 @@ async fn a_log_is_cosigned_kept_and_verified_offline_with_the_policy() {
     let log = Arc::new(bench.open().await);
     let (house, _tasks, url) = house_of(&log).await;
     let policy = house.policy(&url);
-    record(&bench, &log, 3).await;
-    let asked = Asked::of(&log, policy.clone()).await;
+    record_and_sign(&bench, &log, 3).await;
+    let asked = asking(&log, policy.clone()).await;
     until("3 are cosigned", || cosigned(&log) == 3).await;
-    record(&bench, &log, 400).await;
+    record_and_sign(&bench, &log, 400).await;
     until("403 are cosigned", || cosigned(&log) == 403).await;
     let status = log.witnessing().unwrap();
     assert!(status.witnesses.iter().all(|one| one.state == WitnessState::Up), "{status:?}");
@@ -99,8 +76,8 @@ async fn a_log_is_cosigned_kept_and_verified_offline_with_the_policy() {
     let key = log.verifier_key(CLASS).clone();
     let (_, checkpoint) = verify_proof(&proof.leaf, &proof.text, &key).unwrap();
     assert_eq!(policy.check(&checkpoint).unwrap().len(), 2);
-    asked.end().await;
-    record(&bench, &log, 7).await;
+    asked.stop().await;
+    record_and_sign(&bench, &log, 7).await;
     log.close().await.unwrap();
 
     let dir = bench.standard();
@@ -143,13 +120,13 @@ async fn a_log_is_cosigned_kept_and_verified_offline_with_the_policy() {
 async fn a_log_that_shows_two_faces_gets_one_of_them_cosigned() {
     let bench = Bench::new();
     let log = Arc::new(bench.open().await);
-    record(&bench, &log, 5).await;
+    record_and_sign(&bench, &log, 5).await;
     let (house, _tasks, url) = house_of(&log).await;
     let policy = house.policy(&url);
-    let asked = Asked::of(&log, policy.clone()).await;
+    let asked = asking(&log, policy.clone()).await;
     until("5 are cosigned", || cosigned(&log) == 5).await;
-    asked.end().await;
-    record(&bench, &log, 3).await;
+    asked.stop().await;
+    record_and_sign(&bench, &log, 3).await;
     log.close().await.unwrap();
 
     // Somebody with everything the server has, its keys too, writes another past and remembers no
@@ -157,17 +134,17 @@ async fn a_log_that_shows_two_faces_gets_one_of_them_cosigned() {
     let key = key_beside(&bench.standard()).unwrap();
     let forged = bench.forged().await;
     let fork = Arc::new(forged.open().await);
-    record(&forged, &fork, 3).await;
+    record_and_sign(&forged, &fork, 3).await;
     assert_eq!(fork.verifier_key(CLASS), &key);
-    let asked = Asked::of(&fork, policy.clone()).await;
+    let asked = asking(&fork, policy.clone()).await;
     let refusing = |log: &Log| log.witnessing().unwrap().witnesses[0].clone();
     until("it refuses", || refusing(&fork).state == WitnessState::Refusing).await;
     assert!(refusing(&fork).last_error.unwrap().contains("has seen 5 events"));
-    record(&forged, &fork, 30).await;
+    record_and_sign(&forged, &fork, 30).await;
     let said = || refusing(&fork).last_error.unwrap_or_default();
     until("it is no continuation", || said().contains("does not continue")).await;
     assert_eq!(cosigned(&fork), 0);
-    asked.end().await;
+    asked.stop().await;
     let told = fork.query(&Query::new().action("audit.witness.failing")).await.unwrap().items;
     assert!(
         told.iter().all(|event| event.context["refuses"] == true) && told.len() == 2,
@@ -190,10 +167,10 @@ async fn what_was_forgotten_here_is_asked_of_the_witness_and_a_restart_goes_on()
     let bench = Bench::new();
     let log = Arc::new(bench.open().await);
     let (house, _tasks, url) = house_of(&log).await;
-    record(&bench, &log, 300).await;
-    let asked = Asked::of(&log, house.policy(&url)).await;
+    record_and_sign(&bench, &log, 300).await;
+    let asked = asking(&log, house.policy(&url)).await;
     until("300 are cosigned", || cosigned(&log) == 300).await;
-    asked.end().await;
+    asked.stop().await;
     log.close().await.unwrap();
     drop(log);
     for (forgotten, size) in [(false, 310), (true, 320)] {
@@ -201,14 +178,14 @@ async fn what_was_forgotten_here_is_asked_of_the_witness_and_a_restart_goes_on()
             std::fs::remove_file(bench.standard().join("cosigned")).unwrap();
         }
         let log = Arc::new(bench.open().await);
-        record(&bench, &log, 10).await;
+        record_and_sign(&bench, &log, 10).await;
         let options = WitnessingOptions::new(house.policy(&url)).every(Duration::from_millis(100));
         let witnessing = log.add_witnesses(options).await.unwrap();
         let known = log.witnessing().unwrap();
         assert_eq!(known.logs[0].size, if forgotten { 0 } else { 300 });
-        let asked = Asked::run(witnessing);
+        let asked = run(witnessing);
         until("the next is cosigned", || cosigned(&log) == size).await;
-        asked.end().await;
+        asked.stop().await;
         log.close().await.unwrap();
     }
 }
@@ -247,7 +224,7 @@ async fn a_witness_that_is_dead_stalled_or_lies_is_seen_and_delays_nobody() {
     let bench = Bench::new();
     let log = Arc::new(bench.open().await);
     let (house, _tasks, url) = house_of(&log).await;
-    record(&bench, &log, 5).await;
+    record_and_sign(&bench, &log, 5).await;
     let good = house.witness.keys()[0].to_string();
     let lies = lies(house.witness.name());
     let (mut listeners, mut policy) = (Vec::new(), String::new());
@@ -266,10 +243,10 @@ async fn a_witness_that_is_dead_stalled_or_lies_is_seen_and_delays_nobody() {
     policy += &witness_line("dead", "http://127.0.0.1:9").await;
     policy += &witness_line("silent", "").await;
     let policy = format!("{policy}witness good {good} {url}\nquorum good\n");
-    let asked = Asked::of(&log, policy.parse().unwrap()).await;
+    let asked = asking(&log, policy.parse().unwrap()).await;
     // Nobody who records waits, and the good one's word is kept at once.
     let start = Instant::now();
-    record(&bench, &log, 50).await;
+    record_and_sign(&bench, &log, 50).await;
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     until("the good one has cosigned", || cosigned(&log) > 0).await;
     let told = |at: usize| log.witnessing().unwrap().witnesses[at].failures > 3;
@@ -283,7 +260,7 @@ async fn a_witness_that_is_dead_stalled_or_lies_is_seen_and_delays_nobody() {
         assert_eq!(witness.state, expected, "{}", witness.name);
     }
     assert_eq!(status.witnesses[lies.len() + 1].state, WitnessState::NotAsked);
-    asked.end().await;
+    asked.stop().await;
     let told = log.query(&Query::new().action("audit.witness.failing")).await.unwrap().items;
     assert_eq!(told.len(), lies.len() + 1, "each once: {told:?}");
     assert!(told.iter().any(|event| event.context["reason"] == "answered 500: no"), "{told:?}");
@@ -302,7 +279,7 @@ async fn a_quorum_comes_together_although_the_log_grows_between_two_witnesses() 
          group both all quick slow\nquorum both\n"
     );
     let emergency = || Action::custom("break_glass.request").unwrap();
-    let asked = Asked::of(&log, policy.parse().unwrap()).await;
+    let asked = asking(&log, policy.parse().unwrap()).await;
     let size = || log.witnessing().unwrap().logs[1].size;
     let start = Instant::now();
     while size() < 3 {
@@ -311,7 +288,7 @@ async fn a_quorum_comes_together_although_the_log_grows_between_two_witnesses() 
         log.checkpoint(RetentionClass::BreakGlass).await.unwrap();
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    asked.end().await;
+    asked.stop().await;
     drop(slow);
 }
 
@@ -376,7 +353,7 @@ async fn witnesses_that_make_no_sense_are_refused() {
         .await;
     refused(&format!("witness a {key} http://w.example\nquorum a"), "in the clear").await;
     assert!(log.witnessing().is_none());
-    record(&bench, &log, 2).await;
+    record_and_sign(&bench, &log, 2).await;
     let dir = bench.standard();
     let note = std::fs::read_to_string(dir.join("checkpoint")).unwrap();
     log.close().await.unwrap();
@@ -392,7 +369,7 @@ async fn witnesses_that_make_no_sense_are_refused() {
     assert!(log.add_witnesses(options()).await.is_err(), "twice");
     drop(log);
     let log = Arc::new(bench.open().await);
-    record(&bench, &log, 1).await;
+    record_and_sign(&bench, &log, 1).await;
     let ahead = std::fs::read_to_string(dir.join("checkpoint")).unwrap();
     log.close().await.unwrap();
     drop(log);
@@ -446,13 +423,13 @@ async fn a_foreign_witness_cosigns_our_log_and_a_foreign_tool_verifies_that() {
         .unwrap();
     let _serve = Peer(serve);
     listening(port).await;
-    record(&bench, &log, 300).await;
+    record_and_sign(&bench, &log, 300).await;
     let policy = format!("witness foreign {key} http://{listen}\nquorum foreign\n");
-    let asked = Asked::of(&log, policy.parse().unwrap()).await;
+    let asked = asking(&log, policy.parse().unwrap()).await;
     until("300 are cosigned", || cosigned(&log) == 300).await;
-    record(&bench, &log, 411).await;
+    record_and_sign(&bench, &log, 411).await;
     until("711 are cosigned", || cosigned(&log) == 711).await;
-    asked.end().await;
+    asked.stop().await;
     log.close().await.unwrap();
     let report =
         verify_witnessed(&bench.standard(), log.verifier_key(CLASS), &policy.parse().unwrap());

@@ -231,7 +231,11 @@ impl Audit {
         if let Self::Proof { check: Some(name), key, policy, .. } = &self {
             return evidence::check(global.output, name, key.as_deref(), policy.as_deref());
         }
-        let session = &Session::of(global)?;
+        self.ask(&Session::of(global)?)
+    }
+
+    /// What needs the server.
+    fn ask(self, session: &Session) -> Outcome {
         let client = &session.client;
         match self {
             Self::Query(query) => {
