@@ -15,6 +15,8 @@ mod read;
 mod recording;
 #[cfg(feature = "sqlite-index")]
 mod tail;
+#[cfg(feature = "sqlite-index")]
+mod unindex;
 mod verification;
 
 use std::path::{Path, PathBuf};

@@ -52,17 +52,12 @@ impl Log {
     /// Takes the erased out of the indexes; whoever could not be taken out stays in the list.
     #[cfg(feature = "sqlite-index")]
     async fn unindex(&self, erased: &mut Vec<String>) {
-        if erased.is_empty() {
-            return;
-        }
-        let pids: Vec<i64> = erased.iter().map(|pid| self.vault.term("pid", pid)).collect();
-        for (_, index) in self.indexes.each() {
-            if let Err(error) = index.forget(pids.clone()).await {
+        match super::unindex::unindex(&self.indexes, &self.vault, erased).await {
+            Ok(()) => erased.clear(),
+            Err(error) => {
                 tracing::warn!(?error, "the erased can't be taken out of the audit index yet");
-                return;
             }
         }
-        erased.clear();
     }
 
     #[cfg(not(feature = "sqlite-index"))]

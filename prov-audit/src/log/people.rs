@@ -47,9 +47,7 @@ impl Log {
         told?;
         context.request().mark_recorded();
         #[cfg(feature = "sqlite-index")]
-        for (_, index) in self.indexes.each() {
-            index.forget(vec![self.vault.term("pid", &pid)]).await?;
-        }
+        super::unindex::unindex(&self.indexes, &self.vault, &[pid]).await?;
         Ok(erased.is_some())
     }
 }

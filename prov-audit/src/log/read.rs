@@ -10,6 +10,7 @@ use prov_core::{Error, Result, SubjectRecord, codes as core_codes};
 use uuid::Uuid;
 
 use super::proving::inclusion;
+use super::unindex::unindex;
 use super::{Both, Log, blocking, class_name};
 use crate::codes;
 use crate::files::io_error;
@@ -41,25 +42,12 @@ pub(super) async fn open_indexes(
         standard: open(RetentionClass::Standard)?,
         break_glass: open(RetentionClass::BreakGlass)?,
     };
-    forget_erased(&indexes, vault).await?;
+    // The program may have been stopped before those that were erased were taken out, or the power may have
+    // put an index back to what it was before. An index that can't be opened is made anew, without them.
+    if let Err(error) = unindex(&indexes, vault, &vault.erased().await?).await {
+        tracing::warn!(?error, "the erased could not be taken out of an audit index");
+    }
     Ok(indexes)
-}
-
-/// Takes those that were erased out of the indexes: the program may have been stopped before that was
-/// done, or the power may have put an index back to what it was before.
-async fn forget_erased(indexes: &Both<Index>, vault: &Vault) -> Result<()> {
-    let erased = vault.erased().await?;
-    if erased.is_empty() {
-        return Ok(());
-    }
-    let pids: Vec<i64> = erased.iter().map(|pid| vault.term("pid", pid)).collect();
-    for (class, index) in indexes.each() {
-        if let Err(error) = index.forget(pids.clone()).await {
-            // What can't be opened is made anew, without them.
-            tracing::warn!(?error, ?class, "the erased could not be taken out of an audit index");
-        }
-    }
-    Ok(())
 }
 
 /// How long one search may take before it answers with what it has.
