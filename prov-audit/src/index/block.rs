@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::places::{BLOCK, Places};
+use super::places::{BLOCK, Places, span_of};
 
 /// A term of the public part, or of the personal part of one subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,6 +48,7 @@ impl Filling {
     /// Writes what was added since the last time, in the order of the table.
     pub(super) fn write(&mut self, db: &Transaction<'_>) -> rusqlite::Result<()> {
         let block = self.block.cast_signed();
+        let span = span_of(self.block).cast_signed();
         if let Some((first, last)) = self.times.take() {
             db.prepare_cached(
                 "INSERT INTO block VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET
@@ -57,28 +58,33 @@ impl Filling {
         }
         let mut fresh: Vec<(Posting, Places)> = self.postings.drain().collect();
         fresh.sort_unstable_by_key(|(posting, _)| *posting);
-        let mut public = db.prepare_cached("INSERT OR REPLACE INTO posting VALUES (?1, ?2, ?3)")?;
-        let mut public_before =
-            db.prepare_cached("SELECT places FROM posting WHERE term = ?1 AND block = ?2")?;
+        let mut public =
+            db.prepare_cached("INSERT OR REPLACE INTO posting VALUES (?1, ?2, ?3, ?4)")?;
+        let mut public_before = db.prepare_cached(
+            "SELECT places FROM posting WHERE span = ?1 AND term = ?2 AND block = ?3",
+        )?;
         let mut personal =
-            db.prepare_cached("INSERT OR REPLACE INTO personal VALUES (?1, ?2, ?3, ?4)")?;
+            db.prepare_cached("INSERT OR REPLACE INTO personal VALUES (?1, ?2, ?3, ?4, ?5)")?;
         let mut personal_before = db.prepare_cached(
-            "SELECT places FROM personal WHERE term = ?1 AND block = ?2 AND pid = ?3",
+            "SELECT places FROM personal
+             WHERE span = ?1 AND term = ?2 AND block = ?3 AND pid = ?4",
         )?;
         let blob = |row: &rusqlite::Row<'_>| row.get::<_, Vec<u8>>(0);
         for (posting, mut places) in fresh {
             let before = match posting {
                 _ if !self.is_begun => None,
-                Posting::Public(term) => public_before.query_row((term, block), blob).optional()?,
+                Posting::Public(term) => {
+                    public_before.query_row((span, term, block), blob).optional()?
+                }
                 Posting::Personal { term, pid } => {
-                    personal_before.query_row((term, block, pid), blob).optional()?
+                    personal_before.query_row((span, term, block, pid), blob).optional()?
                 }
             };
             places.add_bytes(&before.unwrap_or_default());
             match posting {
-                Posting::Public(term) => public.execute((term, block, places.to_bytes()))?,
+                Posting::Public(term) => public.execute((span, term, block, places.to_bytes()))?,
                 Posting::Personal { term, pid } => {
-                    personal.execute((term, block, pid, places.to_bytes()))?
+                    personal.execute((span, term, block, pid, places.to_bytes()))?
                 }
             };
         }

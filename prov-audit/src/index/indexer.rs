@@ -9,7 +9,6 @@ use rusqlite::{Connection, Transaction};
 use tokio::sync::oneshot;
 
 use super::block::{Filling, Posting};
-use super::places::BLOCK;
 use super::words::{personal_words, public_words};
 use super::{IndexShared, schema};
 use crate::files::io_error;
@@ -192,13 +191,7 @@ impl Indexer {
 
     fn forget(&self, pids: &[i64]) -> Result<()> {
         let Some(Open { db, .. }) = &self.open else { return Err(not_open()) };
-        let all = db.unchecked_transaction().map_err(failed)?;
-        for pid in pids {
-            all.execute("DELETE FROM personal WHERE pid = ?1", [pid]).map_err(failed)?;
-        }
-        all.commit().map_err(failed)?;
-        // What was deleted still stands in the write-ahead log until it starts anew.
-        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)
+        schema::forget(db, pids).map_err(failed)
     }
 
     /// Takes out what is known of records before `before`, of which there are so many by action and
@@ -209,7 +202,7 @@ impl Indexer {
             return self.open();
         }
         let Some(Open { db, .. }) = &self.open else { return Err(not_open()) };
-        schema::prune(db, before, BLOCK, tally).map_err(failed)
+        schema::prune(db, before, tally).map_err(failed)
     }
 
     fn discard(&mut self) {
@@ -286,7 +279,7 @@ impl Adding<'_> {
         if let Some(sealed) = &leaf.subject {
             let pid = self.terms.of(self.vault, "pid", &sealed.pid);
             self.filling.add(seq, Posting::Public(pid));
-            if let Some(Opened::Clear(personal)) = self.vault.open_at_hand(leaf.id, sealed) {
+            if let Some(Opened::Clear(personal)) = self.vault.open_at_hand(sealed) {
                 self.add_personal(seq, pid, &personal);
             }
         }

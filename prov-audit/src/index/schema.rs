@@ -1,10 +1,12 @@
 use std::path::Path;
 
-use crate::log::Tally;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use super::places::{BLOCK, span_of};
+use crate::log::Tally;
+
 /// The format's number; an index with another one is made anew.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
 
 const TABLES: &str = "
     CREATE TABLE meta (format INTEGER NOT NULL, origin TEXT NOT NULL, size INTEGER NOT NULL,
@@ -12,11 +14,11 @@ const TABLES: &str = "
     CREATE TABLE event (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, segment INTEGER NOT NULL,
         place INTEGER NOT NULL);
     CREATE TABLE block (block INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL);
-    CREATE TABLE posting (term INTEGER NOT NULL, block INTEGER NOT NULL, places BLOB NOT NULL,
-        PRIMARY KEY (term, block)) WITHOUT ROWID;
-    CREATE TABLE personal (term INTEGER NOT NULL, block INTEGER NOT NULL, pid INTEGER NOT NULL,
-        places BLOB NOT NULL, PRIMARY KEY (term, block, pid)) WITHOUT ROWID;
-    CREATE INDEX personal_pid ON personal (pid);
+    CREATE TABLE posting (span INTEGER NOT NULL, term INTEGER NOT NULL, block INTEGER NOT NULL,
+        places BLOB NOT NULL, PRIMARY KEY (span, term, block)) WITHOUT ROWID;
+    CREATE TABLE personal (span INTEGER NOT NULL, term INTEGER NOT NULL, block INTEGER NOT NULL,
+        pid INTEGER NOT NULL, places BLOB NOT NULL, PRIMARY KEY (span, term, block, pid)) WITHOUT ROWID;
+    CREATE INDEX personal_pid ON personal (span, pid);
     CREATE TABLE tally (action TEXT NOT NULL, outcome TEXT NOT NULL, count INTEGER NOT NULL,
         PRIMARY KEY (action, outcome)) WITHOUT ROWID;
 ";
@@ -55,18 +57,34 @@ pub(super) fn position(db: &Connection, origin: &str) -> rusqlite::Result<Option
     .optional()
 }
 
-/// Takes out what is known of records before `before`.
-pub(super) fn prune(
-    db: &Connection,
-    before: u64,
-    block: u64,
-    tally: &Tally,
-) -> rusqlite::Result<()> {
+/// Takes out what came from the personal parts of these subjects.
+pub(super) fn forget(db: &Connection, pids: &[i64]) -> rusqlite::Result<()> {
     let all = db.unchecked_transaction()?;
-    let first_block = (before / block).cast_signed();
+    let mut after = -1_i64;
+    let next = "SELECT span FROM personal WHERE span > ?1 ORDER BY span LIMIT 1";
+    while let Some(span) =
+        all.prepare_cached(next)?.query_row([after], |row| row.get(0)).optional()?
+    {
+        let mut one = all.prepare_cached("DELETE FROM personal WHERE span = ?1 AND pid = ?2")?;
+        for pid in pids {
+            one.execute((span, pid))?;
+        }
+        after = span;
+    }
+    all.commit()?;
+    // What was deleted still stands in the write-ahead log until it starts anew.
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
+/// Takes out what is known of records before `before`.
+pub(super) fn prune(db: &Connection, before: u64, tally: &Tally) -> rusqlite::Result<()> {
+    let all = db.unchecked_transaction()?;
+    let (span, block) = (span_of(before / BLOCK).cast_signed(), (before / BLOCK).cast_signed());
     all.execute("DELETE FROM event WHERE seq < ?1", [before.cast_signed()])?;
-    for table in ["posting", "personal", "block"] {
-        all.execute(&format!("DELETE FROM {table} WHERE block < ?1"), [first_block])?;
+    all.execute("DELETE FROM block WHERE block < ?1", [block])?;
+    for table in ["posting", "personal"] {
+        let old = format!("DELETE FROM {table} WHERE span <= ?1 AND block < ?2");
+        all.execute(&old, (span, block))?;
     }
     for ((action, outcome), count) in tally {
         all.execute(

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::places::{BLOCK, Places};
+use super::places::{BLOCK, Places, span_of};
 use super::schema::open_to_read;
 
 /// What must be true of an event.
@@ -193,13 +193,8 @@ impl<'a> Searching<'a> {
             Condition::Has { public, personal } => {
                 let mut newest = None;
                 for (table, terms) in [("posting", public), ("personal", personal)] {
-                    let sql =
-                        format!("SELECT max(block) FROM {table} WHERE term = ?1 AND block <= ?2");
-                    let mut statement = self.db.prepare_cached(&sql)?;
                     for term in terms {
-                        let row = (term, from.cast_signed());
-                        let block: Option<i64> = statement.query_row(row, |row| row.get(0))?;
-                        newest = newest.max(block.map(i64::cast_unsigned));
+                        newest = newest.max(self.newest(table, *term, from, newest)?);
                     }
                 }
                 Ok(newest)
@@ -237,6 +232,28 @@ impl<'a> Searching<'a> {
         }
     }
 
+    /// The newest block up to `from`, and not before `least`, that has this term: span by span.
+    fn newest(
+        &self,
+        table: &str,
+        term: i64,
+        from: u64,
+        least: Option<u64>,
+    ) -> rusqlite::Result<Option<u64>> {
+        let mut in_span = self.db.prepare_cached(&format!(
+            "SELECT max(block) FROM {table} WHERE span = ?1 AND term = ?2 AND block <= ?3"
+        ))?;
+        let least = least.unwrap_or(self.oldest / BLOCK);
+        for span in (span_of(least)..=span_of(from)).rev() {
+            let row = (span.cast_signed(), term, from.cast_signed());
+            let block: Option<i64> = in_span.query_row(row, |row| row.get(0))?;
+            if block.is_some() {
+                return Ok(block.map(i64::cast_unsigned));
+            }
+        }
+        Ok(None)
+    }
+
     /// Where in a block the condition is met.
     fn places(&self, condition: &Condition, block: u64) -> rusqlite::Result<Places> {
         let mut places;
@@ -262,11 +279,14 @@ impl<'a> Searching<'a> {
             }
             Condition::Has { public, personal } => {
                 places = Places::NONE;
+                let span = span_of(block).cast_signed();
                 for (table, terms) in [("posting", public), ("personal", personal)] {
-                    let sql = format!("SELECT places FROM {table} WHERE term = ?1 AND block = ?2");
+                    let sql = format!(
+                        "SELECT places FROM {table} WHERE span = ?1 AND term = ?2 AND block = ?3"
+                    );
                     let mut statement = self.db.prepare_cached(&sql)?;
                     for term in terms {
-                        let mut rows = statement.query((term, block.cast_signed()))?;
+                        let mut rows = statement.query((span, term, block.cast_signed()))?;
                         while let Some(row) = rows.next()? {
                             places.add_bytes(row.get_ref(0)?.as_blob()?);
                         }

@@ -207,7 +207,7 @@ impl Log {
         let mut records = Vec::with_capacity(leaves.len());
         for (class, seq, hash, leaf) in leaves {
             let opened = match &leaf.subject {
-                Some(sealed) => Some(self.vault.open_sealed(leaf.id, sealed).await?),
+                Some(sealed) => Some(self.vault.open_sealed(sealed).await?),
                 None => None,
             };
             records.push(AuditRecord::new(class, seq, hash, leaf, opened));

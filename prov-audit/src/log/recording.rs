@@ -19,7 +19,7 @@ impl Recorder for Log {
         let personal = PersonalData::of(&event);
         let (actor, time) = (event.actor.clone(), event.time);
         let mut begun = Begun { log: self, event: Some(event) };
-        let sealed = self.vault.seal(&actor, id, time, &personal).await;
+        let sealed = self.vault.seal(&actor, time, &personal).await;
         // From here on the journal sees to it that what was begun is finished.
         let event = begun.event.take();
         let leaf = event.map(|event| Leaf::new(event, None));
@@ -54,7 +54,7 @@ impl Log {
     fn record_and_leave(&self, event: Event) -> Result<()> {
         let class = event.retention_class();
         let personal = PersonalData::of(&event);
-        let sealed = self.vault.seal_at_hand(&event.actor, event.id, event.time, &personal)?;
+        let sealed = self.vault.seal_at_hand(&event.actor, event.time, &personal)?;
         let left_out = sealed.is_none() && self.vault.seals(&event.actor, &personal);
         let event = if left_out { event.with("personal_part", "left out") } else { event };
         self.journals.of(class).append_and_leave(Leaf::new(event, sealed).to_bytes()?)

@@ -91,7 +91,7 @@ impl Tail {
                 place.next = seq + 1;
                 let Some(read) = Leaf::read(&leaf) else { continue };
                 let opened = match &read.subject {
-                    Some(sealed) => Some(self.log.vault.open_sealed(read.id, sealed).await?),
+                    Some(sealed) => Some(self.log.vault.open_sealed(sealed).await?),
                     None => None,
                 };
                 let hash = hex::encode(leaf_hash(&leaf));

@@ -1,13 +1,12 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prov_core::audit::Event;
 use prov_core::{Error, Result, SecretBytes, codes as core_codes};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// The sealed part of a leaf.
@@ -15,7 +14,7 @@ use zeroize::Zeroizing;
 pub(crate) struct Sealed {
     /// The pseudonym of the subject.
     pub(crate) pid: String,
-    /// Nonce, ciphertext and tag, base64url.
+    /// Ciphertext and tag, base64url.
     pub(crate) ct: String,
 }
 
@@ -51,39 +50,42 @@ impl fmt::Debug for PersonalData {
     }
 }
 
-/// The key of one subject, ready for use.
-pub(super) struct SubjectKey(RandomizedNonceKey);
+/// The key of one subject, ready for use: AES-256-GCM-SIV (RFC 8452) with one nonce.
+///
+/// What is the same about a person in two events is the same text in both, which archives keep once;
+/// whoever reads the log without the key learns no more than that, and the pseudonym beside it says
+/// already that both are of one person. The cipher is made for nonces that repeat: for 2³² events of one
+/// person the bound of RFC 8452, section 6, is far away.
+pub(super) struct SubjectKey(LessSafeKey);
+
+/// The one nonce.
+const NONCE: [u8; 12] = [0; 12];
 
 impl SubjectKey {
     pub(super) fn new(key: &SecretBytes) -> Result<Self> {
-        RandomizedNonceKey::new(&AES_256_GCM, key.expose()).map(Self).map_err(|e| {
+        let key = UnboundKey::new(&AES_256_GCM_SIV, key.expose()).map_err(|e| {
             Error::new(core_codes::STORE_CORRUPT).context("reading a subject's key").source(e)
-        })
+        })?;
+        Ok(Self(LessSafeKey::new(key)))
     }
 
-    pub(super) fn seal(&self, origin: &str, event: Uuid, data: &PersonalData) -> Result<String> {
+    /// Seals for one log: it opens in no other.
+    pub(super) fn seal(&self, origin: &str, data: &PersonalData) -> Result<String> {
         let failed = |doing: &'static str| Error::new(core_codes::INTERNAL).context(doing);
         let mut text =
             serde_json::to_vec(data).map_err(|e| failed("serializing personal data").source(e))?;
-        let nonce = self
-            .0
-            .seal_in_place_append_tag(Aad::from(associated(origin, event)), &mut text)
+        let (nonce, log) = (Nonce::assume_unique_for_key(NONCE), Aad::from(origin.as_bytes()));
+        self.0
+            .seal_in_place_append_tag(nonce, log, &mut text)
             .map_err(|e| failed("sealing personal data").source(e))?;
-        let mut bytes = nonce.as_ref().to_vec();
-        bytes.append(&mut text);
-        Ok(URL_SAFE_NO_PAD.encode(bytes))
+        Ok(URL_SAFE_NO_PAD.encode(text))
     }
 
-    /// `None` when the text was not sealed with this key for this event of this log.
-    pub(super) fn open(&self, origin: &str, event: Uuid, sealed: &str) -> Option<PersonalData> {
-        let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        let (nonce, text) = bytes.split_first_chunk::<12>()?;
-        let mut text = Zeroizing::new(text.to_vec());
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let clear = self
-            .0
-            .open_in_place(nonce, Aad::from(associated(origin, event)), text.as_mut_slice())
-            .ok()?;
+    /// `None` when the text was not sealed with this key for this log.
+    pub(super) fn open(&self, origin: &str, sealed: &str) -> Option<PersonalData> {
+        let mut text = Zeroizing::new(URL_SAFE_NO_PAD.decode(sealed).ok()?);
+        let (nonce, log) = (Nonce::assume_unique_for_key(NONCE), Aad::from(origin.as_bytes()));
+        let clear = self.0.open_in_place(nonce, log, text.as_mut_slice()).ok()?;
         serde_json::from_slice(clear).ok()
     }
 }
@@ -94,29 +96,29 @@ impl fmt::Debug for SubjectKey {
     }
 }
 
-/// Binds a ciphertext to its log and its event: it opens nowhere else.
-fn associated(origin: &str, event: Uuid) -> Vec<u8> {
-    let mut bytes = origin.as_bytes().to_vec();
-    bytes.push(0);
-    bytes.extend(event.as_bytes());
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_sealed_part_opens_for_its_log_and_event_only() {
+    fn a_sealed_part_opens_with_its_key_and_for_its_log_only() {
         let key = SubjectKey::new(&SecretBytes::new(vec![3; 32])).unwrap();
         let other = SubjectKey::new(&SecretBytes::new(vec![4; 32])).unwrap();
         let data = PersonalData { name: Some("alice".to_owned()), ..PersonalData::default() };
-        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let sealed = key.seal("a", one, &data).unwrap();
-        assert_eq!(key.open("a", one, &sealed), Some(data));
-        assert_eq!(key.open("a", two, &sealed), None);
-        assert_eq!(key.open("b", one, &sealed), None);
-        assert_eq!(other.open("a", one, &sealed), None);
-        assert_eq!(key.open("a", one, "AAAA"), None);
+        let sealed = key.seal("a", &data).unwrap();
+        assert_eq!(key.open("a", &sealed), Some(data.clone()));
+        assert_eq!(key.open("b", &sealed), None);
+        assert_eq!(other.open("a", &sealed), None);
+        for nonsense in ["", "AAAA", "not base64"] {
+            assert_eq!(key.open("a", nonsense), None);
+        }
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone().into_bytes();
+            changed[at] = if changed[at] == b'A' { b'Q' } else { b'A' };
+            let changed = String::from_utf8(changed).unwrap();
+            assert_eq!(key.open("a", &changed), None, "letter {at}");
+        }
+        assert_eq!(key.seal("a", &data).unwrap(), sealed, "the same is the same text");
+        assert_ne!(other.seal("a", &data).unwrap(), sealed);
     }
 }

@@ -13,7 +13,6 @@ use prov_core::audit::Actor;
 use prov_core::store::{Batch, Entity, Expect, Scan, Store, StoreExt, Term};
 use prov_core::{Clock, Error, PrincipalKind, Result, SecretBytes, codes as core_codes, random};
 use unicode_normalization::UnicodeNormalization;
-use uuid::Uuid;
 
 use super::cipher::SubjectKey;
 use super::subject::{Erasure, LogSecret, MOST_NAMES, Subject};
@@ -88,7 +87,6 @@ impl Vault {
     pub(crate) async fn seal(
         &self,
         actor: &Actor,
-        event: Uuid,
         time: Timestamp,
         data: &PersonalData,
     ) -> Result<Option<Sealed>> {
@@ -96,7 +94,7 @@ impl Vault {
             return Ok(None);
         }
         let known = self.subject_of(actor, time).await?;
-        let ct = known.key.seal(&self.origin, event, data)?;
+        let ct = known.key.seal(&self.origin, data)?;
         Ok(Some(Sealed { pid: known.pid.clone(), ct }))
     }
 
@@ -104,14 +102,13 @@ impl Vault {
     pub(crate) fn seal_at_hand(
         &self,
         actor: &Actor,
-        event: Uuid,
         time: Timestamp,
         data: &PersonalData,
     ) -> Result<Option<Sealed>> {
         let (id, _) = self.subject_and_name(actor, time);
         let known = self.cache.read().by_id.get(&id).cloned();
         let Some(known) = known.filter(|_| self.seals(actor, data)) else { return Ok(None) };
-        let ct = known.key.seal(&self.origin, event, data)?;
+        let ct = known.key.seal(&self.origin, data)?;
         Ok(Some(Sealed { pid: known.pid.clone(), ct }))
     }
 
@@ -122,8 +119,8 @@ impl Vault {
     }
 
     /// Opens a sealed part, asking the store for a key that is not at hand.
-    pub(crate) async fn open_sealed(&self, event: Uuid, sealed: &Sealed) -> Result<Opened> {
-        if let Some(opened) = self.open_at_hand(event, sealed) {
+    pub(crate) async fn open_sealed(&self, sealed: &Sealed) -> Result<Opened> {
+        if let Some(opened) = self.open_at_hand(sealed) {
             return Ok(opened);
         }
         let term = Term::new(Subject::PID, &sealed.pid);
@@ -133,11 +130,11 @@ impl Vault {
             }
             None => self.forget(&sealed.pid),
         }
-        Ok(self.open_at_hand(event, sealed).unwrap_or(Opened::Erased))
+        Ok(self.open_at_hand(sealed).unwrap_or(Opened::Erased))
     }
 
     /// Opens a sealed part with what is in memory; `None` when its key is not.
-    pub(crate) fn open_at_hand(&self, event: Uuid, sealed: &Sealed) -> Option<Opened> {
+    pub(crate) fn open_at_hand(&self, sealed: &Sealed) -> Option<Opened> {
         let cache = self.cache.read();
         if cache.gone.contains(&sealed.pid) {
             return Some(Opened::Erased);
@@ -147,7 +144,7 @@ impl Vault {
         if known.expires_at.is_some_and(|end| end <= self.clock.now()) {
             return Some(Opened::Erased);
         }
-        Some(known.key.open(&self.origin, event, &sealed.ct).map_or(Opened::Erased, Opened::Clear))
+        Some(known.key.open(&self.origin, &sealed.ct).map_or(Opened::Erased, Opened::Clear))
     }
 
     /// Takes every key into memory, for rebuilding the index.
