@@ -10,6 +10,7 @@ mod indexer;
 mod places;
 mod schema;
 mod search;
+mod terms;
 mod words;
 
 use std::path::{Path, PathBuf};

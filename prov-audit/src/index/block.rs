@@ -1,7 +1,5 @@
 //! The block of the index that is being filled.
 
-use std::collections::HashMap;
-
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::places::{BLOCK, Places, span_of};
@@ -20,7 +18,7 @@ pub(super) struct Filling {
     /// Whether the database may hold some of it already.
     is_begun: bool,
     /// What is not written yet, on top of what the database holds.
-    postings: HashMap<Posting, Places>,
+    postings: Vec<(Posting, u64)>,
     times: Option<(i64, i64)>,
 }
 
@@ -28,7 +26,7 @@ impl Filling {
     /// The block of record `seq`; an index that ends there may have begun it.
     pub(super) fn of(seq: u64) -> Self {
         let is_begun = !seq.is_multiple_of(BLOCK);
-        Self { block: seq / BLOCK, is_begun, postings: HashMap::new(), times: None }
+        Self { block: seq / BLOCK, is_begun, postings: Vec::new(), times: None }
     }
 
     /// Whether a record belongs to this block.
@@ -37,7 +35,7 @@ impl Filling {
     }
 
     pub(super) fn add(&mut self, seq: u64, posting: Posting) {
-        self.postings.entry(posting).or_insert(Places::NONE).add(seq % BLOCK);
+        self.postings.push((posting, seq % BLOCK));
     }
 
     pub(super) fn add_time(&mut self, time: i64) {
@@ -56,8 +54,7 @@ impl Filling {
             )?
             .execute((block, first, last))?;
         }
-        let mut fresh: Vec<(Posting, Places)> = self.postings.drain().collect();
-        fresh.sort_unstable_by_key(|(posting, _)| *posting);
+        self.postings.sort_unstable_by_key(|(posting, _)| *posting);
         let mut public =
             db.prepare_cached("INSERT OR REPLACE INTO posting VALUES (?1, ?2, ?3, ?4)")?;
         let mut public_before = db.prepare_cached(
@@ -70,7 +67,12 @@ impl Filling {
              WHERE span = ?1 AND term = ?2 AND block = ?3 AND pid = ?4",
         )?;
         let blob = |row: &rusqlite::Row<'_>| row.get::<_, Vec<u8>>(0);
-        for (posting, mut places) in fresh {
+        for same in self.postings.chunk_by(|(one, _), (other, _)| one == other) {
+            let Some((posting, _)) = same.first().copied() else { continue };
+            let mut places = Places::NONE;
+            for (_, place) in same {
+                places.add(*place);
+            }
             let before = match posting {
                 _ if !self.is_begun => None,
                 Posting::Public(term) => {
@@ -88,6 +90,7 @@ impl Filling {
                 }
             };
         }
+        self.postings.clear();
         self.is_begun = true;
         Ok(())
     }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,14 +9,16 @@ use rusqlite::{Connection, Transaction};
 use tokio::sync::oneshot;
 
 use super::block::{Filling, Posting};
-use super::words::{personal_words, public_words};
+use super::places::BLOCK;
+use super::terms::{Terms, Words};
+use super::words::public_texts;
 use super::{IndexShared, schema};
 use crate::files::io_error;
 use crate::journal::Journal;
 use crate::leaf::Leaf;
 use crate::log::Tally;
 use crate::merkle::leaf_hash;
-use crate::people::{Opened, PersonalData, Vault, folded};
+use crate::people::Vault;
 use crate::segment::{Record, SegmentCursor};
 
 /// What the thread can be asked to do.
@@ -26,9 +28,6 @@ pub(super) enum Order {
     Forget(Vec<i64>, oneshot::Sender<Result<()>>),
     Prune(u64, Tally, oneshot::Sender<Result<()>>),
 }
-
-/// Records in one transaction, at most.
-const BATCH: usize = 4096;
 
 /// What comes within this is written together.
 const GATHER: Duration = Duration::from_millis(40);
@@ -154,10 +153,12 @@ impl Indexer {
 
     fn read(&mut self, durable: u64) -> Result<()> {
         let Some(Open { db, cursor, filling }) = &mut self.open else { return Ok(()) };
-        let mut records = Vec::new();
-        while records.len() < BATCH {
+        // What is left of the block, so that each is written once when there is much to do.
+        let most = usize::try_from(BLOCK - cursor.next_seq() % BLOCK).unwrap_or(1);
+        let mut records = Vec::with_capacity(most);
+        while records.len() < most {
             let more = cursor
-                .read(durable, BATCH - records.len())
+                .read(durable, most - records.len())
                 .map_err(|e| io_error(e, "reading the log for the index"))?;
             if more.is_empty() {
                 break;
@@ -225,30 +226,6 @@ fn failed(error: rusqlite::Error) -> Error {
     Error::new(core_codes::INTERNAL).context("writing the audit index").source(error)
 }
 
-/// The hashes of terms that were needed lately: most records say the same as the one before.
-#[derive(Debug, Default)]
-struct Terms {
-    known: HashMap<(&'static str, String), i64>,
-}
-
-/// More hashes than this are forgotten.
-const MOST_TERMS: usize = 16_384;
-
-impl Terms {
-    fn of(&mut self, vault: &Vault, kind: &'static str, value: &str) -> i64 {
-        let key = (kind, value.to_owned());
-        if let Some(term) = self.known.get(&key) {
-            return *term;
-        }
-        let term = vault.term(kind, value);
-        if self.known.len() >= MOST_TERMS {
-            self.known.clear();
-        }
-        self.known.insert(key, term);
-        term
-    }
-}
-
 /// Takes records in, until they are written together.
 struct Adding<'a> {
     vault: &'a Vault,
@@ -279,8 +256,8 @@ impl Adding<'_> {
         if let Some(sealed) = &leaf.subject {
             let pid = self.terms.of(self.vault, "pid", &sealed.pid);
             self.filling.add(seq, Posting::Public(pid));
-            if let Some(Opened::Clear(personal)) = self.vault.open_at_hand(sealed) {
-                self.add_personal(seq, pid, &personal);
+            for term in self.terms.of_sealed(self.vault, sealed).iter().flat_map(|all| all.iter()) {
+                self.filling.add(seq, Posting::Personal { term: *term, pid });
             }
         }
         *self.tally.entry((leaf.action, leaf.outcome.as_str())).or_default() += 1;
@@ -306,30 +283,10 @@ impl Adding<'_> {
         for asked in asked_actions(leaf) {
             of("asked", asked);
         }
-        for word in &public_words(leaf) {
-            of("word", word);
-        }
-        for term in values {
+        let mut words = Words::default();
+        public_texts(leaf, &mut |text| words.add(&self.terms.of_text(self.vault, text)));
+        for term in values.into_iter().chain(words.terms) {
             self.filling.add(seq, Posting::Public(term));
-        }
-    }
-
-    fn add_personal(&mut self, seq: u64, pid: i64, personal: &PersonalData) {
-        let mut terms = Vec::new();
-        let mut of = |kind, value: &str| terms.push(self.terms.of(self.vault, kind, value));
-        if let Some(name) = &personal.name {
-            of("name", &folded(name));
-        }
-        let ip = personal.ip.map(|ip| ip.to_canonical().to_string());
-        if let Some(ip) = &ip {
-            of("ip", ip);
-        }
-        let texts = [&personal.name, &personal.user_agent].into_iter().flatten();
-        for word in &personal_words(texts.map(String::as_str)) {
-            of("word", word);
-        }
-        for term in terms {
-            self.filling.add(seq, Posting::Personal { term, pid });
         }
     }
 

@@ -3,9 +3,9 @@
 /// Records in a block.
 pub(crate) const BLOCK: u64 = 4096;
 
-/// Blocks whose terms stand together in the tables: of 65,536 records. Terms are hashes, so each new one
+/// Blocks whose terms stand together in the tables: of 32,768 records. Terms are hashes, so each new one
 /// falls anywhere among those of its span; within one span that is memory, among all it would be the disk.
-const SPAN: u64 = 16;
+const SPAN: u64 = 8;
 
 /// The span of a block.
 pub(super) fn span_of(block: u64) -> u64 {

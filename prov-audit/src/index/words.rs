@@ -10,7 +10,7 @@ use crate::leaf::Leaf;
 use crate::record::AuditRecord;
 
 /// At most so many words of one event, so that one event can't fill the index.
-const MOST: usize = 64;
+pub(super) const MOST: usize = 64;
 
 /// At most so much of one text is looked at.
 const LONGEST: usize = 2048;
@@ -27,21 +27,23 @@ pub(crate) fn words_of(text: &str) -> impl Iterator<Item = String> {
     words.into_iter()
 }
 
-/// The words in the public part of an event.
-pub(super) fn public_words(leaf: &Leaf) -> BTreeSet<String> {
-    words(&Public {
+/// Shows the texts of the public part of an event.
+pub(super) fn public_texts(leaf: &Leaf, each: &mut dyn FnMut(&str)) {
+    let public = Public {
         action: &leaf.action,
         resource: leaf.resource.as_ref(),
         target: [leaf.request.method.as_deref(), leaf.request.path.as_deref()],
         context: &leaf.context,
         decision: leaf.decision.as_ref(),
-    })
+    };
+    public.texts(each);
 }
 
 /// The words of an event that was read back.
 pub(crate) fn words_of_record(record: &AuditRecord) -> BTreeSet<String> {
     let request = record.request.as_ref();
-    let mut found = words(&Public {
+    let mut found = BTreeSet::new();
+    let public = Public {
         action: &record.action,
         resource: record.resource.as_ref(),
         target: [
@@ -50,9 +52,13 @@ pub(crate) fn words_of_record(record: &AuditRecord) -> BTreeSet<String> {
         ],
         context: &record.context,
         decision: record.decision.as_ref(),
-    });
+    };
+    public.texts(&mut |text| add(&mut found, text));
+    let mut personal = BTreeSet::new();
     let agent = request.and_then(|request| request.user_agent.as_deref());
-    found.extend(personal_words([record.actor.name.as_deref(), agent].into_iter().flatten()));
+    let texts = [record.actor.name.as_deref(), agent];
+    texts.into_iter().flatten().for_each(|text| add(&mut personal, text));
+    found.append(&mut personal);
     found
 }
 
@@ -65,29 +71,22 @@ struct Public<'a> {
     decision: Option<&'a DecisionRecord>,
 }
 
-fn words(public: &Public<'_>) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    add(&mut found, public.action);
-    if let Some(resource) = public.resource {
-        add(&mut found, &resource.kind);
-        add(&mut found, &resource.id);
+impl Public<'_> {
+    fn texts(&self, each: &mut dyn FnMut(&str)) {
+        each(self.action);
+        if let Some(resource) = self.resource {
+            each(&resource.kind);
+            each(&resource.id);
+        }
+        self.target.into_iter().flatten().for_each(&mut *each);
+        for (name, value) in self.context {
+            each(name);
+            texts_of(value, 4, each);
+        }
+        for policy in self.decision.iter().flat_map(|decision| &decision.policies) {
+            each(policy);
+        }
     }
-    public.target.into_iter().flatten().for_each(|text| add(&mut found, text));
-    for (name, value) in public.context {
-        add(&mut found, name);
-        add_value(&mut found, value, 4);
-    }
-    for policy in public.decision.iter().flat_map(|decision| &decision.policies) {
-        add(&mut found, policy);
-    }
-    found
-}
-
-/// The words of personal texts.
-pub(super) fn personal_words<'a>(texts: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    texts.into_iter().for_each(|text| add(&mut found, text));
-    found
 }
 
 fn add(found: &mut BTreeSet<String>, text: &str) {
@@ -99,19 +98,19 @@ fn add(found: &mut BTreeSet<String>, text: &str) {
     }
 }
 
-fn add_value(found: &mut BTreeSet<String>, value: &Value, depth: u8) {
+fn texts_of(value: &Value, depth: u8, each: &mut dyn FnMut(&str)) {
     match value {
-        Value::String(text) => add(found, text),
-        Value::Number(number) => add(found, &number.to_string()),
+        Value::String(text) => each(text),
+        Value::Number(number) => each(&number.to_string()),
         Value::Array(all) if depth > 0 => {
             for value in all {
-                add_value(found, value, depth - 1);
+                texts_of(value, depth - 1, each);
             }
         }
         Value::Object(all) if depth > 0 => {
             for (name, value) in all {
-                add(found, name);
-                add_value(found, value, depth - 1);
+                each(name);
+                texts_of(value, depth - 1, each);
             }
         }
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {}

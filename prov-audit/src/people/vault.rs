@@ -147,6 +147,14 @@ impl Vault {
         Some(known.key.open(&self.origin, &sealed.ct).map_or(Opened::Erased, Opened::Clear))
     }
 
+    /// Whether the key of a pseudonym is at hand and still good.
+    #[cfg(feature = "sqlite-index")]
+    pub(crate) fn opens(&self, pid: &str) -> bool {
+        let cache = self.cache.read();
+        let lives = |known: &Arc<Known>| known.expires_at.is_none_or(|end| end > self.clock.now());
+        !cache.gone.contains(pid) && cache.by_pid.get(pid).is_some_and(lives)
+    }
+
     /// Takes every key into memory, for rebuilding the index.
     #[cfg(feature = "sqlite-index")]
     pub(crate) async fn preload(&self) -> Result<()> {
