@@ -9,6 +9,7 @@ mod federation_requests;
 mod issuers;
 mod keys;
 mod login;
+mod notices;
 mod oauth;
 mod requests;
 mod teams;
@@ -20,13 +21,14 @@ use std::time::Duration;
 
 pub use answers::{
     ApiTokenBody, CreatedUserBody, IssuedApiTokenBody, KeyBody, KnownDeviceBody, LoginAnswer,
-    MeBody, MfaRequiredBody, NoticeBody, RotatedKeysBody, SessionBody, TeamBody,
-    TemporaryPasswordBody, TokenBody, UserBody,
+    MeBody, MfaRequiredBody, RotatedKeysBody, SessionBody, TeamBody, TemporaryPasswordBody,
+    TokenBody, UserBody,
 };
 pub use discovery::DiscoveryBody;
 pub use federation_requests::{CallbackQuery, ExchangeRequest, LogoutForm, StartQuery};
 use http::Method;
 pub use issuers::{AcceptedTokensBody, GroupRuleBody, IssuerBody, NewIssuerRequest};
+pub use notices::NoticeBody;
 pub use oauth::IntrospectionBody;
 use prov_http::Route;
 pub use requests::{

@@ -1,11 +1,13 @@
 //! Signing in: throttling, the second step, and what comes out of it.
 
 mod challenge;
+mod guesses;
 mod throttle;
 
 use std::time::Duration;
 
 pub(crate) use challenge::{ChallengeRecord, ChallengeToken};
+pub(crate) use guesses::{Guessed, Guesses};
 use prov_core::{FactorMethod, FactorResponse, SecretText};
 pub use throttle::ThrottleOptions;
 pub(crate) use throttle::{Attempt, Place, Throttle, Wait, subscriber};

@@ -1,10 +1,12 @@
 //! What users are told of their own account: kept for them, and handed to whoever delivers it.
 
+mod board;
 #[cfg(feature = "https")]
 mod webhook;
 
 use std::time::Duration;
 
+pub(crate) use board::{Notices, ToldOnce};
 use prov_core::store::{Entity, Term};
 use prov_core::{Notice, Timestamp, UserId};
 use serde::{Deserialize, Serialize};

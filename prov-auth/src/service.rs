@@ -21,6 +21,7 @@ mod own_account;
 mod passwordless;
 mod proof;
 mod prove;
+mod reminders;
 mod return_address;
 mod second_step;
 mod sessions;
@@ -47,7 +48,8 @@ pub use teams::TeamPage;
 pub use users::UserPage;
 
 use crate::federation::Federation;
-use crate::login::Throttle;
+use crate::login::{Guesses, Throttle};
+use crate::notice::Notices;
 use crate::stats::{AuthStats, Counters};
 use crate::{
     ApiTokens, Fetch, PasswordHasher, PoolUse, ProofVerifier, RevocationCounts, Revocations,
@@ -98,8 +100,8 @@ pub struct AuthService {
     federation: Arc<Federation>,
     proofs: Option<Arc<ProofVerifier>>,
     counters: Counters,
-    /// Rings when there is a notice to deliver.
-    news: tokio::sync::Notify,
+    guesses: Guesses,
+    notices: Arc<Notices>,
 }
 
 impl fmt::Debug for AuthService {
@@ -134,6 +136,7 @@ impl AuthService {
         );
         let federation = federation.await?;
         let proofs = proofs(&options, &installation, &parts.clock)?;
+        let notices = notices(&parts);
         let service = Self {
             parts,
             options,
@@ -143,7 +146,8 @@ impl AuthService {
             federation,
             proofs,
             counters: Counters::default(),
-            news: tokio::sync::Notify::new(),
+            guesses: Guesses::default(),
+            notices,
         };
         service.ensure_shipped_teams().await?;
         Ok(Arc::new(service))
@@ -201,6 +205,16 @@ impl AuthService {
     fn clock(&self) -> &dyn Clock {
         &*self.parts.clock
     }
+}
+
+/// Where users are told what happens to their accounts, by this service and by their second factors.
+fn notices(parts: &AuthParts) -> Arc<Notices> {
+    let (store, clock) = (Arc::clone(&parts.store), Arc::clone(&parts.clock));
+    let notices = Arc::new(Notices::new(store, clock, parts.notifier.is_some()));
+    if let Some(factors) = &parts.second_factor {
+        factors.tell_on(Arc::<Notices>::clone(&notices));
+    }
+    notices
 }
 
 /// What checks proofs of possession, if the options take them.

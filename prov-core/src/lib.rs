@@ -4,7 +4,8 @@
 //!   [`Problem`], [`audit::Event`], [`SecretText`], typed [`id`]s.
 //! * **Ports**: [`Store`](store::Store) (durable records), [`Recorder`](audit::Recorder) (what
 //!   happened, durable before the answer), [`Authenticator`] (who is asking), [`SecondFactor`]
-//!   (prove it again), [`SignIn`] (a passkey opens a session), [`Notifier`] (tell people),
+//!   (prove it again), [`SignIn`] (a passkey opens a session), [`NoticeBoard`] and [`Notifier`]
+//!   (tell people),
 //!   [`SubjectData`] (what is held about a person), [`EvidenceSource`] (what the
 //!   running system can prove), [`Clock`], [`HealthCheck`].
 //!
@@ -52,7 +53,7 @@ pub use evidence::{Evidence, EvidenceSource};
 pub use health::{Health, HealthCheck, HealthState};
 pub use id::{RequestId, SessionId, UserId};
 pub use jiff::Timestamp;
-pub use notice::{Addressee, News, Notice, NoticeId, Notifier};
+pub use notice::{Addressee, ChangedBy, News, Notice, NoticeBoard, NoticeId, Notifier};
 pub use principal::{Principal, PrincipalKind};
 pub use problem::Problem;
 pub use request::RequestFacts;

@@ -2,14 +2,15 @@
 //! stands for both steps asks for a session.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Amr, Error, RequestFacts, Result, Role, SecretText, SecurityContext, SessionId, TeamName,
-    Timestamp, UserId, codes,
+    Amr, Error, NoticeBoard, RequestFacts, Result, Role, SecretText, SecurityContext, SessionId,
+    TeamName, Timestamp, UserId, codes,
 };
 
 /// A kind of second factor, as clients name it.
@@ -136,6 +137,10 @@ pub trait SecondFactor: Debug + Send + Sync + 'static {
     ) -> Result<Option<serde_json::Value>> {
         Ok(None)
     }
+
+    /// Where changes of a user's factors are to be pinned from now on; said once, by whoever asks for the
+    /// factors. Whoever keeps no factors of its own need not listen.
+    fn tell_on(&self, _board: Arc<dyn NoticeBoard>) {}
 
     /// Checks and consumes a response.
     ///

@@ -7,6 +7,7 @@ mod backup;
 mod caller;
 mod devices;
 mod enrol;
+mod news;
 #[cfg(feature = "webauthn")]
 mod passkeys;
 mod policy;
@@ -15,7 +16,7 @@ mod second_factor;
 mod verify;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use answers::{
     BackupCodes, BackupVerified, Device, Enrollment, MfaStatus, Removed, TotpVerified,
@@ -25,8 +26,8 @@ pub use answers::{PasskeyOutcome, PasskeyRequest};
 use prov_core::audit::{Action, Outcome, Recorder, RecorderExt};
 use prov_core::store::{Batch, Entity, Expect, Store, StoreExt, Stored};
 use prov_core::{
-    Amr, Clock, Error, FactorMethod, FactorResponse, Kind, Result, SecurityContext, Timestamp,
-    UserId, VerifiedFactor, codes as core_codes,
+    Amr, Clock, Error, FactorMethod, FactorResponse, Kind, News, NoticeBoard, Result,
+    SecurityContext, Timestamp, UserId, VerifiedFactor, codes as core_codes,
 };
 
 use self::caller::Caller;
@@ -55,6 +56,7 @@ pub struct MfaService {
     clock: Arc<dyn Clock>,
     config: MfaConfig,
     counters: Counters,
+    board: OnceLock<Arc<dyn NoticeBoard>>,
     #[cfg(feature = "webauthn")]
     relying_party: Option<crate::passkeys::RelyingParty>,
 }
@@ -110,6 +112,7 @@ impl MfaService {
             },
             config,
             counters: Counters::default(),
+            board: OnceLock::new(),
         })
     }
 
@@ -174,6 +177,16 @@ impl MfaService {
         user: &UserId,
         decide: impl Fn(&mut UserFactors, Timestamp) -> Result<Decided<T>> + Send + Sync,
     ) -> Result<T> {
+        self.decide_and_tell(user, decide, |_| None).await
+    }
+
+    /// As [`decide`](Self::decide), telling the user at the same moment what `news` makes of the answer.
+    async fn decide_and_tell<T: Send>(
+        &self,
+        user: &UserId,
+        decide: impl Fn(&mut UserFactors, Timestamp) -> Result<Decided<T>> + Send + Sync,
+        news: impl Fn(&T) -> Option<News> + Send + Sync,
+    ) -> Result<T> {
         for _ in 0..RACES {
             let (mut factors, expect) = match self.store.load::<UserFactors>(user.as_str()).await? {
                 Some(Stored { entity, version }) => (entity, Expect::Version(version)),
@@ -193,6 +206,7 @@ impl MfaService {
                 }
             };
             let batch = with_owners(batch, user, &before, after)?;
+            let batch = batch.and(self.pinned(user, news(&answer)).await?);
             match self.store.commit(batch).await {
                 Ok(_) => return Ok(answer),
                 Err(error) if error.is(core_codes::CONFLICT) => {}
@@ -291,6 +305,7 @@ impl MfaService {
             }
             Checked::Limited(until) => {
                 self.counters.count(kind, Became::Limited);
+                self.tell_of_failures(caller, kind).await?;
                 self.record(caller, Action::MFA_LIMITED, Outcome::Denied, &[method]).await?;
                 let wait = until.duration_since(self.clock.now()).try_into().unwrap_or_default();
                 Err(Error::new(codes::FACTOR_LIMITED).retry_after(wait))

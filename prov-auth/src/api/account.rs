@@ -48,13 +48,14 @@ pub(super) async fn devices(
 
 /// Lists what the caller was told of their account.
 ///
-/// Signing in on a device that was never seen before. Nobody can delete a notice: whoever signs in with
-/// what they stole could hide that they did. Each ends by itself after 90 days.
+/// Whatever changes how they sign in, sign-ins on new devices, attempts in vain that became many, and API
+/// tokens that end soon. Nobody can delete a notice: whoever signs in with what they stole could hide that they
+/// did. Each ends by itself after 90 days.
 #[utoipa::path(
     get,
     path = "/api/v1/auth/notices",
     tag = "auth",
-    responses((status = 200, description = "All of them, newest first; there are at most 50.", body = Listed<NoticeBody>), CommonErrors)
+    responses((status = 200, description = "All of them, newest first; there are at most 20 of each kind, the oldest ten and the newest ten.", body = Listed<NoticeBody>), CommonErrors)
 )]
 pub(super) async fn notices(
     State(service): State<Arc<AuthService>>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prov_core::{Enrolment, News, Notice, SecretText, Timestamp};
+use prov_core::{Enrolment, SecretText, Timestamp};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
@@ -104,36 +104,6 @@ impl From<Device> for KnownDeviceBody {
             created_at: device.created_at.to_string(),
             last_used_at: device.last_used_at.to_string(),
         }
-    }
-}
-
-/// Something the caller should know of their account.
-#[derive(Debug, Serialize, ToSchema)]
-#[non_exhaustive]
-pub struct NoticeBody {
-    /// Names it; later ones sort behind earlier ones.
-    pub id: String,
-    /// `new_device`: a sign-in on a device that was never seen before.
-    #[schema(example = "new_device")]
-    pub kind: &'static str,
-    /// When it happened (RFC 3339).
-    pub at: String,
-    /// What the device called itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub device: Option<String>,
-    /// From which address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ip: Option<String>,
-}
-
-impl From<Notice> for NoticeBody {
-    fn from(notice: Notice) -> Self {
-        let kind = notice.news.kind();
-        let (device, ip) = match notice.news {
-            News::NewDevice { device, ip, .. } => (device, ip.map(|ip| ip.to_string())),
-            _ => (None, None),
-        };
-        Self { id: notice.id.to_string(), kind, at: notice.at.to_string(), device, ip }
     }
 }
 

@@ -141,6 +141,15 @@ impl ApiTokens {
         (second > 0).then(|| Timestamp::from_second(second).ok()).flatten()
     }
 
+    /// Tokens whose owners are to be told that they end soon.
+    pub(crate) fn ending_soon(&self) -> Vec<String> {
+        let now = self.clock.now();
+        let known = self.known.read();
+        let tokens = known.tokens.values().filter_map(|seen| seen.what.as_ref());
+        let due = tokens.filter(|token| token.record.is_to_be_reminded_of(now));
+        due.map(|token| token.record.id.clone()).collect()
+    }
+
     /// The token that has this value, whether it holds or not.
     pub(crate) fn owner_of(&self, value: &str) -> Option<(String, UserId)> {
         let digest = self.digest(value);

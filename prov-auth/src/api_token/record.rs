@@ -7,6 +7,7 @@ use prov_core::{Scope, Timestamp, UserId, duration_text};
 use serde::{Deserialize, Serialize};
 
 use super::{ApiToken, ApiTokenId};
+use crate::refresh::later;
 
 /// An API token. No value stands in it in a form that could be used: it is a keyed hash.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub(crate) struct ApiTokenRecord {
     pub(crate) lifetime: Duration,
     /// HMAC-SHA-256 of the value, in hexadecimal.
     pub(crate) digest: String,
+    /// Whether its owner was told that this value ends soon.
+    #[serde(default)]
+    pub(crate) reminded: bool,
     /// The value before, while it still holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) previous: Option<PreviousValue>,
@@ -42,6 +46,18 @@ impl ApiTokenRecord {
     /// Finds the tokens of a user.
     pub(crate) fn user_term(user: &UserId) -> Term {
         Term::new("user", user.as_str())
+    }
+
+    /// Whether it is time to tell its owner that it ends soon: 7 days before, or a quarter of its life where
+    /// that is less. Who makes one for hours knows.
+    pub(crate) fn is_to_be_reminded_of(&self, now: Timestamp) -> bool {
+        const EARLIEST: Duration = Duration::from_hours(7 * 24);
+        const SHORTEST: Duration = Duration::from_hours(24);
+        let soon = later(now, EARLIEST.min(self.lifetime / 4));
+        !self.reminded
+            && self.lifetime >= SHORTEST
+            && now < self.expires_at
+            && self.expires_at <= soon
     }
 
     /// What its owner may see.

@@ -185,6 +185,19 @@ impl Throttle {
         wait.map_or(Ok(attempt), Err)
     }
 
+    /// How many attempts there were in vain, at least, when the next one like this would have to wait for
+    /// the account's sake.
+    pub(crate) fn slowed(&self, attempt: &Attempt) -> Option<u32> {
+        let now = self.clock.monotonic();
+        let (free, hourly) =
+            (self.options.free_per_account_and_address, self.options.hourly_per_account);
+        let state = self.state.lock();
+        let pair = state.pairs.get(&attempt.pair).map(Budget::failures);
+        let account = state.accounts.get(&attempt.account);
+        let everywhere = account.and_then(|all| all.wait(now, hourly)).map(|_| hourly.get());
+        pair.filter(|failures| *failures >= free).max(everywhere)
+    }
+
     /// The attempt was right: the caller's budget at this account is whole again, what it took
     /// from the others is given back, and the address is known from now on.
     pub(crate) fn succeeded(&self, attempt: &Attempt) {

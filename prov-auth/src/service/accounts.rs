@@ -1,7 +1,9 @@
 //! What administrators do with users.
 
+use std::net::IpAddr;
+
 use prov_core::audit::Action;
-use prov_core::{Result, Role, SecretText, SecurityContext, TeamName, UserId};
+use prov_core::{ChangedBy, News, Result, Role, SecretText, SecurityContext, TeamName, UserId};
 
 use super::AuthService;
 use super::user_changes::{must_hold, roles_of, teams_of};
@@ -21,20 +23,24 @@ impl AuthService {
         id: &UserId,
         changes: UserChanges,
     ) -> Result<User> {
-        let result = self
-            .change_user(id, &|record: &mut UserRecord| {
-                may_act_on(context, record)?;
-                if let Some(email) = &changes.email {
-                    email.as_deref().map_or(Ok(()), check_email)?;
-                    record.user.email.clone_from(email);
-                }
-                if let Some(name) = &changes.display_name {
-                    check_display_name(name.as_deref())?;
-                    record.user.display_name.clone_from(name);
-                }
-                Ok(())
-            })
-            .await;
+        let change = |record: &mut UserRecord| {
+            may_act_on(context, record)?;
+            if let Some(email) = &changes.email {
+                email.as_deref().map_or(Ok(()), check_email)?;
+                record.user.email.clone_from(email);
+            }
+            if let Some(name) = &changes.display_name {
+                check_display_name(name.as_deref())?;
+                record.user.display_name.clone_from(name);
+            }
+            Ok(())
+        };
+        let by = changed_by(context, id);
+        let news = |before: &UserRecord, after: &UserRecord| {
+            let previous = before.user.email.clone();
+            (previous != after.user.email).then(|| News::email_changed(by, previous))
+        };
+        let result = self.change_user_and_tell(id, &change, news).await;
         let event = self.event_on_user(context, Action::USER_UPDATE, id.as_str());
         self.conclude(context.request(), event, result.map(|stored| stored.entity.user)).await
     }
@@ -137,13 +143,15 @@ impl AuthService {
         may_act_on(context, &self.load_user(id).await?.entity)?;
         let temporary = temporary_password()?;
         let stored = self.stored_password(&temporary, true).await?;
-        self.change_user(id, &|record: &mut UserRecord| {
+        let change = |record: &mut UserRecord| {
             may_act_on(context, record)?;
             record.password = Some(stored.clone());
             record.user.must_change_password = true;
             Ok(())
-        })
-        .await?;
+        };
+        let by = changed_by(context, id);
+        let news = News::password_changed(by, place(context, by));
+        self.change_user_and_tell(id, &change, |_, _| Some(news.clone())).await?;
         self.end_api_tokens_of(id).await?;
         self.end_everything_of(id).await?;
         Ok(temporary)
@@ -160,7 +168,11 @@ impl AuthService {
             record.user.locked = locked;
             Ok(())
         };
-        let record = self.change_user(id, &change).await?;
+        let news = |before: &UserRecord, after: &UserRecord| {
+            let news = if locked { News::AccountLocked } else { News::AccountUnlocked };
+            (before.user.locked != after.user.locked).then_some(news)
+        };
+        let record = self.change_user_and_tell(id, &change, news).await?;
         if locked {
             // After the change: from then on nobody signs in, so that this finds every session.
             self.end_everything_of(id).await?;
@@ -178,6 +190,20 @@ impl AuthService {
         self.parts.revocations.revoke_user(id).await?;
         Ok(record.entity.user)
     }
+}
+
+/// Whether the caller changes an account of their own.
+fn changed_by(context: &SecurityContext, id: &UserId) -> ChangedBy {
+    if context.principal().id == id.as_str() {
+        ChangedBy::Yourself
+    } else {
+        ChangedBy::Administrator
+    }
+}
+
+/// From where the user did it themselves; where an administrator sits is not for them to know.
+fn place(context: &SecurityContext, by: ChangedBy) -> Option<IpAddr> {
+    context.request().client.filter(|_| by == ChangedBy::Yourself)
 }
 
 fn may_act_on(context: &SecurityContext, record: &UserRecord) -> Result<()> {

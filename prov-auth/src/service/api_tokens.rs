@@ -6,7 +6,7 @@ use std::time::Duration;
 use prov_core::audit::Action;
 use prov_core::store::{Batch, Entity, Expect, StoreExt, Stored};
 use prov_core::{
-    AuthenticationMethod, Error, Result, SecurityContext, UserId, codes as core_codes,
+    AuthenticationMethod, Error, News, Result, SecurityContext, UserId, codes as core_codes,
 };
 
 use super::AuthService;
@@ -80,19 +80,25 @@ impl AuthService {
             lifetime: new.lifetime,
             digest: self.api_tokens.digest(value.expose()),
             previous: None,
+            reminded: false,
             generation,
         };
+        let (place, ends_at) = (context.request().client, record.expires_at);
+        let news = News::api_token_made(record.name.as_str(), ends_at, place);
+        let (_, notice) = self.notices.write(&user, news).await?;
         for _ in 0..RACES {
             // A lock or a deletion at the same moment wins.
             let owner = self.load_user(&user).await?;
             if !may_go_on(&owner.user) {
                 return Err(codes::SESSION_ENDED.into());
             }
-            let batch = Batch::new()
+            let batch = notice
+                .clone()
                 .with(record.put(Expect::Absent)?)
                 .check(UserRecord::key(user.as_str()), Expect::Version(owner.version));
             match self.store().commit(batch).await {
                 Ok(version) => {
+                    self.notices.bell.notify_one();
                     let token = record.public(id, None);
                     self.api_tokens.take(record, version).await?;
                     return Ok(IssuedApiToken { token, value });
@@ -162,13 +168,19 @@ impl AuthService {
             let record = ApiTokenRecord {
                 digest: self.api_tokens.digest(value.expose()),
                 previous: (until > now).then_some(previous),
+                reminded: false,
                 rotated_at: Some(now),
                 expires_at: later(now, found.lifetime),
                 generation,
                 ..found.entity
             };
-            match self.store().replace(found.version, &record).await {
+            let (place, ends_at) = (context.request().client, record.expires_at);
+            let news = News::api_token_renewed(record.name.as_str(), ends_at, place);
+            let (_, notice) = self.notices.write(&user, news).await?;
+            let batch = notice.with(record.put(Expect::Version(found.version))?);
+            match self.store().commit(batch).await {
                 Ok(version) => {
+                    self.notices.bell.notify_one();
                     let token = record.public(id.clone(), self.api_tokens.last_used(id.as_str()));
                     self.api_tokens.take(record, version).await?;
                     return Ok(IssuedApiToken { token, value });

@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 impl AuthService {
     /// Everything that has to run beside requests, until `shutdown` is ready: learns of what other
     /// nodes change (signing keys, revocations, API tokens, issuers), keeps issuers' keys fresh, rotates the
-    /// signing keys by age, notes when API tokens were last used, and delivers notices. Runs on a tokio
+    /// signing keys by age, notes when API tokens were last used, reminds of those that end soon, and delivers notices. Runs on a tokio
     /// runtime with its timer; run it once per node.
     pub async fn run(self: Arc<Self>, shutdown: impl Future<Output = ()> + Send) {
         let end = shutdown.shared();
@@ -38,6 +38,9 @@ impl AuthService {
             }
             let pause = pin!(tokio::time::sleep(LOOK_EVERY));
             let is_end = matches!(select(pause, &mut end).await, Either::Right(_));
+            if let Err(error) = self.remind_of_api_tokens().await {
+                tracing::warn!(?error, "nobody can be reminded of API tokens that end soon");
+            }
             if let Err(error) = self.api_tokens.write_uses().await {
                 tracing::warn!(?error, "when API tokens were last used can't be written");
             }

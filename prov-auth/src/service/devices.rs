@@ -4,26 +4,20 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prov_core::audit::Action;
-use prov_core::store::{Batch, Entity, Expect, StoreExt, Stored};
+use prov_core::store::{Entity, Expect, StoreExt, Stored};
 use prov_core::{
-    Error, News, Notice, NoticeId, RequestFacts, Result, SecretText, SecurityContext, UserId,
-    codes as core_codes,
+    Error, News, RequestFacts, Result, SecretText, SecurityContext, UserId, codes as core_codes,
 };
 
 use super::AuthService;
 use super::events::account;
 use super::own_account::own_id;
 use crate::device::{DeviceRecord, fresh};
-use crate::notice::NoticeRecord;
 use crate::refresh::later;
 use crate::{Device, DeviceId, User};
 
-/// Devices of one user that are remembered, and notices of new ones; one more pushes out the device that was
-/// used least recently, and the oldest notice.
+/// Devices of one user that are remembered; one more pushes out the one that was used least recently.
 const MOST: usize = 50;
-/// Notices of new devices that are delivered to one user within a day.
-const MOST_TOLD_IN_A_DAY: usize = 10;
-const DAY: Duration = Duration::from_hours(24);
 /// A device that is not used for so long is new again.
 const KEPT_FOR: Duration = Duration::from_hours(365 * 24);
 
@@ -74,38 +68,20 @@ impl AuthService {
             expires_at: later(now, KEPT_FOR),
         };
         self.make_room_for_a_device(&user.id).await?;
-        let notice = self.notice_of(&record).await?;
-        let batch = Batch::new().with(record.put(Expect::Any)?).with(notice.put(Expect::Absent)?);
-        self.store().commit(batch).await?;
-        self.news.notify_one();
+        // Whoever keeps no cookie is new every time: there are only so many notices of one kind.
+        let news = News::new_device(record.device.name.clone(), record.device.ip);
+        let (notice, batch) = self.notices.write(&user.id, news).await?;
+        self.store().commit(batch.with(record.put(Expect::Any)?)).await?;
+        self.notices.bell.notify_one();
         self.counters.new_devices.fetch_add(1, Ordering::Relaxed);
         let event = self
             .event(Action::AUTH_DEVICE_NEW)
             .by(account(user))
             .on("user", user.id.as_str())
             .with("device", record.device.id.as_str())
-            .with("notice", notice.notice.id.as_str());
+            .with("notice", notice.as_str());
         self.record(request, event).await?;
         Ok(Some(presented))
-    }
-
-    /// What the user is told of a new device. Whoever keeps no cookie is new every time: they are told
-    /// outside only so often, and of the rest only where they look.
-    async fn notice_of(&self, record: &DeviceRecord) -> Result<NoticeRecord> {
-        let Device { name, ip, created_at: at, .. } = record.device.clone();
-        let mut earlier = self.notices_of(&record.user).await?;
-        earlier.sort_by(|a, b| a.notice.id.cmp(&b.notice.id));
-        let too_many = (earlier.len() + 1).saturating_sub(MOST);
-        // What is still to be delivered stays, a few a day.
-        let done = earlier.iter().filter(|notice| notice.delivery.is_none());
-        for oldest in done.take(too_many) {
-            self.store().remove::<NoticeRecord>(oldest.notice.id.as_str()).await?;
-        }
-        let today = earlier.iter().filter(|notice| later(notice.notice.at, DAY) > at).count();
-        let outside = self.parts.notifier.is_some() && today < MOST_TOLD_IN_A_DAY;
-        let id = NoticeId::generate(self.clock())?;
-        let notice = Notice::new(id, at, News::new_device(name, ip));
-        Ok(NoticeRecord::new(record.user.clone(), notice, outside))
     }
 
     async fn make_room_for_a_device(&self, user: &UserId) -> Result<()> {

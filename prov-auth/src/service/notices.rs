@@ -15,7 +15,7 @@ use super::AuthService;
 use super::events::failed;
 use super::own_account::own_id;
 use crate::codes;
-use crate::notice::NoticeRecord;
+use crate::notice::{NoticeRecord, ToldOnce};
 
 /// How often it is looked whether notices are waiting, besides whenever there is a new one.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -26,20 +26,17 @@ impl AuthService {
     /// # Errors
     /// When the caller is no user, or the store can't be read.
     pub async fn notices(&self, context: &SecurityContext) -> Result<Vec<Notice>> {
-        let records = self.notices_of(&own_id(context)?).await?;
+        let records = self.notices.of(&own_id(context)?).await?;
         let mut all: Vec<_> = records.into_iter().map(|record| record.notice).collect();
         all.sort_by(|a, b| b.id.cmp(&a.id));
         Ok(all)
     }
 
-    /// Every notice of a user.
-    pub(super) async fn notices_of(&self, user: &UserId) -> Result<Vec<NoticeRecord>> {
-        self.all_with(NoticeRecord::user_term(user)).await
-    }
-
     /// Forgets what a user was told; returns how many notices there were.
     pub(super) async fn forget_notices_of(&self, user: &UserId) -> Result<u64> {
-        self.remove_all::<NoticeRecord>(NoticeRecord::user_term(user)).await
+        let told = self.remove_all::<NoticeRecord>(NoticeRecord::user_term(user)).await?;
+        let once = self.remove_all::<ToldOnce>(ToldOnce::user_term(user)).await?;
+        Ok(told + once)
     }
 
     /// Hands the notices that are due to whoever delivers them, each with its event. [`run`](Self::run)
@@ -127,10 +124,14 @@ impl AuthService {
     /// Delivers until `end`; what was begun is finished.
     pub(super) async fn keep_delivering(&self, mut end: impl Future<Output = ()> + Unpin) {
         loop {
+            if let Err(error) = self.tell_of_attempts().await {
+                tracing::warn!(?error, "users can't be told of attempts at their accounts");
+            }
             if let Err(error) = self.deliver_notices().await {
                 tracing::warn!(?error, "notices can't be delivered");
             }
-            let (pause, news) = (pin!(tokio::time::sleep(LOOK_EVERY)), pin!(self.news.notified()));
+            let (pause, news) =
+                (pin!(tokio::time::sleep(LOOK_EVERY)), pin!(self.notices.bell.notified()));
             if let Either::Right(_) = select(select(pause, news), &mut end).await {
                 return;
             }

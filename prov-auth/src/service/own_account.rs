@@ -3,8 +3,8 @@
 use prov_core::audit::Action;
 use prov_core::store::Stored;
 use prov_core::{
-    Authentication, Error, Principal, PrincipalKind, RequestFacts, Result, SecretText,
-    SecurityContext, Timestamp, UserId, codes as core_codes,
+    Authentication, ChangedBy, Error, News, Principal, PrincipalKind, RequestFacts, Result,
+    SecretText, SecurityContext, Timestamp, UserId, codes as core_codes,
 };
 use subtle::ConstantTimeEq;
 
@@ -74,7 +74,7 @@ impl AuthService {
                 refused.error
             }
         })?;
-        self.choose_password(&stored, &current, new).await?;
+        self.choose_password(&stored, &current, new, context.request()).await?;
         let kept = context.authentication().session.as_ref();
         for session in self.sessions_of(&stored.user.id).await? {
             if Some(&session.id) != kept {
@@ -110,7 +110,7 @@ impl AuthService {
             .by(account(&stored.user))
             .on("user", stored.user.id.as_str());
         let result = if stored.user.must_change_password {
-            self.choose_password(&stored, &current, new).await
+            self.choose_password(&stored, &current, new, request).await
         } else {
             Err(Error::new(core_codes::DENIED)
                 .detail("this password need not be changed: sign in and change it there"))
@@ -124,6 +124,7 @@ impl AuthService {
         stored: &Stored<UserRecord>,
         current: &SecretText,
         new: &SecretText,
+        request: &RequestFacts,
     ) -> Result<()> {
         let user = &stored.user;
         let names = [user.username.as_str(), user.email.as_deref().unwrap_or_default()];
@@ -134,7 +135,7 @@ impl AuthService {
         }
         let fresh: StoredPassword = self.stored_password(&new, false).await?;
         let proved = changed_at(&stored.entity);
-        self.change_user(&user.id, &|record: &mut UserRecord| {
+        let change = |record: &mut UserRecord| {
             if changed_at(record) != proved {
                 return Err(Error::new(core_codes::CONFLICT)
                     .detail("the password has been changed meanwhile"));
@@ -142,9 +143,9 @@ impl AuthService {
             record.password = Some(fresh.clone());
             record.user.must_change_password = false;
             Ok(())
-        })
-        .await
-        .map(drop)
+        };
+        let news = News::password_changed(ChangedBy::Yourself, request.client);
+        self.change_user_and_tell(&user.id, &change, |_, _| Some(news.clone())).await.map(drop)
     }
 
     /// The account of the caller, who must be a user.

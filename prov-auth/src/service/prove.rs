@@ -8,7 +8,7 @@ use prov_core::{Error, RequestFacts, Result, SecretText, UserId};
 
 use super::AuthService;
 use super::events::{account, claimant, failed};
-use crate::login::{Attempt, Place, Wait, subscriber};
+use crate::login::{Attempt, Guessed, Place, Wait, subscriber};
 use crate::password::Verdict;
 use crate::stats::LoginFailure;
 use crate::user::UserRecord;
@@ -78,6 +78,7 @@ impl AuthService {
             return Err(wrong(LoginFailure::UnknownUser));
         };
         if !verdict.is_right() {
+            self.note_guess(stored, &attempt, request);
             return Err(wrong(LoginFailure::WrongPassword));
         }
         if stored.user.locked {
@@ -120,6 +121,13 @@ impl AuthService {
             let error = Error::new(codes::LOGIN_THROTTLED).retry_after(after);
             Refused::new(error, LoginFailure::Throttled, name, found)
         })
+    }
+
+    /// Notes that the owner is to be told of guesses, where these have become so many that they are slowed.
+    fn note_guess(&self, stored: &Stored<UserRecord>, attempt: &Attempt, request: &RequestFacts) {
+        if let Some(attempts) = self.throttle.slowed(attempt) {
+            self.guesses.note(&stored.user.id, Guessed { attempts, ip: request.client });
+        }
     }
 
     async fn has_session_from(&self, user: &UserId, client: IpAddr) -> Result<bool> {

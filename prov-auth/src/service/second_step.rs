@@ -3,7 +3,7 @@
 use prov_core::audit::Action;
 use prov_core::store::{Batch, Entity, Expect, StoreExt, Stored};
 use prov_core::{
-    Amr, Confirmation, Enrolment, Error, FactorResponse, RequestFacts, Result, SecretText,
+    Amr, Confirmation, Enrolment, Error, FactorResponse, News, RequestFacts, Result, SecretText,
     SecurityContext, SessionId, codes as core_codes,
 };
 
@@ -36,10 +36,10 @@ impl AuthService {
         let event = self.event(Action::AUTH_LOGIN_MFA);
         // Before anything is spent: a client that was not told a nonce yet asks again.
         let claimed = match self.proved_possession(request) {
-            Ok(bound_to) => self.claim_attempt(&digest).await.map(|stored| (stored, bound_to)),
+            Ok(bound_to) => self.claim_attempt(&digest).await.map(|claimed| (claimed, bound_to)),
             Err(error) => Err(error),
         };
-        let (stored, bound_to) = match claimed {
+        let ((stored, attempts_left), bound_to) = match claimed {
             Ok(claimed) => claimed,
             Err(error) => {
                 self.record(request, failed(event, &error)).await?;
@@ -47,16 +47,22 @@ impl AuthService {
             }
         };
         let event = event.by(account(&stored.user)).on("user", stored.user.id.as_str());
+        let user = stored.user.id.clone();
         let result = self.answer(&digest, stored, response, (generation, bound_to), request).await;
         let event = match &result {
             Ok(tokens) => event.with("session", tokens.session.as_str()),
             Err(_) => event,
         };
-        self.conclude(request, event, result).await
+        let answered = self.conclude(request, event, result).await;
+        if answered.is_err() && attempts_left == 0 {
+            let news = News::second_factor_failed(response.method, request.client);
+            self.tell(&user, news, Batch::new()).await?;
+        }
+        answered
     }
 
-    /// Takes one attempt from a challenge, before the answer is looked at.
-    async fn claim_attempt(&self, digest: &str) -> Result<Stored<UserRecord>> {
+    /// Takes one attempt from a challenge, before the answer is looked at; and how many are left.
+    async fn claim_attempt(&self, digest: &str) -> Result<(Stored<UserRecord>, u8)> {
         let invalid = || Error::new(codes::CHALLENGE_INVALID);
         let claimed = self
             .store()
@@ -70,7 +76,10 @@ impl AuthService {
         let stored = self.load_user(&claimed.user).await.map_err(|_| invalid())?;
         let changed_at = stored.password.as_ref().map(|kept| kept.changed_at);
         let same_password = claimed.origin.is_some() || changed_at == claimed.password_changed_at;
-        if stored.user.locked || !same_password { Err(invalid()) } else { Ok(stored) }
+        if stored.user.locked || !same_password {
+            return Err(invalid());
+        }
+        Ok((stored, claimed.attempts_left))
     }
 
     async fn answer(

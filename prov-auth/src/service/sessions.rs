@@ -46,6 +46,7 @@ impl AuthService {
             match self.store().commit(batch).await {
                 Ok(_) => {
                     let tokens = token_set(&session, issued, &refresh);
+                    self.tell_of_attempts_at(&stored.user.id).await?;
                     let device = self.recognise_device(&stored.user, request).await?;
                     return Ok(TokenSet { enrolment: proof.enrolment, device, ..tokens });
                 }

@@ -28,7 +28,7 @@ impl SubjectData for AuthService {
         for known in self.devices_of(subject).await? {
             records.push(record("auth.device", known.device.id.as_str(), &known.device)?);
         }
-        for told in self.notices_of(subject).await? {
+        for told in self.notices.of(subject).await? {
             records.push(record("auth.notice", told.notice.id.as_str(), &told.notice)?);
         }
         for token in self.tokens_of(subject).await? {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use prov_core::store::{Batch, Entity, Expect, StoreExt, Stored};
 use prov_core::{
-    Error, Principal, PrincipalKind, Result, Role, SecurityContext, TeamName, UserId,
+    Error, News, Principal, PrincipalKind, Result, Role, SecurityContext, TeamName, UserId,
     codes as core_codes,
 };
 
@@ -39,17 +39,33 @@ impl AuthService {
         id: &UserId,
         change: &(dyn Fn(&mut UserRecord) -> Result<()> + Sync),
     ) -> Result<Stored<UserRecord>> {
+        self.change_user_and_tell(id, change, |_, _| None).await
+    }
+
+    /// As [`change_user`](Self::change_user), telling the user at the same moment what `news` makes of the
+    /// account as it was and as it is.
+    pub(super) async fn change_user_and_tell(
+        &self,
+        id: &UserId,
+        change: &(dyn Fn(&mut UserRecord) -> Result<()> + Sync),
+        news: impl Fn(&UserRecord, &UserRecord) -> Option<News>,
+    ) -> Result<Stored<UserRecord>> {
         for _ in 0..RACES {
             let before = self.load_user(id).await?;
             let mut after = before.entity.clone();
             change(&mut after)?;
             after.user.updated_at = self.clock().now();
-            let batch = Batch::new().with(after.put(Expect::Version(before.version))?);
+            let batch = match news(&before.entity, &after) {
+                Some(news) => self.notices.write(id, news).await?.1,
+                None => Batch::new(),
+            };
+            let batch = batch.with(after.put(Expect::Version(before.version))?);
             let batch = self.with_roster(batch, Some(&before.user), Some(&after.user)).await?;
             let joined = joined_teams(&before.user.teams, &after.user.teams);
             let batch = self.with_teams(batch, &joined).await?;
             match self.store().commit(batch).await {
                 Ok(version) => {
+                    self.notices.bell.notify_one();
                     self.api_tokens.take_owner(&after.user, version);
                     return Ok(Stored { entity: after, version });
                 }

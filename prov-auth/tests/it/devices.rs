@@ -16,8 +16,8 @@ use crate::user_fixture::{House, PASSWORD, secret};
 
 /// Keeps what people were told.
 #[derive(Debug, Default)]
-struct Told {
-    notices: Mutex<Vec<(String, Notice)>>,
+pub(crate) struct Told {
+    pub(crate) notices: Mutex<Vec<(String, Notice)>>,
     tries: Mutex<u32>,
     is_down: Mutex<bool>,
 }
@@ -34,14 +34,14 @@ impl Notifier for Told {
     }
 }
 
-struct Home {
-    house: House,
-    service: Arc<AuthService>,
-    told: Arc<Told>,
+pub(crate) struct Home {
+    pub(crate) house: House,
+    pub(crate) service: Arc<AuthService>,
+    pub(crate) told: Arc<Told>,
 }
 
 impl Home {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let house = House::new().await;
         let told = Arc::new(Told::default());
         let parts = AuthParts { notifier: Some(told.clone()), ..house.parts.clone() };
@@ -51,19 +51,29 @@ impl Home {
         Self { house, service, told }
     }
 
-    fn facts(&self, ip: &str, device: Option<&SecretText>) -> RequestFacts {
+    pub(crate) fn facts(&self, ip: &str, device: Option<&SecretText>) -> RequestFacts {
         let facts = self.house.facts().from_client(Some(ip.parse().unwrap()));
         facts.by_agent(Some("Firefox")).by_device(device.cloned())
     }
 
-    async fn try_login(&self, name: &str, password: &str, from: &RequestFacts) -> Result<TokenSet> {
+    pub(crate) async fn try_login(
+        &self,
+        name: &str,
+        password: &str,
+        from: &RequestFacts,
+    ) -> Result<TokenSet> {
         match self.service.login(name, &secret(password), from).await? {
             LoginOutcome::Tokens(tokens) => Ok(tokens),
             LoginOutcome::MfaRequired { .. } => panic!("no second factor is enrolled"),
         }
     }
 
-    async fn login(&self, name: &str, ip: &str, device: Option<&SecretText>) -> TokenSet {
+    pub(crate) async fn login(
+        &self,
+        name: &str,
+        ip: &str,
+        device: Option<&SecretText>,
+    ) -> TokenSet {
         self.try_login(name, PASSWORD, &self.facts(ip, device)).await.unwrap()
     }
 
@@ -72,12 +82,12 @@ impl Home {
         self.recorded("auth.device.new").len()
     }
 
-    fn recorded(&self, action: &str) -> Vec<Event> {
+    pub(crate) fn recorded(&self, action: &str) -> Vec<Event> {
         let events = self.house.recorder.events();
         events.into_iter().filter(|event| event.action.as_str() == action).collect()
     }
 
-    async fn delivered(&self) -> usize {
+    pub(crate) async fn delivered(&self) -> usize {
         self.service.deliver_notices().await.unwrap();
         self.told.notices.lock().len()
     }
@@ -203,7 +213,7 @@ async fn a_program_that_keeps_no_cookie_floods_nobody() {
     }
     let context = home.house.context(&last.unwrap());
     assert_eq!(home.service.devices(&context).await.unwrap().len(), 50);
-    assert_eq!(home.service.notices(&context).await.unwrap().len(), 50);
+    assert_eq!(home.service.notices(&context).await.unwrap().len(), 20);
     assert_eq!(home.delivered().await, 10);
     home.house.clock.advance(Duration::from_hours(24));
     home.login("alice", "192.0.2.1", None).await;

@@ -50,6 +50,8 @@ mod login_password;
 #[cfg(test)]
 mod node;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod possession_proofs;
 #[cfg(test)]
 mod possession_tokens;

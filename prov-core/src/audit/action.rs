@@ -116,6 +116,7 @@ actions! {
     AUTH_SESSION_REVOKE = "auth.session.revoke", "A session was ended by its user or an administrator.";
     AUTH_DEVICE_NEW = "auth.device.new", "A user signed in on a device that was never seen before.";
     AUTH_DEVICE_FORGET = "auth.device.forget", "A device of a user is not recognised any more.";
+    AUTH_NOTICE_PIN = "auth.notice.pin", "A user is to be told of attempts in vain, or of something that ends soon.";
     AUTH_NOTICE_DELIVER = "auth.notice.deliver", "A user was told outside of prov what happened to their account.";
     AUTH_PASSWORD_CHANGE = "auth.password.change", "A password was changed by its user.";
     AUTH_PASSWORD_RESET = "auth.password.reset", "A password was reset by an administrator.";

@@ -69,6 +69,12 @@ impl Batch {
         self
     }
 
+    /// Adds all operations of another batch.
+    pub fn and(mut self, other: Self) -> Self {
+        self.operations.extend(other.operations);
+        self
+    }
+
     /// Writes bytes without end or terms.
     pub fn put(self, key: Key, value: impl Into<Bytes>, expect: Expect) -> Self {
         let value = value.into();

@@ -1,12 +1,12 @@
 //! Backup codes: making a set, using one up.
 
 use prov_core::audit::{Action, Outcome};
-use prov_core::{FactorMethod, Result, SecretText, SecurityContext, UserId};
+use prov_core::{FactorMethod, News, Result, SecretText, SecurityContext, UserId};
 
 use super::verify::{after, remember_proof};
 use super::{BackupCodes, BackupVerified, Caller, Decided, MfaService, person, require_recent};
 use crate::codes;
-use crate::factors::{BackupSet, Checked};
+use crate::factors::{BackupSet, Checked, UserFactors};
 use crate::spelling::BackupCode;
 
 impl MfaService {
@@ -19,14 +19,16 @@ impl MfaService {
         let user = person(context)?;
         let caller = Caller::known(context, &user);
         let (set, shown) = BackupSet::fresh(&user, self.clock.now())?;
-        let decided = self.decide(&user, |factors, now| {
+        let decide = |factors: &mut UserFactors, now| {
             if !factors.has_confirmed() {
                 return Err(codes::FACTOR_MISSING.into());
             }
             require_recent(context, factors, now)?;
             let replaced = factors.backup.replace(set.clone());
             Ok(Decided::Changed(replaced.is_some()))
-        });
+        };
+        let news = News::backup_codes_made(context.request().client);
+        let decided = self.decide_and_tell(&user, decide, |_| Some(news.clone()));
         let action = Action::MFA_BACKUP_CODES_GENERATE;
         let replaced = self.record_refusal(&caller, action.clone(), decided.await).await?;
         let facts = [("count", shown.len().into()), ("replaced", replaced.into())];

@@ -33,6 +33,11 @@ impl<'a> Caller<'a> {
         Self { user: None, by: By::SigningIn(request) }
     }
 
+    /// Whose factors it is about, if that is known.
+    pub(super) const fn user(&self) -> Option<&'a UserId> {
+        self.user
+    }
+
     pub(super) fn request(&self) -> &'a RequestFacts {
         match self.by {
             By::Context(context) => context.request(),

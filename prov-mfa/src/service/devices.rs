@@ -1,10 +1,10 @@
 //! Naming factors and taking single ones away.
 
 use prov_core::audit::{Action, Outcome};
-use prov_core::{FactorResponse, Result, SecurityContext};
+use prov_core::{FactorMethod, FactorResponse, Result, SecurityContext};
 
 use super::enrol::device_name;
-use super::{Caller, Decided, Device, MfaService, person, require_recent};
+use super::{Caller, Decided, Device, MfaService, news, person, require_recent};
 use crate::codes;
 use crate::factors::{FactorId, UserFactors};
 
@@ -53,18 +53,22 @@ impl MfaService {
         if let Some(proof) = proof {
             self.use_up(&caller, &user, proof, Some(context)).await?;
         }
-        let decided = self.decide(&user, |factors, now| {
+        let decide = |factors: &mut UserFactors, now| {
             if proof.is_none() {
                 require_recent(context, factors, now)?;
             }
-            let confirmed = taken(factors, id).ok_or(codes::FACTOR_UNKNOWN)?;
-            Ok(Decided::Changed((confirmed, factors.has_confirmed())))
-        });
-        let action = match id {
-            FactorId::Totp(_) => Action::MFA_TOTP_DISABLE,
-            FactorId::Passkey(_) => Action::MFA_PASSKEY_REMOVE,
+            let (name, confirmed) = taken(factors, id).ok_or(codes::FACTOR_UNKNOWN)?;
+            Ok(Decided::Changed((name, confirmed, factors.has_confirmed())))
         };
-        let (confirmed, left) = self.record_refusal(&caller, action.clone(), decided.await).await?;
+        let (action, method) = match id {
+            FactorId::Totp(_) => (Action::MFA_TOTP_DISABLE, FactorMethod::Totp),
+            FactorId::Passkey(_) => (Action::MFA_PASSKEY_REMOVE, FactorMethod::Webauthn),
+        };
+        let decided = self.decide_and_tell(&user, decide, |(name, confirmed, _)| {
+            confirmed.then(|| news::removed(context, method, name))
+        });
+        let (_, confirmed, left) =
+            self.record_refusal(&caller, action.clone(), decided.await).await?;
         let facts = [
             ("device", id.to_string().into()),
             ("confirmed", confirmed.into()),
@@ -89,10 +93,13 @@ fn renamed(factors: &mut UserFactors, id: &FactorId, name: &str) -> Option<Devic
     }
 }
 
-/// Whether the factor that was taken away counted; `None`: there is no such factor.
-fn taken(factors: &mut UserFactors, id: &FactorId) -> Option<bool> {
+/// The name of the factor that was taken away, and whether it counted; `None`: there is no such factor.
+fn taken(factors: &mut UserFactors, id: &FactorId) -> Option<(String, bool)> {
     match id {
-        FactorId::Totp(id) => factors.remove(id).map(|device| device.is_confirmed()),
-        FactorId::Passkey(id) => factors.remove_passkey(id).map(|_| true),
+        FactorId::Totp(id) => factors.remove(id).map(|device| {
+            let confirmed = device.is_confirmed();
+            (device.name, confirmed)
+        }),
+        FactorId::Passkey(id) => factors.remove_passkey(id).map(|passkey| (passkey.name, true)),
     }
 }

@@ -2,11 +2,13 @@
 
 use prov_core::audit::{Action, Outcome};
 use prov_core::store::{Batch, Entity, Expect, StoreExt};
-use prov_core::{Error, Kind, Result, SecurityContext, Timestamp, UserId, codes as core_codes};
+use prov_core::{
+    Error, FactorMethod, Kind, Result, SecurityContext, Timestamp, UserId, codes as core_codes,
+};
 use serde_json::Value;
 
 use super::enrol::device_name;
-use super::{Caller, Decided, Device, MfaService, PasskeyRequest, person, require_recent};
+use super::{Caller, Decided, Device, MfaService, PasskeyRequest, news, person, require_recent};
 use crate::codes;
 use crate::factors::{
     MOST_PASSKEYS, Passkey, PasskeyId, PasskeyOwner, UserFactors, credential_digest,
@@ -102,12 +104,13 @@ impl MfaService {
             return Err(codes::PASSKEY_KNOWN.into());
         }
         let passkey = self.passkey(registered, name)?;
-        self.decide(user, |factors, now| {
+        let decide = |factors: &mut UserFactors, now| {
             may_add(context, factors, now)?;
             factors.passkeys.push(passkey.clone());
             Ok(Decided::Changed(()))
-        })
-        .await?;
+        };
+        let news = news::added(context, FactorMethod::Webauthn, &passkey.name);
+        self.decide_and_tell(user, decide, |()| Some(news.clone())).await?;
         Ok(passkey)
     }
 

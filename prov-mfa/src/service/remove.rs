@@ -3,7 +3,8 @@
 use prov_core::audit::{Action, Outcome};
 use prov_core::{Result, SecurityContext, UserId};
 
-use super::{Caller, Decided, MfaService, Removed, require_recent};
+use super::{Caller, Decided, MfaService, Removed, news, require_recent};
+use crate::factors::UserFactors;
 
 impl MfaService {
     /// Removes every second factor of a user, their backup codes, and what counts against them: for
@@ -21,13 +22,15 @@ impl MfaService {
     pub async fn reset(&self, context: &SecurityContext, user: &UserId) -> Result<Removed> {
         let caller = Caller::known(context, user);
         let own = context.principal().id == user.as_str();
-        let decided = self.decide(user, |factors, now| {
+        let decide = |factors: &mut UserFactors, now| {
             if own {
                 require_recent(context, factors, now)?;
             }
-            Ok(Decided::Removed(Removed::all_of(factors)))
-        });
-        let removed = self.record_refusal(&caller, Action::MFA_RESET, decided.await).await?;
+            Ok(Decided::Removed((Removed::all_of(factors), factors.has_confirmed())))
+        };
+        let decided =
+            self.decide_and_tell(user, decide, |(_, had)| had.then(|| news::reset(context, own)));
+        let (removed, _) = self.record_refusal(&caller, Action::MFA_RESET, decided.await).await?;
         let facts = [
             ("totp_devices", removed.totp_devices.into()),
             ("passkeys", removed.passkeys.into()),

@@ -1,9 +1,11 @@
 //! The service as the port that signing in uses.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use prov_core::{
-    Enrolment, FactorMethod, FactorResponse, RequestFacts, Result, Role, SecondFactor, TeamName,
-    UserId, VerifiedFactor,
+    Enrolment, FactorMethod, FactorResponse, NoticeBoard, RequestFacts, Result, Role, SecondFactor,
+    TeamName, UserId, VerifiedFactor,
 };
 
 use super::{Caller, MfaService};
@@ -22,6 +24,11 @@ impl SecondFactor for MfaService {
     ) -> Result<VerifiedFactor> {
         let caller = Caller::signing_in(user, request);
         self.use_up(&caller, user, response, None).await
+    }
+
+    fn tell_on(&self, board: Arc<dyn NoticeBoard>) {
+        // Who came first stays: all that ask over one store have one board.
+        let _ = self.board.set(board);
     }
 
     async fn enrolment(

@@ -3,7 +3,7 @@
 use prov_core::audit::{Action, Outcome};
 use prov_core::{FactorMethod, Result, SecretText, SecurityContext, Timestamp, UserId};
 
-use super::{Caller, Decided, MfaService, TotpVerified, person, require_recent};
+use super::{Caller, Decided, MfaService, TotpVerified, news, person, require_recent};
 use crate::factors::{Checked, SessionProof, TotpId, UserFactors, Which};
 use crate::spelling::TotpCode;
 use crate::{RECENT_SECOND_FACTOR, codes};
@@ -30,10 +30,11 @@ impl MfaService {
         let code = TotpCode::read(code)?;
         let user = person(context)?;
         let caller = Caller::known(context, &user);
-        let decided = self.decide(&user, |factors, now| {
+        let decide = |factors: &mut UserFactors, now| {
             let device = factors.totp.iter().find(|device| device.id == *id);
-            let confirms = !device.ok_or(codes::FACTOR_UNKNOWN)?.is_confirmed();
-            if confirms {
+            let device = device.ok_or(codes::FACTOR_UNKNOWN)?;
+            let confirms = (!device.is_confirmed()).then(|| device.name.clone());
+            if confirms.is_some() {
                 require_recent(context, factors, now)?;
             }
             let checked = factors.check_totp(Which::Device(id), &code, &self.limit(), now)?;
@@ -41,9 +42,14 @@ impl MfaService {
                 remember_proof(factors, context, now);
             }
             Ok(after(checked).map(|checked| (confirms, checked)))
+        };
+        let decided = self.decide_and_tell(&user, decide, |(confirms, checked)| {
+            let name = confirms.as_ref().filter(|_| matches!(checked, Checked::Held(_)))?;
+            Some(news::added(context, FactorMethod::Totp, name))
         });
         let decided = self.record_refusal(&caller, Action::MFA_TOTP_CONFIRM, decided.await).await;
         let (confirms, checked) = decided?;
+        let confirms = confirms.is_some();
         let action = if confirms { Action::MFA_TOTP_CONFIRM } else { Action::MFA_VERIFY };
         let held = self.settle(&caller, action.clone(), FactorMethod::Totp, checked).await?;
         let facts = [("method", "totp".into()), ("device", held.as_str().into())];

@@ -15,6 +15,8 @@ mod http_api;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod oathtool;
 #[cfg(test)]
 mod passkeys;

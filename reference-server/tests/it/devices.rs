@@ -81,7 +81,7 @@ fn strangers_who_fail_do_not_keep_the_owner_out() {
 }
 
 /// One request to a webhook: its headers and its body.
-fn received(listener: &TcpListener) -> (Vec<(String, String)>, Vec<u8>) {
+pub(crate) fn received(listener: &TcpListener) -> (Vec<(String, String)>, Vec<u8>) {
     let (mut stream, _) = listener.accept().unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());

@@ -29,6 +29,7 @@ mod limits;
 mod main_job;
 #[path = "../../../prov-auth/tests/it/node.rs"]
 mod node;
+mod notices;
 mod openssh;
 mod page;
 mod passkeys;

@@ -35,6 +35,11 @@ impl Budget {
         }
     }
 
+    /// Wrong attempts in a row.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
     pub(super) fn give_back(&mut self) {
         self.failures = self.failures.saturating_sub(1);
         self.not_before = Duration::ZERO;
@@ -92,6 +97,10 @@ impl<V> Recent<V> {
 
     pub(super) fn take(&mut self, key: &Digest) -> Option<V> {
         self.newer.remove(key).or_else(|| self.older.remove(key))
+    }
+
+    pub(super) fn get(&self, key: &Digest) -> Option<&V> {
+        self.newer.get(key).or_else(|| self.older.get(key))
     }
 
     pub(super) fn put(&mut self, key: Digest, value: V) {

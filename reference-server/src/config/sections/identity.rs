@@ -108,7 +108,7 @@ section! {
 }
 
 section! {
-    /// `[notices]`: how people are told of sign-ins on new devices, besides where they look themselves.
+    /// `[notices]`: how people are told what happens to their accounts, besides where they look themselves.
     Notices {
         /// A webhook (`https://…`) that takes them and writes the mail, as Standard Webhooks has it.
         webhook_url: Option<String> = None,

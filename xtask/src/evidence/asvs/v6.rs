@@ -128,25 +128,38 @@ pub(super) const REQUIREMENTS: &[Requirement] = &[
             "docs/authentication.md#Ways to sign in, and how strong each is",
         ],
     ),
-    partly(
+    met(
         "6.3.5",
-        "users hear of suspicious attempts",
+        "users hear of suspicious attempts: on a new device, in vain and many, and past the first step only",
         &[
+            "prov-auth/tests/it/notices.rs::guesses_are_told_when_they_are_slowed_and_once_a_day_however_many_there_are",
+            "prov-auth/tests/it/notices.rs::whoever_signs_in_after_guesses_reads_of_them_at_once",
+            "prov-auth/tests/it/notices.rs::who_knows_the_password_and_not_the_second_factor_gives_themselves_away",
+            "prov-mfa/tests/it/notices.rs::who_fails_until_the_limit_is_told_of_once",
             "prov-auth/tests/it/devices.rs::a_new_device_is_news_once_and_is_listed",
             "reference-server/tests/it/devices.rs::the_terminal_shows_at_the_next_sign_in_what_happened_meanwhile",
             "reference-server/tests/it/devices.rs::a_webhook_is_told_of_a_new_device_signed_as_standard_webhooks_has_it",
         ],
-        "of a sign-in on a new device; failed attempts are audit events and metrics only",
     ),
     not_applicable(
         "6.3.6",
         "e-mail is no factor",
         "nothing sends e-mail, and no address signs anybody in",
     ),
-    not_met(
+    met(
         "6.3.7",
         "users hear of changes to how they sign in",
-        "every change is an audit event; no message goes to the user",
+        &[
+            "prov-auth/tests/it/notices.rs::a_changed_password_is_news_whoever_changed_it",
+            "prov-auth/tests/it/notices.rs::a_lock_and_another_address_are_news_once_they_are_so",
+            "prov-auth/tests/it/notices.rs::an_api_token_is_news_when_it_is_made_and_renewed_and_the_news_is_no_secret",
+            "prov-auth/tests/it/notices.rs::nobody_hides_one_notice_behind_many_others",
+            "prov-mfa/tests/it/notices.rs::an_app_is_news_when_it_counts_and_when_it_goes",
+            "prov-mfa/tests/it/notices.rs::passkeys_and_backup_codes_are_news_too",
+            "prov-mfa/tests/it/notices.rs::a_reset_is_news_to_whose_factors_it_takes",
+            "reference-server/tests/it/notices.rs::every_change_of_how_somebody_signs_in_reaches_them",
+            "reference-server/tests/it/notices.rs::the_terminal_says_what_changed_meanwhile",
+        ],
     ),
     met(
         "6.3.8",
@@ -187,10 +200,14 @@ pub(super) const REQUIREMENTS: &[Requirement] = &[
         ],
         "an administrator resets, with an event, and every session ends; how the person is proofed before is up to the organisation",
     ),
-    not_met(
+    met(
         "6.4.5",
-        "reminders before something that signs in ends",
-        "passwords and factors do not end; API tokens do, and tell when, but remind nobody",
+        "reminders before something that signs in ends: API tokens; passwords and factors do not",
+        &[
+            "prov-auth/tests/it/notices.rs::an_api_token_that_ends_soon_is_told_once_on_all_nodes",
+            "prov-auth/tests/it/notices.rs::a_token_that_was_renewed_is_told_of_again",
+            "docs/authentication.md#What users are told",
+        ],
     ),
     met(
         "6.4.6",
