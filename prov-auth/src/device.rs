@@ -3,6 +3,10 @@
 //! A device is recognised by 256 random bits that it keeps, as a cookie or a file. They are no
 //! credential: nobody signs in with them. They tell the user's own attempts from those of strangers, so
 //! that a stranger's failures keep nobody out, and they make a sign-in on an unknown device news.
+//!
+//! What a device presents is never taken over for a user it was not handed out to: whoever put it there
+//! would be known to that user from then on. A browser that several people use gets another value when
+//! one of them is new on it, and the others are recognised by that one.
 
 use std::net::IpAddr;
 
@@ -41,6 +45,9 @@ pub struct Device {
 pub(crate) struct DeviceRecord {
     pub(crate) digest: String,
     pub(crate) user: UserId,
+    /// Of what it presents, a hash without the user: who else is known by it.
+    #[serde(default)]
+    pub(crate) browser: String,
     pub(crate) device: Device,
     pub(crate) expires_at: Timestamp,
 }
@@ -51,6 +58,24 @@ impl DeviceRecord {
     pub(crate) fn digest_of(presented: &SecretText, user: &UserId) -> String {
         let text = format!("device\0{}\0{}", user.as_str(), presented.expose());
         hex::encode(digest::digest(&digest::SHA256, text.as_bytes()))
+    }
+
+    /// What names a browser, whoever uses it.
+    pub(crate) fn browser_of(presented: &SecretText) -> String {
+        let text = format!("browser\0{}", presented.expose());
+        hex::encode(digest::digest(&digest::SHA256, text.as_bytes()))
+    }
+
+    /// Recognised by what it `presents` from now on.
+    pub(crate) fn presenting(mut self, presents: &SecretText) -> Self {
+        self.digest = Self::digest_of(presents, &self.user);
+        self.browser = Self::browser_of(presents);
+        self
+    }
+
+    /// Finds everybody who is known by what a browser presents.
+    pub(crate) fn browser_term(presented: &SecretText) -> Term {
+        Term::new("browser", Self::browser_of(presented))
     }
 
     /// Finds the devices of a user.
@@ -67,7 +92,8 @@ impl Entity for DeviceRecord {
     }
 
     fn terms(&self) -> Vec<Term> {
-        vec![Self::user_term(&self.user)]
+        let browser = Term::new("browser", self.browser.as_str());
+        vec![Self::user_term(&self.user), browser]
     }
 
     fn expires_at(&self) -> Option<Timestamp> {

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prov_core::audit::Action;
-use prov_core::store::{Entity, Expect, StoreExt, Stored};
+use prov_core::store::{Batch, Entity, Expect, StoreExt, Stored};
 use prov_core::{
     Error, News, RequestFacts, Result, SecretText, SecurityContext, UserId, codes as core_codes,
 };
@@ -18,6 +18,8 @@ use crate::{Device, DeviceId, User};
 
 /// Devices of one user that are remembered; one more pushes out the one that was used least recently.
 const MOST: usize = 50;
+/// People who are recognised on one browser when somebody new signs in on it.
+const MOST_PEOPLE: usize = 16;
 /// A device that is not used for so long is new again.
 const KEPT_FOR: Duration = Duration::from_hours(365 * 24);
 
@@ -44,19 +46,19 @@ impl AuthService {
             entity.device.last_used_at = now;
             entity.device.ip = request.client;
             entity.expires_at = later(now, KEPT_FOR);
+            if let Some(presented) = &request.device {
+                entity.browser = DeviceRecord::browser_of(presented);
+            }
             return match self.store().replace(version, &entity).await {
                 // Somebody else has noted the same, or the user has just forgotten it.
                 Err(error) if error.is(core_codes::CONFLICT) => Ok(None),
                 other => other.map(|_| None),
             };
         }
-        // What was presented and is known of another user goes on: one browser, several people.
-        let presented = match &request.device {
-            Some(presented) if presented.expose().len() == PRESENTED => presented.clone(),
-            _ => fresh()?,
-        };
+        let presents = fresh()?;
         let record = DeviceRecord {
-            digest: DeviceRecord::digest_of(&presented, &user.id),
+            digest: DeviceRecord::digest_of(&presents, &user.id),
+            browser: DeviceRecord::browser_of(&presents),
             user: user.id.clone(),
             device: Device {
                 id: DeviceId::generate(self.clock())?,
@@ -71,7 +73,8 @@ impl AuthService {
         // Whoever keeps no cookie is new every time: there are only so many notices of one kind.
         let news = News::new_device(record.device.name.clone(), record.device.ip);
         let (notice, batch) = self.notices.write(&user.id, news).await?;
-        self.store().commit(batch.with(record.put(Expect::Any)?)).await?;
+        let batch = batch.and(self.others_go_on(request, &presents).await?);
+        self.store().commit(batch.with(record.put(Expect::Absent)?)).await?;
         self.notices.bell.notify_one();
         self.counters.new_devices.fetch_add(1, Ordering::Relaxed);
         let event = self
@@ -81,7 +84,23 @@ impl AuthService {
             .with("device", record.device.id.as_str())
             .with("notice", notice.as_str());
         self.record(request, event).await?;
-        Ok(Some(presented))
+        Ok(Some(presents))
+    }
+
+    /// Has everybody else who is known by what the browser presents recognised by what it is to present from
+    /// now on: one browser, several people.
+    async fn others_go_on(&self, request: &RequestFacts, presents: &SecretText) -> Result<Batch> {
+        let mut batch = Batch::new();
+        let Some(presented) = &request.device else { return Ok(batch) };
+        let mut others =
+            self.all_with::<DeviceRecord>(DeviceRecord::browser_term(presented)).await?;
+        others.sort_by_key(|record| std::cmp::Reverse(record.device.last_used_at));
+        for other in others.into_iter().take(MOST_PEOPLE) {
+            batch = batch
+                .delete(DeviceRecord::key(other.digest.as_str()), Expect::Any)
+                .with(other.presenting(presents).put(Expect::Any)?);
+        }
+        Ok(batch)
     }
 
     async fn make_room_for_a_device(&self, user: &UserId) -> Result<()> {
@@ -138,6 +157,3 @@ impl AuthService {
         self.all_with(DeviceRecord::user_term(user)).await
     }
 }
-
-/// The length of what was handed out: anything else was not.
-const PRESENTED: usize = 43;

@@ -105,16 +105,52 @@ async fn a_new_device_is_news_once_and_is_listed() {
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].name.as_deref(), Some("Firefox"));
     assert_eq!(listed[0].ip, Some("192.0.2.2".parse().unwrap()));
-    // For somebody else it is another device; the browser goes on with one cookie.
+    // For somebody else it is another device.
     let bob = home.login("bob", "192.0.2.1", Some(&device)).await;
-    assert_eq!(bob.device, Some(device.clone()));
     assert_eq!(home.news(), 2);
     assert_eq!(home.service.devices(&home.house.context(&bob)).await.unwrap().len(), 1);
-    // What presents something that was never handed out gets something of its own.
-    let odd = SecretText::new("me");
-    assert_ne!(home.login("bob", "192.0.2.1", Some(&odd)).await.device, Some(odd));
     let event = &home.house.recorder.events();
     assert!(!format!("{event:?}").contains(device.expose()));
+}
+
+/// What somebody has put into a browser is taken over for nobody: neither what no server handed out, nor what
+/// this one handed out to whoever put it there.
+#[tokio::test]
+async fn no_planted_value_becomes_a_users_device() {
+    let home = Home::new().await;
+    let of_mallory = home.login("bob", "203.0.113.66", None).await.device.unwrap();
+    for planted in [SecretText::new("me"), SecretText::new("A".repeat(43)), of_mallory] {
+        let at_home = home.login("alice", "192.0.2.1", Some(&planted)).await.device.unwrap();
+        assert!(at_home != planted && at_home.expose().len() == 43);
+        let before = home.news();
+        let elsewhere = home.login("alice", "203.0.113.66", Some(&planted)).await;
+        assert_eq!(home.news(), before + 1, "whoever planted it is as new as anybody");
+        assert!(elsewhere.device.is_some());
+        assert!(home.login("alice", "192.0.2.1", Some(&at_home)).await.device.is_none());
+    }
+}
+
+#[tokio::test]
+async fn one_browser_is_known_to_everybody_who_uses_it() {
+    let home = Home::new().await;
+    home.house.user("carol", &[]).await;
+    let of_alice = home.login("alice", "192.0.2.1", None).await.device.unwrap();
+    let shared = home.login("bob", "192.0.2.1", Some(&of_alice)).await.device.unwrap();
+    assert_ne!(shared, of_alice);
+    let news = home.news();
+    for name in ["alice", "bob", "alice"] {
+        assert!(home.login(name, "192.0.2.1", Some(&shared)).await.device.is_none(), "{name}");
+    }
+    assert_eq!(home.news(), news);
+    // The value before is nobody's.
+    assert!(home.login("alice", "192.0.2.1", Some(&of_alice)).await.device.is_some());
+    let tokens = home.login("alice", "192.0.2.1", Some(&shared)).await;
+    let listed = home.service.devices(&home.house.context(&tokens)).await.unwrap();
+    assert_eq!(listed.len(), 2, "it moved, and was not copied");
+    let of_three = home.login("carol", "192.0.2.1", Some(&shared)).await.device.unwrap();
+    for name in ["alice", "bob", "carol"] {
+        assert!(home.login(name, "192.0.2.1", Some(&of_three)).await.device.is_none(), "{name}");
+    }
 }
 
 #[tokio::test]
