@@ -3,13 +3,14 @@
 
 mod nonce;
 mod replay;
+mod shared;
 mod target;
 mod verifier;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use prov_core::{Confirmation, Error};
-pub(crate) use verifier::ALGORITHMS;
+pub(crate) use verifier::{ALGORITHMS, Proved};
 pub use verifier::{ProofOptions, ProofVerifier};
 
 use crate::codes;

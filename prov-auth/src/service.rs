@@ -135,7 +135,7 @@ impl AuthService {
             parts.outbound.clone(),
         );
         let federation = federation.await?;
-        let proofs = proofs(&options, &installation, &parts.clock)?;
+        let proofs = proofs(&options, &installation, &parts)?;
         let notices = notices(&parts);
         let service = Self {
             parts,
@@ -221,10 +221,15 @@ fn notices(parts: &AuthParts) -> Arc<Notices> {
 fn proofs(
     options: &AuthOptions,
     installation: &InstallationKeys,
-    clock: &Arc<dyn Clock>,
+    parts: &AuthParts,
 ) -> Result<Option<Arc<ProofVerifier>>> {
     let Some(proofs) = options.proofs else { return Ok(None) };
     let url = options.public_url.as_deref().unwrap_or_default();
-    let verifier = ProofVerifier::new(url, proofs, Arc::clone(clock))?;
-    Ok(Some(Arc::new(verifier.with_nonce_key(installation.proof_nonces.expose()))))
+    let verifier = ProofVerifier::new(url, proofs, Arc::clone(&parts.clock))?;
+    let verifier = verifier.with_nonce_key(installation.proof_nonces.expose());
+    Ok(Some(Arc::new(if proofs.shared {
+        verifier.with_shared_memory(Arc::clone(&parts.store))
+    } else {
+        verifier
+    })))
 }

@@ -6,7 +6,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use prov_core::{Error, Identity, Presented, RequestFacts, Result};
 
 use crate::codes;
-use crate::possession::{ALGORITHMS, ProofVerifier, check_certificate};
+use crate::possession::{ALGORITHMS, ProofVerifier, Proved, check_certificate};
 
 /// Where a nonce for the next proof stands (RFC 9449, section 8).
 const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
@@ -65,28 +65,32 @@ pub(super) fn is_with_proof(presented: &Presented<'_>) -> bool {
 
 /// Refuses a credential that is bound to a key or a certificate where the request does not prove that these
 /// are its sender's, and one that is presented as bound and is not (RFC 9449, section 7.1; RFC 8705, section
-/// 3). Without anything that checks proofs, no credential that is bound to a key is taken.
+/// 3). Without anything that checks proofs, no credential that is bound to a key is taken. The proof, if there
+/// is one, holds as far as this node can tell.
 pub(super) fn check(
     identity: &Identity,
     presented: &Presented<'_>,
     proofs: Option<&Proofs>,
-) -> Result<()> {
+) -> Result<Option<Proved>> {
     let unproved = |why| Err(Error::new(codes::TOKEN_BOUND).context(why));
     let bound_to = identity.authentication.confirmation.as_deref();
     let key = bound_to.and_then(|confirmation| confirmation.key.as_deref());
-    match (credential(presented).filter(|_| is_with_proof(presented)), key) {
-        (None, None) => {}
+    let proved = match (credential(presented).filter(|_| is_with_proof(presented)), key) {
+        (None, None) => None,
         (None, Some(_)) => return unproved("bound to a key and presented without a proof"),
         (Some(_), None) => return unproved("presented with a proof and bound to no key"),
         (Some((_, token)), Some(key)) => {
             let Some(proofs) = proofs else { return unproved("nobody here checks proofs") };
-            if proofs.verifier.verify(presented.request, Some(token))? != key {
+            let proved = proofs.verifier.verify_here(presented.request, Some(token))?;
+            if proved.thumbprint != key {
                 return unproved("bound to another key");
             }
+            Some(proved)
         }
-    }
+    };
     let shown = presented.certificates.and_then(|chain| chain.first());
-    bound_to.map_or(Ok(()), |bound_to| check_certificate(bound_to, shown))
+    bound_to.map_or(Ok(()), |bound_to| check_certificate(bound_to, shown))?;
+    Ok(proved)
 }
 
 /// What an answer still needs when it comes back from within.

@@ -12,10 +12,12 @@ use prov_core::{
 use prov_http::{Access, MatchedRoute, PeerCertificates, refuse, step_up_challenge};
 use tower_service::Service;
 
+use super::future::{Asking, State};
 use super::layer::Shared;
-use super::possession::Finish;
+use super::possession::{Finish, is_with_proof};
 use super::{AuthnFuture, possession};
 use crate::codes;
+use crate::possession::Proved;
 
 /// Where the document of a program stands that acts for somebody (as the IETF's WIMSE group calls it).
 const WORKLOAD_TOKEN: HeaderName = HeaderName::from_static("workload-identity-token");
@@ -28,19 +30,32 @@ pub struct Authn<S> {
 }
 
 /// Why a request goes no further, and how to ask for a credential.
-struct Refused {
+pub(super) struct Refused {
     error: Error,
     challenge: Option<HeaderValue>,
 }
 
+/// Who asks, and the proof that other nodes may have seen.
+type Who = Result<(Arc<Identity>, Option<Proved>), Refused>;
+
+/// A request that may go on once other nodes have not seen its proof.
+pub(super) struct Waiting<S, Q> {
+    inner: S,
+    request: Request<Q>,
+    identity: Arc<Identity>,
+    shared: Arc<Shared>,
+    facts: Arc<RequestFacts>,
+    finish: Finish,
+}
+
 impl<S, ReqB, ResB> Service<Request<ReqB>> for Authn<S>
 where
-    S: Service<Request<ReqB>, Response = Response<ResB>>,
+    S: Service<Request<ReqB>, Response = Response<ResB>> + Clone,
     ResB: From<Bytes>,
 {
     type Response = Response<ResB>;
     type Error = S::Error;
-    type Future = AuthnFuture<S::Future, ResB>;
+    type Future = AuthnFuture<S, ReqB, S::Future, ResB>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -51,38 +66,78 @@ where
         request.extensions_mut().remove::<SecurityContext>();
         let facts = match self.shared.facts(&mut request) {
             Ok(facts) => facts,
-            Err(error) => return AuthnFuture::refused(refuse(error, None)),
+            Err(error) => return AuthnFuture::of(State::refused(refuse(error, None))),
         };
         let certificates = request.extensions().get::<PeerCertificates>().map(|chain| &*chain.0);
-        let proofs = self.shared.proofs.as_ref();
-        let finish = Finish::of(&facts, request.headers(), proofs);
+        let finish = Finish::of(&facts, request.headers(), self.shared.proofs.as_ref());
         let who = self.shared.who(request.headers(), certificates, &facts);
-        match who.and_then(|identity| recently_enough(identity, &request, &facts)) {
-            // On a public route they are nobody.
-            Ok(identity) if identity.authentication.enrolment_only && is_public(&request) => {
-                AuthnFuture::passed(self.inner.call(request), None, finish)
-            }
-            Ok(identity)
-                if identity.authentication.enrolment_only && !serves_enrolment(&request) =>
-            {
-                AuthnFuture::refused(refuse(codes::ENROLMENT_REQUIRED.into(), Some(&facts)))
-            }
-            Ok(identity) => {
-                let context = SecurityContext::new(identity, facts);
-                request.extensions_mut().insert(context.clone());
-                AuthnFuture::passed(self.inner.call(request), Some(context), finish)
-            }
-            Err(_) if is_public(&request) => {
-                AuthnFuture::passed(self.inner.call(request), None, finish)
-            }
-            Err(Refused { error, challenge }) => {
-                let mut response = refuse(error, Some(&facts));
-                if let Some(challenge) = challenge {
-                    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        let who = match who {
+            Ok((identity, Some(proved))) => match self.shared.asking(proved) {
+                Some(asking) => {
+                    // The one that is ready takes this request.
+                    let inner = self.inner.clone();
+                    let inner = std::mem::replace(&mut self.inner, inner);
+                    let shared = Arc::clone(&self.shared);
+                    let waiting = Waiting { inner, request, identity, shared, facts, finish };
+                    return AuthnFuture::asking(asking, waiting);
                 }
-                finish.of_refusal().apply(response.headers_mut());
-                AuthnFuture::refused(response)
+                None => Ok(identity),
+            },
+            other => other.map(|(identity, _)| identity),
+        };
+        AuthnFuture::of(go_on(&mut self.inner, request, who, facts, finish))
+    }
+}
+
+impl<S, Q> Waiting<S, Q> {
+    /// Lets the request in if no other node has seen its proof.
+    pub(super) fn go_on<B>(self, answer: prov_core::Result<()>) -> State<S, Q, S::Future, B>
+    where
+        S: Service<Request<Q>, Response = Response<B>>,
+        B: From<Bytes>,
+    {
+        let Self { mut inner, request, identity, shared, facts, finish } = self;
+        let who = match answer {
+            Ok(()) => Ok(identity),
+            Err(reason) => Err(shared.unproved(reason, true)),
+        };
+        go_on(&mut inner, request, who, facts, finish)
+    }
+}
+
+/// Lets the request in, or not.
+fn go_on<S, ReqB, ResB>(
+    inner: &mut S,
+    mut request: Request<ReqB>,
+    who: Result<Arc<Identity>, Refused>,
+    facts: Arc<RequestFacts>,
+    finish: Finish,
+) -> State<S, ReqB, S::Future, ResB>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+    ResB: From<Bytes>,
+{
+    match who.and_then(|identity| recently_enough(identity, &request, &facts)) {
+        // On a public route they are nobody.
+        Ok(identity) if identity.authentication.enrolment_only && is_public(&request) => {
+            State::passed(inner.call(request), None, finish)
+        }
+        Ok(identity) if identity.authentication.enrolment_only && !serves_enrolment(&request) => {
+            State::refused(refuse(codes::ENROLMENT_REQUIRED.into(), Some(&facts)))
+        }
+        Ok(identity) => {
+            let context = SecurityContext::new(identity, facts);
+            request.extensions_mut().insert(context.clone());
+            State::passed(inner.call(request), Some(context), finish)
+        }
+        Err(_) if is_public(&request) => State::passed(inner.call(request), None, finish),
+        Err(Refused { error, challenge }) => {
+            let mut response = refuse(error, Some(&facts));
+            if let Some(challenge) = challenge {
+                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
             }
+            finish.of_refusal().apply(response.headers_mut());
+            State::refused(response)
         }
     }
 }
@@ -136,7 +191,7 @@ impl Shared {
         headers: &HeaderMap,
         certificates: Option<&[Bytes]>,
         facts: &RequestFacts,
-    ) -> Result<Arc<Identity>, Refused> {
+    ) -> Who {
         let presented = Presented::new(facts)
             .with_authorization(self.only_one(headers, &AUTHORIZATION)?)
             .with_certificates(certificates);
@@ -144,18 +199,27 @@ impl Shared {
             match authenticator.authenticate(&presented) {
                 Attempt::NotRequested => {}
                 Attempt::Authenticated(identity) => {
-                    possession::check(&identity, &presented, self.proofs.as_ref())
-                        .map_err(|reason| self.unproved(reason, &presented))?;
+                    let proved = possession::check(&identity, &presented, self.proofs.as_ref())
+                        .map_err(|reason| self.unproved(reason, is_with_proof(&presented)))?;
                     let beside = Presented::new(facts)
                         .with_workload_token(self.only_one(headers, &WORKLOAD_TOKEN)?)
                         .with_certificates(certificates);
-                    return self.with_actor(identity, &beside);
+                    return Ok((self.with_actor(identity, &beside)?, proved));
                 }
-                Attempt::Refused(reason) => return Err(self.unproved(reason, &presented)),
+                Attempt::Refused(reason) => {
+                    return Err(self.unproved(reason, is_with_proof(&presented)));
+                }
             }
         }
         let error = Error::new(core_codes::UNAUTHENTICATED);
         Err(Refused { error, challenge: Some(self.challenges.sign_in.clone()) })
+    }
+
+    /// What asks the other nodes about a proof, where these are asked.
+    fn asking(&self, proved: Proved) -> Option<Asking> {
+        let verifier = &self.proofs.as_ref().filter(|proofs| proofs.verifier.is_shared())?.verifier;
+        let verifier = Arc::clone(verifier);
+        Some(Box::pin(async move { verifier.remember_everywhere(&proved).await }))
     }
 
     /// The only value of a header: two readers of several could each believe another one.
@@ -200,8 +264,8 @@ impl Shared {
     }
 
     /// As [`invalid`](Self::invalid), and how a credential is asked for that was presented with a proof.
-    fn unproved(&self, reason: Error, presented: &Presented<'_>) -> Refused {
-        let proofs = self.proofs.as_ref().filter(|_| possession::is_with_proof(presented));
+    fn unproved(&self, reason: Error, is_with_proof: bool) -> Refused {
+        let proofs = self.proofs.as_ref().filter(|_| is_with_proof);
         let asks = proofs.map(|proofs| proofs.asks_again(&reason));
         let is_of_proof = reason.is(codes::PROOF_INVALID) || reason.is(codes::PROOF_NONCE_REQUIRED);
         let Refused { error, challenge } = if is_of_proof {

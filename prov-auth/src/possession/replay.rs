@@ -1,4 +1,4 @@
-//! Which proofs were seen, so that none is good twice.
+//! Which proofs this node has seen, so that none is good twice.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const SHARDS: usize = 16;
 
 /// Names a proof: 128 bits of a hash of its key and its id. Who finds two proofs with one name has spared
 /// us one of their own.
-type Name = u128;
+pub(super) type Name = u128;
 
 /// The proofs of two spans of time, of which the older one is forgotten as a whole.
 #[derive(Debug, Default)]
@@ -43,12 +43,12 @@ impl Replays {
         }
     }
 
-    /// Remembers a proof that holds, at this reading of a clock that never goes back.
+    /// Remembers a proof that holds, at this reading of a clock that never goes back; what names it.
     ///
     /// # Errors
     /// [`codes::PROOF_INVALID`] when it was seen before; [`codes::PROOFS_TOO_MANY`] when there is no room:
     /// what can't be remembered could be shown again.
-    pub(super) fn remember(&self, key: &str, id: &str, now: Duration) -> Result<()> {
+    pub(super) fn remember(&self, key: &str, id: &str, now: Duration) -> Result<Name> {
         let name = name_of(&[key, id]);
         let place = usize::try_from(name_of(&[key]) % SHARDS as u128).unwrap_or(0);
         let Some(shard) = self.shards.get(place) else { return Err(codes::PROOFS_TOO_MANY.into()) };
@@ -71,7 +71,7 @@ impl Replays {
             return Err(Error::new(codes::PROOFS_TOO_MANY).retry_after(wait));
         }
         shard.recent.insert(name);
-        Ok(())
+        Ok(name)
     }
 }
 

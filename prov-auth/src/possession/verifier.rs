@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use prov_core::store::Store;
 use prov_core::{Clock, Error, RequestFacts, Result, codes as core_codes, random};
 use serde::Deserialize;
 
 use super::nonce::Nonces;
-use super::replay::Replays;
+use super::replay::{Name, Replays};
+use super::shared::SharedReplays;
 use super::target::Place;
 use crate::codes;
 use crate::token::{base64url, from_object, open_proof};
@@ -28,6 +30,9 @@ pub struct ProofOptions {
     /// Whether proofs must carry a nonce of this server (section 8), which makes them useless that were made
     /// in advance. Clients then ask twice the first time.
     pub nonces: bool,
+    /// Whether a proof that was shown to one node is refused by all others over the same store, which costs
+    /// one commit for each proof. A single process needs it not; several without it take a proof once each.
+    pub shared: bool,
 }
 
 impl Default for ProofOptions {
@@ -37,6 +42,7 @@ impl Default for ProofOptions {
             leeway: Duration::from_secs(10),
             remembered: 1 << 20,
             nonces: false,
+            shared: false,
         }
     }
 }
@@ -46,6 +52,13 @@ impl ProofOptions {
     #[must_use]
     pub fn with_nonces(mut self, nonces: bool) -> Self {
         self.nonces = nonces;
+        self
+    }
+
+    /// Remembering proofs for all nodes over one store, or for this one alone.
+    #[must_use]
+    pub fn with_shared(mut self, shared: bool) -> Self {
+        self.shared = shared;
         self
     }
 
@@ -87,16 +100,18 @@ impl ProofOptions {
 /// * The proof is signed by the key it brings, by ES256, `EdDSA` or RS256, and brings nothing private.
 /// * It is for this method, and for this URL as the server is reached from outside; query, fragment and
 ///   equivalent spellings aside.
-/// * It is at most a minute old and good once. What was seen is remembered on this node: behind several, an
-///   attacker who reads what travels inside of TLS could show a proof once to each.
+/// * It is at most a minute old and good once. What was seen is remembered on this node and, with
+///   [`with_shared_memory`](Self::with_shared_memory), by all nodes over one store. Without it, an attacker who
+///   reads what travels inside of TLS could show a proof once to each of several nodes.
 /// * With an access token, it is for exactly that one (`ath`).
 ///
-/// It never waits. An [`AuthnLayer`](crate::AuthnLayer) asks it of every token that is bound to a key.
+/// An [`AuthnLayer`](crate::AuthnLayer) asks it of every token that is bound to a key.
 #[derive(Debug)]
 pub struct ProofVerifier {
     place: Place,
     options: ProofOptions,
     replays: Replays,
+    shared: Option<SharedReplays>,
     nonces: Option<Nonces>,
     clock: Arc<dyn Clock>,
 }
@@ -129,7 +144,17 @@ impl ProofVerifier {
         let nonces = if options.nonces { Some(Nonces::new(&random::bytes::<32>()?)) } else { None };
         let span = options.max_age + options.leeway;
         let replays = Replays::new(options.remembered, span);
-        Ok(Self { place: Place::new(public_url)?, options, replays, nonces, clock })
+        let place = Place::new(public_url)?;
+        Ok(Self { place, options, replays, shared: None, nonces, clock })
+    }
+
+    /// Remembering what was seen in this store as well, for every process that does so. Each proof then takes
+    /// a commit, after whatever this node can tell by itself.
+    #[must_use]
+    pub fn with_shared_memory(mut self, store: Arc<dyn Store>) -> Self {
+        let span = self.options.max_age + self.options.leeway;
+        self.shared = Some(SharedReplays::new(store, Arc::clone(&self.clock), span));
+        self
     }
 
     /// Taking the nonces of every process that has this secret.
@@ -150,8 +175,36 @@ impl ProofVerifier {
     /// presented with it.
     ///
     /// # Errors
-    /// [`codes::PROOF_INVALID`]; [`codes::PROOF_NONCE_REQUIRED`]; [`codes::PROOFS_TOO_MANY`].
-    pub fn verify(&self, request: &RequestFacts, token: Option<&str>) -> Result<String> {
+    /// [`codes::PROOF_INVALID`]; [`codes::PROOF_NONCE_REQUIRED`]; [`codes::PROOFS_TOO_MANY`]; and when memory
+    /// is shared and the store can't be written.
+    pub async fn verify(&self, request: &RequestFacts, token: Option<&str>) -> Result<String> {
+        let proved = self.verify_here(request, token)?;
+        self.remember_everywhere(&proved).await?;
+        Ok(proved.thumbprint)
+    }
+
+    /// Whether other nodes are asked about proofs.
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Has all nodes remember a proof that this one has found to hold.
+    ///
+    /// # Errors
+    /// [`codes::PROOF_INVALID`] when another has seen it; when the store can't be written.
+    pub(crate) async fn remember_everywhere(&self, proved: &Proved) -> Result<()> {
+        match &self.shared {
+            Some(shared) => shared.remember(proved.name).await,
+            None => Ok(()),
+        }
+    }
+
+    /// As [`verify`](Self::verify), as far as this node can tell.
+    pub(crate) fn verify_here(
+        &self,
+        request: &RequestFacts,
+        token: Option<&str>,
+    ) -> Result<Proved> {
         let proof = request.proof.as_ref().ok_or_else(|| invalid("there is none"))?;
         let opened =
             open_proof(proof.expose()).map_err(|e| invalid("its form or key").source(e))?;
@@ -181,9 +234,18 @@ impl ProofVerifier {
             return Err(codes::PROOF_NONCE_REQUIRED.into());
         }
         // Last: what does not hold takes no room.
-        self.replays.remember(&opened.thumbprint, &claims.jti, self.clock.monotonic())?;
-        Ok(opened.thumbprint)
+        let at = self.clock.monotonic();
+        let name = self.replays.remember(&opened.thumbprint, &claims.jti, at)?;
+        Ok(Proved { thumbprint: opened.thumbprint, name })
     }
+}
+
+/// A proof that holds, as far as one node can tell.
+#[derive(Debug, Clone)]
+pub(crate) struct Proved {
+    /// Of the key that made it.
+    pub(crate) thumbprint: String,
+    name: Name,
 }
 
 fn invalid(why: &'static str) -> Error {

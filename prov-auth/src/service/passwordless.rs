@@ -65,7 +65,7 @@ impl AuthService {
         generation: u64,
         request: &RequestFacts,
     ) -> Result<TokenSet> {
-        let bound_to = self.proved_possession(request)?;
+        let bound_to = self.proved_possession(request).await?;
         if stored.user.locked {
             return Err(codes::INVALID_CREDENTIALS.into());
         }

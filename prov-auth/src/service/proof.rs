@@ -45,7 +45,7 @@ impl AuthService {
         generation: u64,
         request: &RequestFacts,
     ) -> Result<LoginOutcome> {
-        proof.bound_to = self.proved_possession(request)?;
+        proof.bound_to = self.proved_possession(request).await?;
         let mut methods: Vec<FactorMethod> = Vec::new();
         if !proof.amr.contains(&Amr::Mfa) {
             methods = self.second_factors_of(&stored).await?;
@@ -72,9 +72,14 @@ impl AuthService {
     /// The key and the certificate that the request proves to be its sender's, as far as what is issued is to
     /// be bound to them: whoever sends a DPoP proof wants it to be (RFC 9449, section 5), and whoever has a
     /// certificate gets it where the options say so (RFC 8705, section 3).
-    pub(super) fn proved_possession(&self, request: &RequestFacts) -> Result<Option<Confirmation>> {
-        let proofs = self.proofs.as_ref().filter(|_| request.proof.is_some());
-        let key = proofs.map(|proofs| proofs.verify(request, None)).transpose()?;
+    pub(super) async fn proved_possession(
+        &self,
+        request: &RequestFacts,
+    ) -> Result<Option<Confirmation>> {
+        let key = match self.proofs.as_ref().filter(|_| request.proof.is_some()) {
+            Some(proofs) => Some(proofs.verify(request, None).await?),
+            None => None,
+        };
         let certificate = request.certificate.as_ref();
         let certificate = certificate.filter(|_| self.options.bind_to_certificates);
         Ok(Confirmation::of(key, certificate.map(|der| certificate_thumbprint(der))))

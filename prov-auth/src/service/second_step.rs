@@ -35,7 +35,7 @@ impl AuthService {
         let generation = self.parts.revocations.generation();
         let event = self.event(Action::AUTH_LOGIN_MFA);
         // Before anything is spent: a client that was not told a nonce yet asks again.
-        let claimed = match self.proved_possession(request) {
+        let claimed = match self.proved_possession(request).await {
             Ok(bound_to) => self.claim_attempt(&digest).await.map(|claimed| (claimed, bound_to)),
             Err(error) => Err(error),
         };

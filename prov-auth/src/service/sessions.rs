@@ -149,7 +149,7 @@ impl AuthService {
             return Err(error);
         };
         let event = event.on("session", token.session.as_str());
-        let exchanged = match self.proved_possession(request) {
+        let exchanged = match self.proved_possession(request).await {
             Ok(proved) => self.exchange(&token, proved.as_ref(), request).await,
             Err(error) => Err(error),
         };

@@ -52,6 +52,8 @@ mod node;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]
+mod possession_nodes;
+#[cfg(test)]
 mod possession_proofs;
 #[cfg(test)]
 mod possession_tokens;

@@ -90,7 +90,9 @@ pub(super) async fn open(
 
 /// How proofs of possession are checked, if tokens may be bound to keys.
 fn proofs(config: &Config) -> Option<ProofOptions> {
-    let proofs = ProofOptions::default().with_nonces(config.jwt.dpop_nonces);
+    // A database on the network may be that of other servers, too.
+    let shared = !config.store_url().starts_with("sqlite:");
+    let proofs = ProofOptions::default().with_nonces(config.jwt.dpop_nonces).with_shared(shared);
     config.jwt.dpop.then_some(proofs)
 }
 

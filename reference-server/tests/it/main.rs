@@ -22,6 +22,9 @@ mod crash;
 mod devices;
 mod document;
 mod federation;
+#[path = "../../../prov-auth/tests/it/holder.rs"]
+#[expect(dead_code, reason = "the tests of the crate do more with it")]
+mod holder;
 mod idempotency;
 mod keyring;
 mod lifecycle;

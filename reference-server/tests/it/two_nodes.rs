@@ -7,12 +7,23 @@ use serde_json::{Value, json};
 use ureq::http::Method;
 
 use crate::client::Client;
+use crate::holder::{Holder, URL, facts_of};
 use crate::peer_postgres::PeerPostgres;
 use crate::people::{ADMIN_PASSWORD, World, column, password_of, signed_in, text};
 use crate::server::{Home, PATIENCE, Server};
 
 /// A server of this name on the shared database, with a folder of its own for its log.
 fn start(postgres: &PeerPostgres, keys: &Home, home: &Home, node: &str) -> Server {
+    start_with(postgres, keys, home, node, &[])
+}
+
+fn start_with(
+    postgres: &PeerPostgres,
+    keys: &Home,
+    home: &Home,
+    node: &str,
+    more: &[&str],
+) -> Server {
     let root_key = keys.path().join("root.key");
     let settings = [
         "server.rate_limit=100000/min".to_owned(),
@@ -20,8 +31,8 @@ fn start(postgres: &PeerPostgres, keys: &Home, home: &Home, node: &str) -> Serve
         format!("store.url={}", postgres.url()),
         format!("kms.root_key_path={}", root_key.display()),
     ];
-    let arguments: Vec<&str> =
-        settings.iter().flat_map(|setting| ["--set", setting.as_str()]).collect();
+    let settings = settings.iter().map(String::as_str).chain(more.iter().copied());
+    let arguments: Vec<&str> = settings.flat_map(|setting| ["--set", setting]).collect();
     home.start_with(&arguments)
 }
 
@@ -104,6 +115,80 @@ fn what_one_server_knows_or_revokes_the_other_does_too() {
     let again = send(&admin_at_b);
     assert_eq!(again.expect(201), made);
     assert_eq!(again.header("idempotency-replayed").as_deref(), Some("true"));
+}
+
+/// A client that holds a key, at servers that are reached by one name.
+struct Bound {
+    holder: Holder,
+    token: String,
+}
+
+impl Bound {
+    fn proof(&self, method: &str, path: &str, token: Option<&str>) -> String {
+        let facts = facts_of(&SystemClock::new(), method, path);
+        self.holder.proof(&facts, token).expose().to_owned()
+    }
+
+    fn signed_in(client: &Client) -> Self {
+        let mut bound = Self { holder: Holder::new(), token: String::new() };
+        let proof = bound.proof("POST", "/api/v1/auth/login", None);
+        let body = json!({ "username": "admin", "password": ADMIN_PASSWORD });
+        let body = Some(("application/json", serde_json::to_vec(&body).unwrap()));
+        let path = "/api/v1/auth/login";
+        let tokens = client.try_send(&Method::POST, path, body, &[("dpop", &proof)]).unwrap();
+        let tokens = tokens.expect(200);
+        assert_eq!(tokens["token_type"], "DPoP");
+        text(&tokens, "access_token").clone_into(&mut bound.token);
+        bound
+    }
+
+    /// A new proof for `GET /api/v1/auth/me`.
+    fn fresh(&self) -> String {
+        self.proof("GET", "/api/v1/auth/me", Some(&self.token))
+    }
+
+    fn ask(&self, client: &Client, proof: &str) -> u16 {
+        let authorization = format!("DPoP {}", self.token);
+        let headers = [("authorization", &*authorization), ("dpop", proof)];
+        client.try_send(&Method::GET, "/api/v1/auth/me", None, &headers).unwrap().status
+    }
+
+    /// The middle of so many requests with new proofs, one after another.
+    fn usual_time(&self, client: &Client, times: usize) -> Duration {
+        let clock = SystemClock::new();
+        let mut all: Vec<Duration> = (0..times)
+            .map(|_| {
+                let (proof, began) = (self.fresh(), clock.monotonic());
+                assert_eq!(self.ask(client, &proof), 200);
+                clock.monotonic().saturating_sub(began)
+            })
+            .collect();
+        all.sort();
+        all[times / 2]
+    }
+}
+
+#[test]
+fn a_proof_that_one_server_has_seen_the_other_refuses() {
+    let Some(postgres) = PeerPostgres::start(&[]) else { return };
+    let public = format!("server.public_url={URL}");
+    let (keys, home) = (Home::new(), Home::new());
+    let more = ["jwt.dpop=true", &*public];
+    let world = World::over(start_with(&postgres, &keys, &home, "a", &more));
+    let b = start_with(&postgres, &keys, &Home::new(), "b", &more).client();
+    let a = world.server.client();
+    let bound = Bound::signed_in(&a);
+    let (first, second) = (bound.fresh(), bound.fresh());
+    assert_eq!((bound.ask(&a, &first), bound.ask(&b, &first)), (200, 401));
+    assert_eq!((bound.ask(&b, &second), bound.ask(&a, &second)), (200, 401));
+    // What it costs, beside a server of its own whose memory is enough.
+    let more =
+        ["--set", "server.rate_limit=100000/min", "--set", "jwt.dpop=true", "--set", &public];
+    let alone = World::over(Home::new().start_with(&more));
+    let by_itself = Bound::signed_in(&alone.server.client());
+    let shared = bound.usual_time(&b, 100);
+    let local = by_itself.usual_time(&alone.server.client(), 100);
+    println!("a request with a proof: {shared:?} where it is remembered by all, {local:?} by one");
 }
 
 #[test]
