@@ -6,6 +6,8 @@ use std::time::Duration;
 use prov_core::{Error, Result, codes, duration_text};
 use serde::Deserialize;
 
+use crate::totp::MOST_DRIFT_STEPS;
+
 /// The section `[mfa]`.
 ///
 /// ```
@@ -25,6 +27,9 @@ pub struct MfaConfig {
     /// How long an attempt that failed counts; at most a day.
     #[serde(with = "duration_text")]
     pub rate_limit_window: Duration,
+    /// Steps of 30 seconds before and after the present one whose codes of an authenticator app are taken, for
+    /// clocks that differ: 1, so that a code is good for 90 seconds, or 0, for its own 30 seconds (ASVS 6.5.5).
+    pub totp_drift_steps: u8,
     /// Passkeys and security keys; without it none can be registered, and those there are can't be
     /// checked.
     #[cfg(feature = "webauthn")]
@@ -39,6 +44,7 @@ impl Default for MfaConfig {
             totp_issuer: "prov".to_owned(),
             rate_limit: FIVE,
             rate_limit_window: Duration::from_mins(5),
+            totp_drift_steps: MOST_DRIFT_STEPS,
             #[cfg(feature = "webauthn")]
             passkeys: None,
         }
@@ -58,6 +64,13 @@ impl MfaConfig {
     pub fn with_rate_limit(mut self, attempts: NonZeroU32, window: Duration) -> Self {
         self.rate_limit = attempts;
         self.rate_limit_window = window;
+        self
+    }
+
+    /// Forgiving the clocks of authenticator apps so many steps.
+    #[must_use]
+    pub fn with_totp_drift_steps(mut self, steps: u8) -> Self {
+        self.totp_drift_steps = steps;
         self
     }
 
@@ -84,6 +97,9 @@ impl MfaConfig {
         if self.rate_limit_window.is_zero() || self.rate_limit_window > Duration::from_hours(24) {
             return refuse("rate_limit_window", "more than nothing and at most `24h`");
         }
+        if self.totp_drift_steps > MOST_DRIFT_STEPS {
+            return refuse("totp_drift_steps", "0 or 1");
+        }
         Ok(())
     }
 }
@@ -104,6 +120,8 @@ mod tests {
         assert!(limited(101, Duration::from_mins(5)).check().is_err());
         assert!(limited(5, Duration::ZERO).check().is_err());
         assert!(limited(5, Duration::from_hours(25)).check().is_err());
+        let drift = |steps| MfaConfig::default().with_totp_drift_steps(steps).check();
+        assert!(drift(0).is_ok() && drift(1).is_ok() && drift(2).is_err());
     }
 
     #[test]

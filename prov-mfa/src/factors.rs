@@ -165,6 +165,7 @@ impl UserFactors {
         &mut self,
         which: Which<'_>,
         code: &TotpCode,
+        drift: u8,
         limit: &Limit,
         now: Timestamp,
     ) -> prov_core::Result<Checked<TotpId>> {
@@ -177,7 +178,7 @@ impl UserFactors {
             if !which.includes(device) {
                 continue;
             }
-            match device.claim(code, now)? {
+            match device.claim(code, drift, now)? {
                 Claim::Fresh => {
                     let id = device.id.clone();
                     self.attempts.totp.forget();
@@ -189,7 +190,7 @@ impl UserFactors {
         }
         if !enrolled {
             // A user without a factor costs as much as one with.
-            crate::totp::matching_step(&TotpDevice::nobody(), code, now)?;
+            crate::totp::matching_step(&TotpDevice::nobody(), code, now, drift)?;
             reason = "not_enrolled";
         }
         self.attempts.totp.count(limit, now);

@@ -1,5 +1,5 @@
-//! The arithmetic of time-based one-time passwords (RFC 6238): SHA-1, six digits, 30 seconds, one
-//! step of drift each way. Authenticator apps agree on nothing else.
+//! The arithmetic of time-based one-time passwords (RFC 6238): SHA-1, six digits, 30 seconds.
+//! Authenticator apps agree on nothing else.
 
 use prov_core::{Error, Result, SecretBytes, SecretText, Timestamp, codes, random};
 use totp_rs::{Algorithm, Builder, Secret, Totp};
@@ -10,8 +10,8 @@ use crate::spelling::TotpCode;
 const SECRET_BYTES: usize = 20;
 /// The length of a time step (RFC 6238, section 4.1).
 const STEP_SECONDS: u64 = 30;
-/// Steps before and after the present one that are accepted (RFC 6238, section 5.2).
-const DRIFT_STEPS: u16 = 1;
+/// Steps before and after the present one that may be accepted (RFC 6238, section 5.2).
+pub(crate) const MOST_DRIFT_STEPS: u8 = 1;
 /// Characters of the account's name that go into a QR code.
 const LONGEST_ACCOUNT: usize = 64;
 
@@ -24,7 +24,7 @@ pub(crate) fn fresh_secret() -> Result<SecretBytes> {
     Ok(SecretBytes::taken_from(&mut bytes))
 }
 
-/// The time step whose code this is, if it is one of the three that are accepted at `now`.
+/// The time step whose code this is, if it is the one of `now` or up to `drift` before or after it.
 ///
 /// # Errors
 /// [`codes::INTERNAL`] when the secret is none that RFC 4226 allows.
@@ -32,9 +32,14 @@ pub(crate) fn matching_step(
     secret: &SecretBytes,
     code: &TotpCode,
     now: Timestamp,
+    drift: u8,
 ) -> Result<Option<u64>> {
     let seconds = u64::try_from(now.as_second()).unwrap_or(0);
-    Ok(rules(secret).build().map_err(unusable)?.check(code.digits(), seconds))
+    Ok(rules(secret)
+        .with_skew(u16::from(drift))
+        .build()
+        .map_err(unusable)?
+        .check(code.digits(), seconds))
 }
 
 /// The secret as people type it and as an `otpauth` URI for scanning. Both are as secret as the
@@ -61,7 +66,6 @@ fn rules(secret: &SecretBytes) -> Builder {
         .with_algorithm(Algorithm::SHA1)
         .with_digits(6)
         .with_step_duration(STEP_SECONDS)
-        .with_skew(DRIFT_STEPS)
         .with_secret(secret.expose())
 }
 
@@ -102,8 +106,13 @@ mod tests {
     }
 
     fn step_of(code: &str, second: i64) -> Option<u64> {
+        step_within(1, code, second)
+    }
+
+    fn step_within(drift: u8, code: &str, second: i64) -> Option<u64> {
         let code = TotpCode::read(&SecretText::new(code)).unwrap();
-        matching_step(&secret(), &code, Timestamp::from_second(second).unwrap()).unwrap()
+        let now = Timestamp::from_second(second).unwrap();
+        matching_step(&secret(), &code, now, drift).unwrap()
     }
 
     #[test]
@@ -124,6 +133,17 @@ mod tests {
         }
         for second in [accepted.start - 1, accepted.end] {
             assert_eq!(step_of("081804", second), None, "at {second}");
+        }
+    }
+
+    #[test]
+    fn without_drift_a_code_lives_its_30_seconds_and_not_a_second_more() {
+        let accepted = 1_111_111_080..1_111_111_110;
+        for second in [accepted.start, accepted.end - 1] {
+            assert_eq!(step_within(0, "081804", second), Some(37_037_036), "at {second}");
+        }
+        for second in [accepted.start - 1, accepted.end] {
+            assert_eq!(step_within(0, "081804", second), None, "at {second}");
         }
     }
 

@@ -113,16 +113,28 @@ impl AuthService {
     }
 
     /// A signed-in user proves themselves again: an access token with a fresh `auth_time`, which
-    /// refreshing keeps.
+    /// refreshing keeps. The one it was asked with ends.
     ///
     /// # Errors
     /// [`codes::SECOND_FACTOR_REQUIRED`] for a password where a second factor is enrolled;
     /// [`codes::INVALID_CREDENTIALS`]; [`codes::LOGIN_THROTTLED`]; [`codes::SESSION_ENDED`]; and
     /// those of [`SecondFactor::verify`](prov_core::SecondFactor::verify).
     pub async fn step_up(&self, context: &SecurityContext, proof: StepUp) -> Result<TokenSet> {
-        let result = self.prove_again(context, proof).await;
+        let result = match self.prove_again(context, proof).await {
+            Ok(tokens) => self.end_token_of(context).await.map(|()| tokens),
+            Err(error) => Err(error),
+        };
         let event = self.event_on_user(context, Action::AUTH_STEP_UP, &context.principal().id);
         self.conclude(context.request(), event, result).await
+    }
+
+    /// Ends the access token of the request on every node.
+    async fn end_token_of(&self, context: &SecurityContext) -> Result<()> {
+        let authentication = context.authentication();
+        match (&authentication.token_id, authentication.expires_at) {
+            (Some(id), Some(end)) => self.parts.revocations.revoke_token(id, end).await,
+            _ => Ok(()),
+        }
     }
 
     async fn prove_again(&self, context: &SecurityContext, proof: StepUp) -> Result<TokenSet> {

@@ -122,6 +122,23 @@ async fn stepping_up_renews_what_was_proved_and_refreshing_keeps_it() {
 }
 
 #[tokio::test]
+async fn stepping_up_ends_the_access_token_before_it_and_that_one_alone() {
+    let house = House::new().await;
+    house.user("alice", &[]).await;
+    let (tokens, elsewhere) = (house.login("alice").await, house.login("alice").await);
+    let context = house.context(&tokens);
+    let wrong = StepUp::Password(secret("not the password"));
+    house.service.step_up(&context, wrong).await.unwrap_err();
+    assert!(house.try_context(&tokens).is_ok(), "a wrong proof ends nothing");
+    let proof = StepUp::Password(secret(PASSWORD));
+    let raised = house.service.step_up(&context, proof).await.unwrap();
+    assert!(house.try_context(&tokens).unwrap_err().is(codes::TOKEN_REVOKED));
+    for goes_on in [&raised, &elsewhere, &house.refresh(&tokens).await.unwrap()] {
+        assert!(house.try_context(goes_on).is_ok());
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_proof_raises_nothing() {
     let house = House::new().await;
     house.user("alice", &[]).await;

@@ -52,8 +52,8 @@ impl TotpDevice {
     ///
     /// Once in a million steps an app shows the same digits twice in a row. The second time they are
     /// refused as well: digits that somebody may have seen are worth less than 30 seconds of waiting.
-    pub(crate) fn claim(&mut self, code: &TotpCode, now: Timestamp) -> Result<Claim> {
-        let Some(step) = totp::matching_step(&self.secret, code, now)? else {
+    pub(crate) fn claim(&mut self, code: &TotpCode, drift: u8, now: Timestamp) -> Result<Claim> {
+        let Some(step) = totp::matching_step(&self.secret, code, now, drift)? else {
             return Ok(Claim::Wrong);
         };
         let confirmed_at = match self.state {

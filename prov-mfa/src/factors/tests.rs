@@ -30,7 +30,7 @@ fn enrolled() -> UserFactors {
 
 fn check(factors: &mut UserFactors, text: &str, second: i64) -> Checked<TotpId> {
     factors.prune(at(second));
-    factors.check_totp(Which::AnyConfirmed, &code(text), &LIMIT, at(second)).unwrap()
+    factors.check_totp(Which::AnyConfirmed, &code(text), 1, &LIMIT, at(second)).unwrap()
 }
 
 #[test]

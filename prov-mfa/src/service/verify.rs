@@ -30,6 +30,7 @@ impl MfaService {
         let code = TotpCode::read(code)?;
         let user = person(context)?;
         let caller = Caller::known(context, &user);
+        let drift = self.config.totp_drift_steps;
         let decide = |factors: &mut UserFactors, now| {
             let device = factors.totp.iter().find(|device| device.id == *id);
             let device = device.ok_or(codes::FACTOR_UNKNOWN)?;
@@ -37,7 +38,8 @@ impl MfaService {
             if confirms.is_some() {
                 require_recent(context, factors, now)?;
             }
-            let checked = factors.check_totp(Which::Device(id), &code, &self.limit(), now)?;
+            let checked =
+                factors.check_totp(Which::Device(id), &code, drift, &self.limit(), now)?;
             if matches!(checked, Checked::Held(_)) {
                 remember_proof(factors, context, now);
             }
@@ -65,8 +67,10 @@ impl MfaService {
         code: &SecretText,
     ) -> Result<()> {
         let code = TotpCode::read(code)?;
+        let drift = self.config.totp_drift_steps;
         let checked = self.decide(user, |factors, now| {
-            let checked = factors.check_totp(Which::AnyConfirmed, &code, &self.limit(), now)?;
+            let checked =
+                factors.check_totp(Which::AnyConfirmed, &code, drift, &self.limit(), now)?;
             Ok(after(checked))
         });
         let checked = checked.await?;

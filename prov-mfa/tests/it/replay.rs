@@ -1,8 +1,10 @@
 //! A code works once.
 
+use std::sync::Arc;
+
 use prov_core::audit::{Action, Outcome};
 use prov_core::{Amr, Clock, FactorMethod, FactorResponse, SecondFactor, SecretText};
-use prov_mfa::codes;
+use prov_mfa::{MfaConfig, MfaService, codes};
 
 use crate::world::{World, user_of};
 
@@ -52,6 +54,23 @@ async fn the_code_that_confirmed_an_app_does_not_sign_in() {
     world.mfa.verify_totp(&alice, &begun.id, &code).await.unwrap();
     let error = world.mfa.verify(&user_of(&alice), &totp(&code), &world.facts()).await.unwrap_err();
     assert!(error.is(codes::FACTOR_REJECTED));
+}
+
+#[tokio::test]
+async fn without_drift_the_code_of_another_step_is_none() {
+    let world = World::new();
+    let alice = world.person();
+    let app = world.enrolled(&alice).await;
+    let config = MfaConfig::default().with_totp_drift_steps(0);
+    let clock = Arc::new(world.clock.clone());
+    let recorder = Arc::new(world.recorder.clone());
+    let strict = MfaService::new(world.shared_store(), recorder, clock, config).unwrap();
+    let (user, facts) = (user_of(&alice), world.facts());
+    let before = app.code(&world.clock);
+    let now = world.next_code(&app);
+    let error = strict.verify(&user, &totp(&before), &facts).await.unwrap_err();
+    assert!(error.is(codes::FACTOR_REJECTED));
+    strict.verify(&user, &totp(&now), &facts).await.unwrap();
 }
 
 #[tokio::test]

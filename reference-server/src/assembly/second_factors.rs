@@ -14,7 +14,8 @@ pub(super) fn options(config: &Config) -> Result<MfaConfig> {
         .ok_or_else(|| Error::new(codes::INVALID_REQUEST).detail("`mfa.rate_limit`: at least 1"))?;
     let options = MfaConfig::default()
         .with_issuer(&config.mfa.totp_issuer)
-        .with_rate_limit(attempts, config.mfa.rate_limit_window);
+        .with_rate_limit(attempts, config.mfa.rate_limit_window)
+        .with_totp_drift_steps(config.mfa.totp_drift_steps);
     Ok(match passkeys(config)? {
         Some(passkeys) => options.with_passkeys(passkeys),
         None => options,

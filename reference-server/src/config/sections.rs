@@ -188,6 +188,8 @@ section! {
         /// The window.
         #[serde(with = "duration_text")]
         rate_limit_window: Duration = Duration::from_secs(5 * MINUTE),
+        /// Steps of 30 seconds by which the clock of an authenticator app may differ: 1 or 0.
+        totp_drift_steps: u8 = 1,
         /// The domain that passkeys are for; by default that of `server.public_url`, else `localhost`
         /// on a loopback address. Passkeys are bound to it for ever.
         webauthn_rp_id: Option<String> = None,
