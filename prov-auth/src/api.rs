@@ -21,8 +21,8 @@ use std::time::Duration;
 
 pub use answers::{
     ApiTokenBody, CreatedUserBody, IssuedApiTokenBody, KeyBody, KnownDeviceBody, LoginAnswer,
-    MeBody, MfaRequiredBody, RotatedKeysBody, SessionBody, TeamBody, TemporaryPasswordBody,
-    TokenBody, UserBody,
+    MeBody, MfaRequiredBody, RotatedKeysBody, SessionBody, SignInCodeBody, TeamBody,
+    TemporaryPasswordBody, TokenBody, UserBody,
 };
 pub use discovery::DiscoveryBody;
 pub use federation_requests::{CallbackQuery, ExchangeRequest, LogoutForm, StartQuery};

@@ -11,6 +11,7 @@ mod events;
 mod evidence;
 mod federated_accounts;
 mod federation;
+mod handover;
 mod installation;
 mod issuers;
 mod login;

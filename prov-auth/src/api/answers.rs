@@ -107,6 +107,21 @@ impl From<Device> for KnownDeviceBody {
     }
 }
 
+/// Somebody came back from an identity provider, and is not signed in yet.
+#[derive(Debug, Serialize, ToSchema)]
+#[non_exhaustive]
+pub struct SignInCodeBody {
+    /// Good once, at `/api/v1/auth/oidc/exchange`.
+    #[serde(serialize_with = "shown::one")]
+    #[schema(value_type = String)]
+    pub(super) code: SecretText,
+    /// Which sign-in of this browser it is.
+    pub flow: String,
+    /// For how many seconds the code is good.
+    #[schema(example = 60)]
+    pub expires_in: u64,
+}
+
 /// A second factor is due.
 #[derive(Debug, Serialize, ToSchema)]
 #[non_exhaustive]

@@ -45,8 +45,10 @@ pub struct ExchangeRequest {
     #[schema(value_type = String)]
     pub code: SecretText,
     /// The verifier of the challenge it began with (RFC 7636).
-    #[schema(value_type = String)]
-    pub code_verifier: SecretText,
+    #[schema(value_type = Option<String>)]
+    pub code_verifier: Option<SecretText>,
+    /// Of a browser that began by itself: what it was answered with the code.
+    pub flow: Option<String>,
 }
 
 /// A logout token (OpenID Connect Back-Channel Logout 1.0, section 2.5).

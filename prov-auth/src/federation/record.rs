@@ -64,7 +64,7 @@ pub(crate) struct FederationState {
     pub(crate) browser: String,
     /// How long ago the person may have signed in there, in seconds, if it was asked.
     pub(crate) max_age: Option<u32>,
-    /// Where a program waits for the outcome, and its PKCE challenge.
+    /// Where a program waits for the outcome, and its PKCE challenge; otherwise the browser itself fetches it.
     pub(crate) handover: Option<(String, String)>,
     pub(crate) expires_at: Timestamp,
 }
@@ -99,6 +99,9 @@ pub(crate) struct Handover {
     pub(crate) authenticated_at: Timestamp,
     pub(crate) origin: Origin,
     pub(crate) generation: u64,
+    /// Whether somebody has presented the code.
+    #[serde(default)]
+    pub(crate) used: bool,
     pub(crate) expires_at: Timestamp,
 }
 
@@ -156,6 +159,9 @@ pub(crate) struct Origin {
     /// Keyed hash of issuer and session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) session: Option<String>,
+    /// Hash of the code that it was fetched with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) handover: Option<String>,
 }
 
 impl Origin {
@@ -174,10 +180,16 @@ impl Origin {
         Term::new("issuer_session", digest)
     }
 
+    /// Finds what a code has given.
+    pub(crate) fn handover_term(digest: &str) -> Term {
+        Term::new("handover", digest)
+    }
+
     pub(crate) fn terms(&self) -> Vec<Term> {
         let session = self.session.as_deref().map(Self::session_term);
+        let handover = self.handover.as_deref().map(Self::handover_term);
         let mut terms = vec![Self::issuer_term(&self.issuer), Self::subject_term(&self.subject)];
-        terms.extend(session);
+        terms.extend(session.into_iter().chain(handover));
         terms
     }
 }

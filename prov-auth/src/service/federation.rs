@@ -6,35 +6,26 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{Method, Request, StatusCode};
 use prov_core::audit::{Action, Event};
-use prov_core::store::{Batch, Entity, Expect, StoreExt, Stored};
-use prov_core::{
-    Enrolment, Error, RequestFacts, Result, SecretText, SecurityContext, codes as core_codes,
-};
+use prov_core::store::{Batch, Entity, Expect, StoreExt};
+use prov_core::{Error, RequestFacts, Result, SecretText, SecurityContext, codes as core_codes};
 use serde::Deserialize;
 
 use super::AuthService;
 use super::events::{account, failed as failed_event};
-use super::proof::Proof;
 use super::return_address::check_return_address;
+use crate::codes;
 use crate::federation::{
-    Expected, FederationState, Handover, IdToken, Origin, Provider, ProviderState, Ticket, failed,
-    same,
+    Expected, FederationState, IdToken, Origin, Provider, ProviderState, Ticket, failed,
 };
 use crate::refresh::later;
-use crate::user::UserRecord;
-use crate::{LoginOutcome, codes};
 
 /// How long somebody may take at the identity provider.
 const STATE_LIFETIME: Duration = Duration::from_mins(10);
-/// How long a program may take to fetch a sign-in.
-const HANDOVER_LIFETIME: Duration = Duration::from_mins(1);
 
 /// How somebody wants to sign in with an identity provider.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct FederatedStart {
-    /// What only this browser has, from an earlier start.
-    pub browser: Option<SecretText>,
     /// Where a program on the person's machine waits, and the PKCE challenge (S256) of what it has.
     pub handover: Option<(String, String)>,
     /// How long ago the person may have signed in there, in seconds; 0: anew.
@@ -42,13 +33,6 @@ pub struct FederatedStart {
 }
 
 impl FederatedStart {
-    /// By a browser that has this from an earlier start.
-    #[must_use]
-    pub fn by_browser(mut self, ticket: Option<SecretText>) -> Self {
-        self.browser = ticket;
-        self
-    }
-
     /// For a program that waits at this address and has the verifier of this challenge.
     #[must_use]
     pub fn for_program(mut self, address: impl Into<String>, challenge: impl Into<String>) -> Self {
@@ -70,6 +54,8 @@ impl FederatedStart {
 pub struct FederatedRedirect {
     /// The identity provider.
     pub location: String,
+    /// Tells this sign-in from others by the same browser; [`FederatedAnswer::flow_of`] its `state`.
+    pub flow: String,
     /// To be brought back by this browser alone.
     pub browser: SecretText,
     /// How long it is good.
@@ -93,6 +79,14 @@ pub struct FederatedAnswer {
 }
 
 impl FederatedAnswer {
+    /// What tells the sign-in of this `state` from others, and no secret.
+    #[must_use]
+    pub fn flow_of(state: &str) -> String {
+        let mut flow = Ticket::pkce_challenge(state);
+        flow.truncate(16);
+        flow
+    }
+
     /// An answer to this `state` by the browser that has this.
     #[must_use]
     pub fn new(state: impl Into<String>, browser: Option<SecretText>) -> Self {
@@ -121,17 +115,32 @@ impl FederatedAnswer {
     }
 }
 
-/// What becomes of a sign-in that came back.
+/// What becomes of a sign-in that came back. Nobody is signed in yet: a link that somebody is made to follow ends
+/// here, and what nobody fetches ends by itself.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a third way would be a new contract")]
 pub enum FederatedOutcome {
-    /// Signed in here, or a second factor is due.
-    Login(LoginOutcome),
+    /// The browser that began fetches the outcome, if its user wants it.
+    Confirm {
+        /// Good once, for [`federated_exchange`](AuthService::federated_exchange), with what the browser has
+        /// as the verifier.
+        code: SecretText,
+        /// For how long.
+        expires_in: Duration,
+    },
     /// The browser goes on to the program, which fetches the outcome.
     Handover {
         /// Where, with the code that is good once.
         location: String,
     },
+}
+
+/// Who fetches a sign-in that came back.
+pub(super) struct WaitingFor {
+    /// Where a program waits; otherwise the browser does.
+    pub(super) address: Option<String>,
+    /// The PKCE challenge of what only they have.
+    pub(super) challenge: String,
 }
 
 /// Somebody whom an identity provider vouches for.
@@ -171,8 +180,8 @@ impl AuthService {
         }
         let outbound = self.federation.outbound()?;
         let published = provider.fresh(outbound, self.clock()).await?;
-        let brought = start.browser.as_ref().and_then(|text| Ticket::presented(text.expose()));
-        let browser = brought.map_or_else(Ticket::generate, Ok)?;
+        // Never what a browser has from elsewhere: whoever put it there would know it.
+        let browser = Ticket::generate()?;
         let (state, nonce, verifier) =
             (Ticket::generate()?, Ticket::generate()?, Ticket::generate()?);
         let record = FederationState {
@@ -206,8 +215,9 @@ impl AuthService {
         let endpoint = &published.metadata.authorization_endpoint;
         let joint = if endpoint.contains('?') { '&' } else { '?' };
         let location = format!("{endpoint}{joint}{}", form(&query));
-        let browser = browser.text().clone();
-        Ok(FederatedRedirect { location, browser, expires_in: STATE_LIFETIME })
+        let (flow, browser) =
+            (FederatedAnswer::flow_of(state.text().expose()), browser.text().clone());
+        Ok(FederatedRedirect { location, flow, browser, expires_in: STATE_LIFETIME })
     }
 
     /// Takes what came back from the identity provider `name`.
@@ -230,7 +240,7 @@ impl AuthService {
                 return Err(error);
             }
         };
-        let result = self.signed_in_by(name, &vouched, handover, request).await;
+        let result = self.signed_in_by(name, &vouched, handover).await;
         let (event, result) = match result {
             Ok((user, outcome)) => {
                 (event.by(account(&user)).with("user", user.id.as_str()), Ok(outcome))
@@ -244,8 +254,7 @@ impl AuthService {
         &self,
         name: &str,
         vouched: &Vouched,
-        handover: Option<(String, String)>,
-        request: &RequestFacts,
+        handover: WaitingFor,
     ) -> Result<(crate::User, FederatedOutcome)> {
         let provider = self.federation.provider(name)?;
         let id = self.federated_account(&provider.issuer, vouched).await?;
@@ -257,113 +266,16 @@ impl AuthService {
             return Err(codes::FEDERATION_ACCOUNT_REFUSED.into());
         }
         let user = stored.user.clone();
-        let proof = Proof {
-            amr: vouched.token.amr.clone(),
-            authenticated_at: vouched.token.authenticated_at,
-            origin: Some(vouched.origin.clone()),
-            enrolment: Enrolment::NotAsked,
-            bound_to: None,
-        };
-        let outcome = match handover {
-            Some((address, challenge)) => {
-                self.hand_over(&stored, vouched, generation, &address, challenge).await?
-            }
-            None => {
-                FederatedOutcome::Login(self.after_proof(stored, proof, generation, request).await?)
-            }
-        };
+        let outcome = self.hand_over(&stored, vouched, generation, handover).await?;
         Ok((user, outcome))
     }
 
-    async fn hand_over(
-        &self,
-        stored: &Stored<UserRecord>,
-        vouched: &Vouched,
-        generation: u64,
-        address: &str,
-        challenge: String,
-    ) -> Result<FederatedOutcome> {
-        let code = Ticket::generate()?;
-        let record = Handover {
-            digest: code.digest(),
-            challenge,
-            user: stored.user.id.clone(),
-            amr: vouched.token.amr.clone(),
-            authenticated_at: vouched.token.authenticated_at,
-            origin: vouched.origin.clone(),
-            generation,
-            expires_at: later(self.clock().now(), HANDOVER_LIFETIME),
-        };
-        self.store().create(&record).await?;
-        let joint = if address.contains('?') { '&' } else { '?' };
-        let location = format!("{address}{joint}{}", form(&[("code", code.text().expose())]));
-        Ok(FederatedOutcome::Handover { location })
-    }
-
-    /// What a program gets that waited: tokens, or a challenge when a second factor is due. `code` is good
-    /// once, and for whoever has the verifier.
-    ///
-    /// # Errors
-    /// [`codes::HANDOVER_INVALID`]; and as signing in.
-    pub async fn federated_exchange(
-        &self,
-        code: &SecretText,
-        verifier: &SecretText,
-        request: &RequestFacts,
-    ) -> Result<LoginOutcome> {
-        let event = self.event(Action::AUTH_LOGIN_FEDERATED);
-        let result = self.exchange_handover(code, verifier, request).await;
-        let (event, result) = match result {
-            Ok((user, outcome)) => {
-                (event.by(account(&user)).on("user", user.id.as_str()), Ok(outcome))
-            }
-            Err(error) => (event, Err(error)),
-        };
-        self.conclude(request, event, result).await
-    }
-
-    async fn exchange_handover(
-        &self,
-        code: &SecretText,
-        verifier: &SecretText,
-        request: &RequestFacts,
-    ) -> Result<(crate::User, LoginOutcome)> {
-        let invalid = || Error::new(codes::HANDOVER_INVALID);
-        let ticket = Ticket::presented(code.expose()).ok_or_else(invalid)?;
-        let found = self.store().load::<Handover>(&ticket.digest()).await?.ok_or_else(invalid)?;
-        let spent =
-            Batch::new().delete(Handover::key(&found.digest), Expect::Version(found.version));
-        // Spent before the verifier is looked at: nobody tries verifiers out.
-        self.store()
-            .commit(spent)
-            .await
-            .map_err(|error| if error.is(core_codes::CONFLICT) { invalid() } else { error })?;
-        if !same(&Ticket::pkce_challenge(verifier.expose()), &found.challenge) {
-            return Err(invalid());
-        }
-        let stored = self.load_user(&found.user).await.map_err(|_| invalid())?;
-        if stored.user.locked {
-            return Err(invalid());
-        }
-        let user = stored.user.clone();
-        let proof = Proof {
-            amr: found.amr.clone(),
-            authenticated_at: found.authenticated_at,
-            origin: Some(found.origin.clone()),
-            enrolment: Enrolment::NotAsked,
-            bound_to: None,
-        };
-        // In the generation of the sign-in: what was revoked since ends this one as well.
-        let outcome = self.after_proof(stored, proof, found.generation, request).await?;
-        Ok((user, outcome))
-    }
-
-    /// Whoever the identity provider vouches for, and where a program waits for them.
+    /// Whoever the identity provider vouches for, and who waits for them.
     async fn vouched_for(
         &self,
         name: &str,
         answer: &FederatedAnswer,
-    ) -> Result<(Vouched, Option<(String, String)>)> {
+    ) -> Result<(Vouched, WaitingFor)> {
         let provider = self.federation.provider(name)?;
         let state = self.claim_state(name, answer).await?;
         let outbound = self.federation.outbound()?;
@@ -401,7 +313,16 @@ impl AuthService {
             error => failed("the ID token does not hold").source(error),
         })?;
         let origin = self.origin(&provider, &token);
-        Ok((Vouched { token, origin }, state.handover))
+        let waiting = match (state.handover, &answer.browser) {
+            (Some((address, challenge)), _) => WaitingFor { address: Some(address), challenge },
+            // The ticket of the browser, which the state was claimed with, is as good as a verifier.
+            (None, Some(browser)) => {
+                let challenge = Ticket::pkce_challenge(browser.expose());
+                WaitingFor { address: None, challenge }
+            }
+            (None, None) => return Err(failed("the answer comes by no browser")),
+        };
+        Ok((Vouched { token, origin }, waiting))
     }
 
     fn origin(&self, provider: &Provider, token: &IdToken) -> Origin {
@@ -410,6 +331,7 @@ impl AuthService {
             issuer: issuer.name.clone(),
             subject: digests.subject(&issuer.issuer, &token.subject),
             session: token.session.as_ref().map(|sid| digests.session(&issuer.issuer, sid)),
+            handover: None,
         }
     }
 
@@ -526,6 +448,6 @@ fn basic(client_id: &str, secret: &SecretText) -> Result<http::HeaderValue> {
     Ok(value)
 }
 
-fn form(pairs: &[(&str, &str)]) -> String {
+pub(super) fn form(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }

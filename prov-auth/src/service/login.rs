@@ -1,7 +1,7 @@
 //! Signing in with a password.
 
 use prov_core::audit::Action;
-use prov_core::store::{StoreExt, Stored};
+use prov_core::store::{Batch, Entity, Expect, Stored};
 use prov_core::{Enrolment, FactorMethod, RequestFacts, Result, SecretText};
 
 use super::AuthService;
@@ -66,7 +66,7 @@ impl AuthService {
             ));
         }
         let proof = Proof::by_password(self.clock().now());
-        self.after_proof(stored, proof, generation, request).await
+        self.after_proof(stored, proof, generation, request, &Batch::new()).await
     }
 
     /// The factors a user can answer with. When that can't be found out, nobody signs in.
@@ -89,10 +89,12 @@ impl AuthService {
         }
     }
 
+    /// What the second step is to be taken with, remembered together with `also`.
     pub(super) async fn challenge(
         &self,
         stored: &Stored<UserRecord>,
         proof: Proof,
+        also: &Batch,
     ) -> Result<SecretText> {
         let token = ChallengeToken::generate()?;
         let now = self.clock().now();
@@ -109,7 +111,7 @@ impl AuthService {
             attempts_left: ChallengeRecord::ATTEMPTS,
             expires_at: later(now, self.options.challenge_lifetime),
         };
-        self.store().create(&record).await?;
+        self.store().commit(also.clone().with(record.put(Expect::Absent)?)).await?;
         Ok(token.text().clone())
     }
 }

@@ -37,13 +37,14 @@ impl Proof {
 }
 
 impl AuthService {
-    /// A session, or a challenge where a second factor is enrolled and was not used.
+    /// A session, or a challenge where a second factor is enrolled and was not used; together with `also`.
     pub(super) async fn after_proof(
         &self,
         stored: Stored<UserRecord>,
         mut proof: Proof,
         generation: u64,
         request: &RequestFacts,
+        also: &Batch,
     ) -> Result<LoginOutcome> {
         proof.bound_to = self.proved_possession(request).await?;
         let mut methods: Vec<FactorMethod> = Vec::new();
@@ -54,8 +55,7 @@ impl AuthService {
             }
         }
         if methods.is_empty() {
-            let tokens =
-                self.open_session(stored, &proof, generation, request, &Batch::new()).await?;
+            let tokens = self.open_session(stored, &proof, generation, request, also).await?;
             return Ok(LoginOutcome::Tokens(tokens));
         }
         let passkey_options = match &self.parts.second_factor {
@@ -64,7 +64,7 @@ impl AuthService {
             }
             _ => None,
         };
-        let challenge = self.challenge(&stored, proof).await?;
+        let challenge = self.challenge(&stored, proof, also).await?;
         let expires_in = self.options.challenge_lifetime;
         Ok(LoginOutcome::MfaRequired { challenge, methods, passkey_options, expires_in })
     }

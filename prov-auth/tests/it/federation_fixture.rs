@@ -146,6 +146,7 @@ pub(crate) struct Federated {
 pub(crate) struct Begun {
     pub(crate) state: String,
     pub(crate) nonce: String,
+    pub(crate) flow: String,
     pub(crate) browser: SecretText,
     pub(crate) query: HashMap<String, String>,
 }
@@ -188,7 +189,7 @@ impl Federated {
         let query: HashMap<String, String> =
             form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let (state, nonce) = (query["state"].clone(), query["nonce"].clone());
-        Ok(Begun { state, nonce, browser: sent.browser, query })
+        Ok(Begun { state, nonce, flow: sent.flow, browser: sent.browser, query })
     }
 
     /// Claims of an ID token that holds.
@@ -211,16 +212,21 @@ impl Federated {
         self.service.federated_callback("corp", answer, &self.house.facts()).await
     }
 
+    /// Comes back, and fetches the outcome in the same browser.
+    pub(crate) async fn signed_in(&self, answer: &FederatedAnswer) -> Result<LoginOutcome> {
+        let outcome = self.come_back(answer).await?;
+        let FederatedOutcome::Confirm { code, .. } = outcome else { panic!("no program waits") };
+        let browser = answer.browser.clone().unwrap();
+        self.service.federated_exchange(&code, &browser, &self.house.facts()).await
+    }
+
     /// Signs in with whatever `change` makes of good claims.
-    pub(crate) async fn sign_in(
-        &self,
-        change: impl FnOnce(&mut Value),
-    ) -> Result<FederatedOutcome> {
+    pub(crate) async fn sign_in(&self, change: impl FnOnce(&mut Value)) -> Result<LoginOutcome> {
         let begun = self.begin().await;
         let mut claims = self.claims(&begun);
         change(&mut claims);
         self.answer_with(&self.corp.signed("JWT", &claims));
-        self.come_back(&back(&begun)).await
+        self.signed_in(&back(&begun)).await
     }
 
     pub(crate) async fn tokens(&self, change: impl FnOnce(&mut Value)) -> TokenSet {
@@ -228,10 +234,10 @@ impl Federated {
     }
 }
 
-pub(crate) fn tokens(outcome: FederatedOutcome) -> TokenSet {
+pub(crate) fn tokens(outcome: LoginOutcome) -> TokenSet {
     match outcome {
-        FederatedOutcome::Login(LoginOutcome::Tokens(tokens)) => tokens,
-        other => panic!("tokens are due: {other:?}"),
+        LoginOutcome::Tokens(tokens) => tokens,
+        other @ LoginOutcome::MfaRequired { .. } => panic!("tokens are due: {other:?}"),
     }
 }
 

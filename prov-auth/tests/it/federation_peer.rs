@@ -149,9 +149,11 @@ impl World {
         let outcome = self.service.federated_callback("peer", &answer, &facts).await.unwrap();
         let again = self.service.federated_callback("peer", &answer, &facts).await;
         assert!(again.is_err(), "a code and a state are good once");
-        match outcome {
-            FederatedOutcome::Login(LoginOutcome::Tokens(tokens)) => tokens,
-            other => panic!("{other:?}"),
+        let FederatedOutcome::Confirm { code, .. } = outcome else { panic!("no program waits") };
+        let browser = answer.browser.clone().unwrap();
+        match self.service.federated_exchange(&code, &browser, &facts).await.unwrap() {
+            LoginOutcome::Tokens(tokens) => tokens,
+            other @ LoginOutcome::MfaRequired { .. } => panic!("{other:?}"),
         }
     }
 

@@ -26,7 +26,7 @@ async fn somebody_comes_back_with_an_account_roles_and_teams_by_rule() {
     assert_eq!(begun.query["scope"], "openid profile email");
     assert_eq!(begun.query["redirect_uri"], format!("{PUBLIC_URL}/api/v1/auth/oidc/corp/callback"));
     fed.answer_with(&fed.corp.signed("JWT", &fed.claims(&begun)));
-    let signed_in = tokens(fed.come_back(&back(&begun)).await.unwrap());
+    let signed_in = tokens(fed.signed_in(&back(&begun)).await.unwrap());
     let identity = fed.house.verifier.verify(signed_in.access_token.expose()).unwrap();
     assert_eq!(identity.principal.name, "alice@corp");
     assert_eq!(identity.principal.roles, [Role::Operator]);
@@ -45,7 +45,11 @@ async fn somebody_comes_back_with_an_account_roles_and_teams_by_rule() {
     );
     assert!(headers[http::header::AUTHORIZATION].to_str().unwrap().starts_with("Basic "));
     assert!(!body.contains("cret"), "the secret stands in the header");
-    assert_eq!(fed.house.events(mark), ["user.create success", "auth.login.federated success"]);
+    assert_eq!(
+        fed.house.events(mark),
+        ["user.create", "auth.login.federated", "auth.login.federated"]
+            .map(|a| format!("{a} success"))
+    );
     let user = fed.service.user("alice@corp").await.unwrap();
     assert_eq!(user.issuer.as_deref(), Some("corp"));
     assert_eq!(user.email.as_deref(), Some("alice@example.com"));
@@ -211,7 +215,7 @@ async fn a_state_is_good_once_for_one_browser_one_issuer_and_ten_minutes() {
         failed(fed.come_back(&answer).await.unwrap_err());
     }
     assert!(fed.corp.asked.lock().is_empty(), "no code was sent anywhere");
-    tokens(fed.come_back(&back(&begun)).await.unwrap());
+    tokens(fed.signed_in(&back(&begun)).await.unwrap());
     failed(fed.come_back(&back(&begun)).await.unwrap_err());
     let late = fed.begin().await;
     fed.house.wait(Duration::from_mins(10));
@@ -242,7 +246,7 @@ async fn mixed_up_answers_are_refused_before_the_code_goes_anywhere() {
     let begun = fed.begin().await;
     fed.answer_with(&fed.corp.signed("JWT", &fed.claims(&begun)));
     let told = back(&begun).by_issuer(Some(CORP.to_owned()));
-    tokens(fed.come_back(&told).await.unwrap());
+    tokens(fed.signed_in(&told).await.unwrap());
 }
 
 #[tokio::test]
@@ -312,9 +316,7 @@ async fn a_second_factor_is_asked_for_here_unless_the_providers_word_is_trusted(
     let user = fed.service.user("alice@corp").await.unwrap();
     fed.house.factors.enroll(&user.id);
     let with_mfa = |claims: &mut Value| claims["amr"] = json!(["pwd", "otp", "mfa", "made-up"]);
-    let FederatedOutcome::Login(LoginOutcome::MfaRequired { challenge, .. }) =
-        fed.sign_in(with_mfa).await.unwrap()
-    else {
+    let LoginOutcome::MfaRequired { challenge, .. } = fed.sign_in(with_mfa).await.unwrap() else {
         panic!("its word is not trusted")
     };
     let (code, facts) = (crate::user_fixture::code("right"), fed.house.facts());
@@ -328,10 +330,7 @@ async fn a_second_factor_is_asked_for_here_unless_the_providers_word_is_trusted(
     let tokens = trusted.tokens(with_mfa).await;
     let identity = trusted.house.verifier.verify(tokens.access_token.expose()).unwrap();
     assert_eq!(identity.authentication.amr, [Amr::Pwd, Amr::Otp, Amr::Mfa]);
-    assert!(matches!(
-        trusted.sign_in(|_| {}).await.unwrap(),
-        FederatedOutcome::Login(LoginOutcome::MfaRequired { .. })
-    ));
+    assert!(matches!(trusted.sign_in(|_| {}).await.unwrap(), LoginOutcome::MfaRequired { .. }));
 }
 
 /// RFC 9470 over a provider: a recent sign-in is asked for there, and its absence noticed here.
@@ -348,7 +347,7 @@ async fn a_sign_in_that_must_be_recent_is() {
             claims["auth_time"] = json!(fed.now() + ago);
         }
         fed.answer_with(&fed.corp.signed("JWT", &claims));
-        let outcome = fed.come_back(&back(&begun)).await;
+        let outcome = fed.signed_in(&back(&begun)).await;
         assert_eq!(outcome.is_ok(), holds, "{auth_time:?}");
         if let Ok(outcome) = outcome {
             let token = tokens(outcome).access_token;
@@ -372,7 +371,7 @@ async fn a_program_fetches_its_tokens_once_with_its_verifier() {
             FederatedOutcome::Handover { location } => {
                 secret(location.strip_prefix("http://127.0.0.1:40001/x?code=").unwrap())
             }
-            FederatedOutcome::Login(_) => panic!("a program waits"),
+            FederatedOutcome::Confirm { .. } => panic!("a program waits"),
         }
     };
     let facts = fed.house.facts();
@@ -383,6 +382,10 @@ async fn a_program_fetches_its_tokens_once_with_its_verifier() {
     let LoginOutcome::Tokens(tokens) = exchange(&one, verifier).await.unwrap() else { panic!() };
     assert!(fed.house.verifier.verify(tokens.access_token.expose()).is_ok());
     assert!(exchange(&one, verifier).await.unwrap_err().is(HANDOVER_INVALID), "good once");
+    // RFC 6749, section 4.1.2: somebody else may have been the first.
+    assert!(fed.house.verifier.verify(tokens.access_token.expose()).is_err());
+    let refresh = tokens.refresh_token.unwrap();
+    assert!(fed.service.refresh(&refresh, &fed.house.facts()).await.is_err());
     let stolen = code().await;
     assert!(exchange(&stolen, "a-guess").await.unwrap_err().is(HANDOVER_INVALID));
     assert!(exchange(&stolen, verifier).await.is_err(), "and spent by the attempt");

@@ -22,6 +22,8 @@ mod devices;
 #[cfg(test)]
 mod embedded;
 #[cfg(test)]
+mod federation_codes;
+#[cfg(test)]
 mod federation_fixture;
 #[cfg(test)]
 mod federation_logout;

@@ -95,13 +95,15 @@ pub(super) const REQUIREMENTS: &[Requirement] = &[
         "redirect URIs are registered and compared exactly",
         "no registered clients; a program's code goes to a loopback address of the person's own machine only",
     ),
-    partly(
+    met(
         "10.4.2",
         "a code is good once, and a second use ends what it gave",
         &[
+            "prov-auth/tests/it/federation_codes.rs::a_code_that_is_presented_again_ends_what_it_gave_and_nothing_else",
+            "prov-auth/tests/it/federation_codes.rs::a_code_that_is_presented_again_ends_the_challenge_it_gave_and_the_session_of_that",
+            "prov-auth/tests/it/federation_codes.rs::of_two_who_present_a_code_at_once_nobody_goes_on_with_a_session",
             "prov-auth/tests/it/federation_sign_in.rs::a_program_fetches_its_tokens_once_with_its_verifier",
         ],
-        "once; a second use is refused and ends nothing, for without the verifier a code gives nothing",
     ),
     met(
         "10.4.3",

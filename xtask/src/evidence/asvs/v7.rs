@@ -143,13 +143,12 @@ pub(super) const REQUIREMENTS: &[Requirement] = &[
             "prov-auth/tests/it/federation_peer.rs::people_sign_in_and_are_signed_out_by_their_provider",
         ],
     ),
-    partly(
+    met(
         "7.6.2",
         "no session begins without something that its user does",
         &[
+            "prov-auth/tests/it/federation_codes.rs::following_a_link_signs_nobody_in",
             "reference-server/tests/it/federation.rs::people_sign_in_at_their_terminal_with_the_provider_an_administrator_has_entered",
         ],
-        "a program's sign-in begins with a command; but a link to `/start`, opened in a browser that is signed in at the provider, makes a session whose \
-         tokens nobody keeps",
     ),
 ];
