@@ -82,7 +82,7 @@ pub(super) async fn login_mfa(
 
 /// Proves the signed-in user again.
 ///
-/// Answers an access token with a fresh `auth_time`; refreshing keeps it. Where a second factor is
+/// Answers an access token with a fresh `auth_time`, which refreshing keeps; the one it was asked with ends. Where a second factor is
 /// enrolled, the password is not enough.
 #[utoipa::path(
     post,

@@ -97,7 +97,7 @@ impl ProofOptions {
 
 /// Checks proofs of possession (DPoP, RFC 9449): that the client holds the key, now, for this request.
 ///
-/// * The proof is signed by the key it brings, by ES256, `EdDSA` or RS256, and brings nothing private.
+/// * The proof is signed by the key it brings, by ES256, ES384, `EdDSA`, RS256 or PS256, and brings nothing private.
 /// * It is for this method, and for this URL as the server is reached from outside; query, fragment and
 ///   equivalent spellings aside.
 /// * It is at most a minute old and good once. What was seen is remembered on this node and, with
@@ -127,7 +127,7 @@ struct Claims {
 }
 
 /// The algorithms proofs may be signed by, as `WWW-Authenticate` and metadata name them.
-pub(crate) const ALGORITHMS: [&str; 4] = ["ES256", "EdDSA", "Ed25519", "RS256"];
+pub(crate) const ALGORITHMS: [&str; 6] = ["ES256", "EdDSA", "Ed25519", "RS256", "PS256", "ES384"];
 
 /// Longer than the id of any proof (RFC 9449, section 4.2, asks for 96 random bits or a UUID).
 const LONGEST_ID: usize = 256;

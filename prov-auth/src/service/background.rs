@@ -17,8 +17,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 impl AuthService {
     /// Everything that has to run beside requests, until `shutdown` is ready: learns of what other
     /// nodes change (signing keys, revocations, API tokens, issuers), keeps issuers' keys fresh, rotates the
-    /// signing keys by age, notes when API tokens were last used, reminds of those that end soon, and delivers notices. Runs on a tokio
-    /// runtime with its timer; run it once per node.
+    /// signing keys by age, notes when API tokens were last used, reminds of those that end soon, and
+    /// delivers notices. Runs on a tokio runtime with its timer; run it once per node.
     pub async fn run(self: Arc<Self>, shutdown: impl Future<Output = ()> + Send) {
         let end = shutdown.shared();
         let keys = Arc::clone(&self.parts.keys).follow(end.clone());

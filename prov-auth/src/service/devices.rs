@@ -1,10 +1,11 @@
 //! Recognising devices, and telling users of new ones.
 
+use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prov_core::audit::Action;
-use prov_core::store::{Batch, Entity, Expect, StoreExt, Stored};
+use prov_core::store::{Batch, Entity, Expect, Scan, StoreExt, Stored};
 use prov_core::{
     Error, News, RequestFacts, Result, SecretText, SecurityContext, UserId, codes as core_codes,
 };
@@ -12,6 +13,7 @@ use prov_core::{
 use super::AuthService;
 use super::events::account;
 use super::own_account::own_id;
+use super::user_changes::RACES;
 use crate::device::{DeviceRecord, fresh};
 use crate::refresh::later;
 use crate::{Device, DeviceId, User};
@@ -19,7 +21,7 @@ use crate::{Device, DeviceId, User};
 /// Devices of one user that are remembered; one more pushes out the one that was used least recently.
 const MOST: usize = 50;
 /// People who are recognised on one browser when somebody new signs in on it.
-const MOST_PEOPLE: usize = 16;
+const MOST_PEOPLE: NonZeroU32 = NonZeroU32::new(16).unwrap();
 /// A device that is not used for so long is new again.
 const KEPT_FOR: Duration = Duration::from_hours(365 * 24);
 
@@ -73,8 +75,8 @@ impl AuthService {
         // Whoever keeps no cookie is new every time: there are only so many notices of one kind.
         let news = News::new_device(record.device.name.clone(), record.device.ip);
         let (notice, batch) = self.notices.write(&user.id, news).await?;
-        let batch = batch.and(self.others_go_on(request, &presents).await?);
-        self.store().commit(batch.with(record.put(Expect::Absent)?)).await?;
+        let batch = batch.with(record.put(Expect::Absent)?);
+        self.commit_with_others(batch, request, &presents).await?;
         self.notices.bell.notify_one();
         self.counters.new_devices.fetch_add(1, Ordering::Relaxed);
         let event = self
@@ -87,20 +89,34 @@ impl AuthService {
         Ok(Some(presents))
     }
 
-    /// Has everybody else who is known by what the browser presents recognised by what it is to present from
-    /// now on: one browser, several people.
-    async fn others_go_on(&self, request: &RequestFacts, presents: &SecretText) -> Result<Batch> {
-        let mut batch = Batch::new();
-        let Some(presented) = &request.device else { return Ok(batch) };
-        let mut others =
-            self.all_with::<DeviceRecord>(DeviceRecord::browser_term(presented)).await?;
-        others.sort_by_key(|record| std::cmp::Reverse(record.device.last_used_at));
-        for other in others.into_iter().take(MOST_PEOPLE) {
-            batch = batch
-                .delete(DeviceRecord::key(other.digest.as_str()), Expect::Any)
-                .with(other.presenting(presents).put(Expect::Any)?);
+    /// Commits, and has everybody else who is known by what the browser presents recognised by what it is to
+    /// present from now on: one browser, several people. Whoever forgets it or is gone at this moment stays so.
+    async fn commit_with_others(
+        &self,
+        own: Batch,
+        request: &RequestFacts,
+        presents: &SecretText,
+    ) -> Result<()> {
+        for _ in 0..RACES {
+            let mut batch = own.clone();
+            for Stored { entity, version } in self.people_known_by(request).await? {
+                batch = batch
+                    .delete(DeviceRecord::key(entity.digest.as_str()), Expect::Version(version))
+                    .with(entity.presenting(presents).put(Expect::Absent)?);
+            }
+            match self.store().commit(batch).await {
+                Err(error) if error.is(core_codes::CONFLICT) => {}
+                other => return other.map(drop),
+            }
         }
-        Ok(batch)
+        Err(Error::new(core_codes::CONFLICT).context(format!("{RACES} lost races for a browser")))
+    }
+
+    async fn people_known_by(&self, request: &RequestFacts) -> Result<Vec<Stored<DeviceRecord>>> {
+        let Some(presented) = &request.device else { return Ok(Vec::new()) };
+        let term = DeviceRecord::browser_term(presented);
+        let scan = Scan::kind(DeviceRecord::KIND).with_term(term).limit(MOST_PEOPLE);
+        Ok(self.store().list::<DeviceRecord>(&scan).await?.items)
     }
 
     async fn make_room_for_a_device(&self, user: &UserId) -> Result<()> {

@@ -35,7 +35,7 @@ impl AuthService {
         let generation = self.parts.revocations.generation();
         let event = self.event(Action::AUTH_LOGIN_MFA);
         // Before anything is spent: a client that was not told a nonce yet asks again.
-        let claimed = match self.proved_possession(request).await {
+        let claimed = match self.possession_for(&digest, request).await {
             Ok(bound_to) => self.claim_attempt(&digest).await.map(|claimed| (claimed, bound_to)),
             Err(error) => Err(error),
         };
@@ -59,6 +59,19 @@ impl AuthService {
             self.tell(&user, news, Batch::new()).await?;
         }
         answered
+    }
+
+    /// What the sender of an answer proves to hold. Of strangers, who have no challenge, no proof is looked at: it
+    /// would have to be remembered.
+    async fn possession_for(
+        &self,
+        digest: &str,
+        request: &RequestFacts,
+    ) -> Result<Option<Confirmation>> {
+        if self.store().load::<ChallengeRecord>(digest).await?.is_none() {
+            return Err(codes::CHALLENGE_INVALID.into());
+        }
+        self.proved_possession(request).await
     }
 
     /// Takes one attempt from a challenge, before the answer is looked at; and how many are left.

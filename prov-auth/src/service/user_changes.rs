@@ -55,17 +55,21 @@ impl AuthService {
             let mut after = before.entity.clone();
             change(&mut after)?;
             after.user.updated_at = self.clock().now();
-            let batch = match news(&before.entity, &after) {
-                Some(news) => self.notices.write(id, news).await?.1,
-                None => Batch::new(),
+            let told = match news(&before.entity, &after) {
+                Some(news) => Some(self.notices.write(id, news).await?.1),
+                None => None,
             };
+            let is_told = told.is_some();
+            let batch = told.unwrap_or_default();
             let batch = batch.with(after.put(Expect::Version(before.version))?);
             let batch = self.with_roster(batch, Some(&before.user), Some(&after.user)).await?;
             let joined = joined_teams(&before.user.teams, &after.user.teams);
             let batch = self.with_teams(batch, &joined).await?;
             match self.store().commit(batch).await {
                 Ok(version) => {
-                    self.notices.bell.notify_one();
+                    if is_told {
+                        self.notices.bell.notify_one();
+                    }
                     self.api_tokens.take_owner(&after.user, version);
                     return Ok(Stored { entity: after, version });
                 }

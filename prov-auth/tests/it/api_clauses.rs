@@ -137,7 +137,7 @@ async fn rfc_9449_5_1_and_rfc_8705_3_3_metadata_tell_what_tokens_are_bound_to() 
     assert_eq!(plain["tls_client_certificate_bound_access_tokens"], false);
     let bound = options.with_proofs(Some(ProofOptions::default())).with_certificate_binding(true);
     let (_, document) = discovered(bound, "x").await;
-    let algorithms = json!(["ES256", "EdDSA", "Ed25519", "RS256"]);
+    let algorithms = json!(["ES256", "EdDSA", "Ed25519", "RS256", "PS256", "ES384"]);
     assert_eq!(document["dpop_signing_alg_values_supported"], algorithms);
     assert_eq!(document["tls_client_certificate_bound_access_tokens"], true);
 }

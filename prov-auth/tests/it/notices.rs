@@ -69,6 +69,7 @@ async fn a_lock_and_another_address_are_news_once_they_are_so() {
     let to = |email: &str| UserChanges::default().with_email(Some(email.to_owned()));
     let first = home.service.update_user(&system, &alice, to("alice@example.org"));
     first.await.unwrap();
+    home.house.wait(Duration::from_secs(1));
     for _ in 0..2 {
         let second = home.service.update_user(&system, &alice, to("mallory@example.org"));
         second.await.unwrap();

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use prov_auth::codes::{INVALID_CREDENTIALS, PROOF_INVALID};
+use prov_auth::codes::{CHALLENGE_INVALID, INVALID_CREDENTIALS, PROOF_INVALID};
 use prov_auth::{AuthOptions, AuthParts, AuthService, LoginOutcome, ProofOptions, TokenSet};
 use prov_core::store::{
     Batch, Changes, Key, MemoryStore, Operation, Page, Record, Scan, Store, Version,
@@ -19,13 +19,13 @@ use prov_http::{Access, MatchedRoute, Route};
 use tower::{Layer, ServiceExt, service_fn};
 
 use crate::holder::{Holder, URL, facts_of};
-use crate::user_fixture::{House, PASSWORD, secret};
+use crate::user_fixture::{House, PASSWORD, code, secret};
 
 /// Two services over one store, each with a memory of its own.
 struct Nodes {
     house: House,
     store: Arc<Failing>,
-    nodes: [Arc<AuthService>; 2],
+    services: [Arc<AuthService>; 2],
     holder: Holder,
 }
 
@@ -38,8 +38,8 @@ impl Nodes {
         let proofs = ProofOptions::default().with_shared(shared);
         let options = AuthOptions::default().with_public_url(Some(URL)).with_proofs(Some(proofs));
         let open = || AuthService::open(parts.clone(), options.clone());
-        let nodes = [open().await.unwrap(), open().await.unwrap()];
-        Self { house, store, nodes, holder: Holder::new() }
+        let services = [open().await.unwrap(), open().await.unwrap()];
+        Self { house, store, services, holder: Holder::new() }
     }
 
     fn facts(&self) -> RequestFacts {
@@ -47,7 +47,7 @@ impl Nodes {
     }
 
     async fn login_with(&self, node: usize, facts: &RequestFacts) -> Result<TokenSet> {
-        match self.nodes[node].login("alice", &secret(PASSWORD), facts).await? {
+        match self.services[node].login("alice", &secret(PASSWORD), facts).await? {
             LoginOutcome::Tokens(tokens) => Ok(tokens),
             LoginOutcome::MfaRequired { .. } => panic!("no second factor is enrolled"),
         }
@@ -88,7 +88,7 @@ impl Nodes {
             let name = context.map_or("nobody", |context| &context.principal().name).to_owned();
             Ok::<_, Infallible>(Response::new(Bytes::from(name)))
         });
-        self.nodes[node].authn_layer().layer(answer).oneshot(request).await.unwrap()
+        self.services[node].authn_layer().layer(answer).oneshot(request).await.unwrap()
     }
 
     async fn remembered(&self) -> usize {
@@ -175,14 +175,19 @@ async fn a_proof_signs_in_and_refreshes_once_on_all_nodes() {
     let refresh = tokens.refresh_token.unwrap();
     let at = facts_of(&nodes.house.clock, "POST", "/api/v1/auth/refresh");
     let facts = nodes.holder.proving(at, None);
-    nodes.nodes[1].refresh(&refresh, &facts).await.unwrap();
-    let again = nodes.nodes[0].refresh(&refresh, &facts).await.unwrap_err();
+    nodes.services[1].refresh(&refresh, &facts).await.unwrap();
+    let again = nodes.services[0].refresh(&refresh, &facts).await.unwrap_err();
     assert!(again.is(PROOF_INVALID), "{again}");
     // A wrong password is one whatever proof comes with it, and takes no room.
     let before = nodes.remembered().await;
     let facts = nodes.holder.proving(nodes.facts(), None);
-    let wrong = nodes.nodes[0].login("alice", &secret("not the password"), &facts).await;
+    let wrong = nodes.services[0].login("alice", &secret("not the password"), &facts).await;
     assert!(wrong.unwrap_err().is(INVALID_CREDENTIALS));
+    assert_eq!(nodes.remembered().await, before);
+    // Nor does one of somebody who invents a challenge.
+    let facts = nodes.holder.proving(nodes.facts(), None);
+    let invented = nodes.services[0].login_mfa(&secret("invented"), &code("000000"), &facts).await;
+    assert!(invented.unwrap_err().is(CHALLENGE_INVALID));
     assert_eq!(nodes.remembered().await, before);
 }
 

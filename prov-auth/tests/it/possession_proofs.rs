@@ -3,9 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{
+    ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
+    RsaEncoding, RsaKeyPair,
+};
 use futures_util::FutureExt as _;
 use prov_auth::codes::{PROOF_INVALID, PROOF_NONCE_REQUIRED, PROOFS_TOO_MANY};
 use prov_auth::{ProofOptions, ProofVerifier};
@@ -127,19 +131,67 @@ fn every_algorithm_that_is_told_of_is_taken() {
         let proof = edwards.sign(&header, &edwards.claims("POST", "/token", second));
         assert_eq!(server.show(&proof).unwrap(), edwards.thumbprint(), "{name}");
     }
+    // RSA keys sign by either of two, and the name tells by which.
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let public = pair.public_key();
-    let header = json!({"typ": "dpop+jwt", "alg": "RS256", "jwk": {
-        "kty": "RSA",
-        "n": encode(public.modulus().big_endian_without_leading_zero()),
-        "e": encode(public.exponent().big_endian_without_leading_zero()),
-    }});
-    let claims = edwards.claims("POST", "/token", second);
-    let signed = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
-    let mut signature = vec![0; public.modulus_len()];
-    let random = SystemRandom::new();
-    pair.sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature).unwrap();
-    assert!(server.show(&format!("{signed}.{}", encode(signature))).is_ok());
+    let by: [(&str, &dyn RsaEncoding); 2] =
+        [("RS256", &RSA_PKCS1_SHA256), ("PS256", &RSA_PSS_SHA256)];
+    for (name, _) in by {
+        let header = json!({"typ": "dpop+jwt", "alg": name, "jwk": {
+            "kty": "RSA",
+            "n": encode(public.modulus().big_endian_without_leading_zero()),
+            "e": encode(public.exponent().big_endian_without_leading_zero()),
+        }});
+        for (other, encoding) in by {
+            let claims = edwards.claims("POST", "/token", second);
+            let signed = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
+            let mut signature = vec![0; public.modulus_len()];
+            let random = SystemRandom::new();
+            pair.sign(encoding, &random, signed.as_bytes(), &mut signature).unwrap();
+            let shown = server.show(&format!("{signed}.{}", encode(signature)));
+            assert_eq!(shown.is_ok(), name == other, "{name} signed as {other}");
+        }
+    }
+}
+
+#[test]
+fn keys_on_p384_sign_by_their_own_algorithm_alone() {
+    let server = Server::new();
+    let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
+    let point = pair.public_key().as_ref();
+    let jwk =
+        json!({"kty": "EC", "crv": "P-384", "x": encode(&point[1..49]), "y": encode(&point[49..])});
+    let show = |algorithm: &str, jwk: &Value| {
+        let header = json!({"typ": "dpop+jwt", "alg": algorithm, "jwk": jwk}).to_string();
+        let signed = format!("{}.{}", encode(header), encode(server.claims().to_string()));
+        let signature = pair.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
+        server.show(&format!("{signed}.{}", encode(signature)))
+    };
+    let canonical = format!(r#"{{"crv":"P-384","kty":"EC","x":{},"y":{}}}"#, jwk["x"], jwk["y"]);
+    let thumbprint = encode(digest(&SHA256, canonical.as_bytes()));
+    assert_eq!(show("ES384", &jwk).unwrap(), thumbprint, "RFC 7638");
+    for name in ["ES256", "ES512", "EdDSA", "RS256", "PS256", "none", "es384"] {
+        assert!(show(name, &jwk).unwrap_err().is(PROOF_INVALID), "{name}");
+    }
+    let changed = |name: &str, value: Value| {
+        let mut other = jwk.clone();
+        other[name] = value;
+        other
+    };
+    for other in [
+        changed("crv", json!("P-256")),
+        changed("x", json!(encode(&point[1..48]))),
+        changed("x", json!(encode([&[0], &point[1..49]].concat()))),
+        changed("y", json!(encode(&point[1..49]))),
+        changed("d", json!(encode(&point[1..49]))),
+    ] {
+        assert!(show("ES384", &other).unwrap_err().is(PROOF_INVALID), "{other}");
+    }
+    // Nor does a key on P-256 sign by it.
+    let mut header = server.holder.header();
+    header["alg"] = "ES384".into();
+    let proof = server.holder.sign(&header, &server.claims());
+    assert!(server.show(&proof).unwrap_err().is(PROOF_INVALID));
 }
 
 #[test]

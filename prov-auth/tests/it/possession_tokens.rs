@@ -125,7 +125,7 @@ fn challenge(response: &Response<Bytes>) -> &str {
     response.headers()[WWW_AUTHENTICATE].to_str().unwrap()
 }
 
-const ALGS: &str = "algs=\"ES256 EdDSA Ed25519 RS256\"";
+const ALGS: &str = "algs=\"ES256 EdDSA Ed25519 RS256 PS256 ES384\"";
 
 #[tokio::test]
 async fn a_bound_token_is_taken_with_a_proof_and_in_no_other_way() {
@@ -319,7 +319,7 @@ async fn introspection_and_discovery_tell_of_it() {
     let bound_to = identity.authentication.confirmation.as_deref().cloned();
     assert_eq!(bound_to, Confirmation::of(Some(world.holder.thumbprint()), None));
     let found = world.service.discovery().unwrap();
-    assert_eq!(found.proof_algorithms, ["ES256", "EdDSA", "Ed25519", "RS256"]);
+    assert_eq!(found.proof_algorithms, ["ES256", "EdDSA", "Ed25519", "RS256", "PS256", "ES384"]);
     assert!(found.binds_to_certificates);
 }
 

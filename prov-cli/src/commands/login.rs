@@ -47,6 +47,7 @@ impl Login {
             }
             session.client.keep_tokens(&answer)?;
             session.done(&format!("signed in with {issuer}"));
+            ask_to_enrol(session, &answer);
             news::show(session, issuer, device_before.as_deref().map(String::as_str));
             return Ok(());
         }
@@ -67,11 +68,7 @@ impl Login {
         }
         session.client.keep_tokens(&answer)?;
         session.done(&format!("signed in as {user}"));
-        if answer.get("enrolment_required").and_then(Value::as_bool) == Some(true) {
-            session.done("you must have a second factor: prov mfa totp enroll, then sign in again");
-        } else if let Some(by) = answer.get("enrol_by").and_then(Value::as_str) {
-            session.done(&format!("you must have a second factor by {by}: prov mfa totp enroll"));
-        }
+        ask_to_enrol(session, &answer);
         news::show(session, &user, device_before.as_deref().map(String::as_str));
         Ok(())
     }
@@ -107,6 +104,15 @@ impl Login {
         let challenge = first.get("challenge").cloned().unwrap_or_default();
         let body = json!({ "challenge": challenge, "method": method, "code": code });
         session.client.anonymous(&Method::POST, "/api/v1/auth/login/mfa", Some(&body))
+    }
+}
+
+/// Says what the policy asks of whoever has no second factor yet.
+fn ask_to_enrol(session: &Session, answer: &Value) {
+    if answer.get("enrolment_required").and_then(Value::as_bool) == Some(true) {
+        session.done("you must have a second factor: prov mfa totp enroll, then sign in again");
+    } else if let Some(by) = answer.get("enrol_by").and_then(Value::as_str) {
+        session.done(&format!("you must have a second factor by {by}: prov mfa totp enroll"));
     }
 }
 

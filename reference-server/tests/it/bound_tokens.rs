@@ -32,13 +32,13 @@ fn client_of(world: &World) -> Option<Value> {
 fn a_client_of_others_gets_bound_tokens_and_uses_them() {
     let world = taking_proofs(&[]);
     let Some(told) = client_of(&world) else { return };
-    assert_eq!(told["algorithms"], json!(["ES256", "EdDSA", "Ed25519", "RS256"]));
+    assert_eq!(told["algorithms"], json!(["ES256", "EdDSA", "Ed25519", "RS256", "PS256", "ES384"]));
     assert_eq!(told["login"], json!({"status": 200, "asked": 0, "token_type": "DPoP"}));
     assert_eq!(told["with_proof"]["status"], 200, "{told}");
     assert_eq!(told["with_proof"]["body"]["name"], "admin");
     assert_eq!(told["again"]["status"], 200);
     assert_eq!(told["replay"], json!([200, 401]));
-    let algs = "ES256 EdDSA Ed25519 RS256";
+    let algs = "ES256 EdDSA Ed25519 RS256 PS256 ES384";
     let asked = json!(["bearer invalid_token ", format!("dpop  {algs}")]);
     assert_eq!(
         (&told["as_bearer"]["status"], &told["as_bearer"]["challenges"]),
@@ -55,6 +55,7 @@ fn a_client_of_others_gets_bound_tokens_and_uses_them() {
     assert_eq!((&told["refresh_by_thief"], &told["refresh_without"]), (&json!(401), &json!(401)));
     assert_eq!(told["refresh"], json!({"status": 200, "token_type": "DPoP"}));
     assert_eq!((&told["refreshed"], &told["edwards"]), (&json!(200), &json!(200)));
+    assert_eq!(told["others"], json!([["ES384", 200], ["PS256", 200], ["RS256", 200]]));
     // Whoever sends no proof has tokens as ever.
     world.admin.get("/api/v1/auth/sessions").expect(200);
 }

@@ -151,7 +151,7 @@ fn tokens_and_signing_keys() {
 
 /// Codes of an authenticator app, none of which was used before: of the step before, of this one and
 /// of the next (one step of drift is forgiven), after which it waits.
-fn codes_of(uri: &str) -> impl Iterator<Item = String> {
+pub(crate) fn codes_of(uri: &str) -> impl Iterator<Item = String> {
     const STEP: u64 = 30;
     let (totp, clock) = (totp_rs::Totp::from_url(uri).unwrap(), SystemClock::new());
     let mut used = 0;

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Stdio};
 
 use crate::browser::Browser;
+use crate::cli::codes_of;
 use crate::node::Program;
 use crate::people::{ADMIN_PASSWORD, World, column, text};
 use crate::server::{Home, Server, free_port};
@@ -65,7 +66,11 @@ struct Waiting {
 impl Waiting {
     /// Also where the output is for programs: somebody has to open the link.
     fn at(terminal: &Terminal, format: &str) -> Self {
-        let mut command = terminal.command(&["--output", format, "login", "--oidc", "peer"]);
+        Self::with(terminal, &["--output", format, "login", "--oidc", "peer"])
+    }
+
+    fn with(terminal: &Terminal, arguments: &[&str]) -> Self {
+        let mut command = terminal.command(arguments);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut says = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
@@ -136,6 +141,37 @@ fn people_sign_in_at_their_terminal_with_the_provider_an_administrator_has_enter
     place.admin.ok(&["auth", "issuer", "remove", "peer"]);
     opal.fails(3, &["whoami"]);
     assert_eq!(column(&place.admin.json(&["auth", "issuer", "list"]), "id"), [""; 0]);
+}
+
+/// What the provider asks is its own affair; who must have a second factor here is asked for it here.
+#[test]
+fn after_the_provider_the_second_step_is_taken_at_the_terminal() {
+    let Some(browser) = Browser::start() else { return };
+    let Some(place) = place() else { return };
+    place.add_issuer(&["everyone=viewer"]);
+    place.admin.ok(&["mfa", "policy", "set", "--role", "viewer", "--grace", "0s"]);
+    let opal = place.somebody();
+    let waiting = Waiting::at(&opal, "table");
+    walk(&browser, &waiting.link, "opal");
+    let (code, said) = waiting.ended();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("you must have a second factor: prov mfa totp enroll"), "{said}");
+    let enrolled = opal.json(&["mfa", "totp", "enroll", "--name", "phone"]);
+    let mut codes = codes_of(text(&enrolled, "otpauth_uri"));
+    let mut next = || codes.next().unwrap();
+    opal.ok(&["mfa", "totp", "verify", text(&enrolled, "id"), &next()]);
+    opal.ok(&["logout"]);
+    // Codes that come with the command are used when the provider has answered.
+    drop(browser);
+    let Some(browser) = Browser::start() else { return };
+    let code = next();
+    let waiting = Waiting::with(&opal, &["login", "--oidc", "peer", "--totp", &code]);
+    walk(&browser, &waiting.link, "opal");
+    let (exit, said) = waiting.ended();
+    assert_eq!(exit, Some(0), "{said}");
+    assert!(!said.contains("you must have"), "{said}");
+    let me = opal.json(&["whoami"]);
+    assert_eq!(me["amr"], serde_json::json!(["otp", "mfa"]), "{me}");
 }
 
 #[test]

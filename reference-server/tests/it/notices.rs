@@ -68,6 +68,8 @@ fn change_from_outside(world: &World, id: &str) -> String {
         let body = json!({ "username": "alice", "password": "not-the-password" });
         nobody.post("/api/v1/auth/login", &body).refused(401, "auth.invalid_credentials");
     }
+    // The sixth has to wait a second.
+    std::thread::sleep(Duration::from_millis(1100));
     let answer = world.admin.post(&users("password-reset"), &json!({})).expect(200);
     let temporary = text(&answer, "temporary_password");
     let body = json!({

@@ -90,4 +90,11 @@ told.refreshed = (await get(next.answer.access_token, me, own)).status;
 const edwards = await holder('EdDSA').catch(() => holder('Ed25519'));
 const second = await post('/api/v1/auth/login', { username, password }, edwards);
 told.edwards = (await get(second.answer.access_token, me, edwards)).status;
+told.others = [];
+for (const algorithm of ['ES384', 'PS256', 'RS256']) {
+  const other = await holder(algorithm);
+  const { answer } = await post('/api/v1/auth/login', { username, password }, other);
+  const { status } = await get(answer.access_token, me, other);
+  told.others.push([algorithm, status]);
+}
 console.log(JSON.stringify(told));

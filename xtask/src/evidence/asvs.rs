@@ -15,7 +15,6 @@ enum Status {
     Met,
     /// In part; the note says what is missing.
     Partly,
-    NotMet,
     /// There is nothing it could apply to; the note says why.
     NotApplicable,
 }
@@ -45,10 +44,6 @@ const fn partly(
     note: &'static str,
 ) -> Requirement {
     Requirement { number, about, status: Status::Partly, evidence, note }
-}
-
-const fn not_met(number: &'static str, about: &'static str, note: &'static str) -> Requirement {
-    Requirement { number, about, status: Status::NotMet, evidence: &[], note }
 }
 
 const fn not_applicable(
@@ -92,7 +87,7 @@ pub(super) fn gaps() -> Option<String> {
     let lacks = |r: &&Requirement| match r.status {
         Status::Met => r.evidence.is_empty(),
         Status::Partly => r.evidence.is_empty() || r.note.is_empty(),
-        Status::NotMet | Status::NotApplicable => r.note.is_empty(),
+        Status::NotApplicable => r.note.is_empty(),
     };
     all().find(lacks).map(|r| format!("{}: nothing shows it, or no reason is given", r.number))
 }
@@ -105,17 +100,16 @@ pub(super) fn page() -> String {
          does not exist. Nobody from outside has checked it.\n\n\
          ## How to read it\n\n\
          The numbers are those of version 5.0.0 of the OWASP Application Security Verification Standard, where the requirements stand; the words\n\
-         here are ours and only say what each is about. *Met*: the tests named fail without it, or the document named says it. *Partly* and *not met* say\n\
-         what is missing. *Not applicable*: there is nothing that it could apply to.\n\n",
+         here are ours and only say what each is about. *Met*: the tests named fail without it, or the document named says it. *Partly* says what\n\
+         is missing. *Not applicable*: there is nothing that it could apply to.\n\n",
     );
     let count = |status: Status| all().filter(|r| r.status == status).count();
     let _ = writeln!(
         page,
-        "Of {} requirements {} are met, {} partly, {} are not, and {} do not apply.",
+        "Of {} requirements {} are met, {} partly, and {} do not apply.",
         all().count(),
         count(Status::Met),
         count(Status::Partly),
-        count(Status::NotMet),
         count(Status::NotApplicable)
     );
     for (chapter, name, requirements, _) in CHAPTERS {
@@ -133,7 +127,6 @@ fn row(requirement: &Requirement) -> String {
     let status = match status {
         Status::Met => "met",
         Status::Partly => "partly",
-        Status::NotMet => "**not met**",
         Status::NotApplicable => "not applicable",
     };
     let shown = cell(evidence);

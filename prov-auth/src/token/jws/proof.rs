@@ -1,15 +1,19 @@
 //! A text that is signed by the key it brings, which proves that its maker holds that key and nothing else
 //! (RFC 9449, section 4.2).
 
-use jsonwebtoken::jwk::Jwk;
+use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, ParsedPublicKey};
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, CommonParameters, EllipticCurve, EllipticCurveKeyParameters,
+    EllipticCurveKeyType, Jwk,
+};
 use prov_core::Result;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::header::Presence;
-use super::{
-    Algorithm, Parts, PublicHalf, VerificationKey, decode, forged, from_object, malformed,
-};
+use super::key::refused;
+use super::public::thumbprint_of;
+use super::{Algorithm, Parts, PublicHalf, decode, encode, forged, from_object, malformed};
 
 /// What the header of a proof says. Of the ways to bring a key only `jwk` is one.
 #[derive(Debug, Deserialize)]
@@ -60,16 +64,50 @@ pub(crate) fn open_proof(compact: &str) -> Result<OpenedProof> {
     }
     let jwk = Jwk::deserialize(Value::Object(jwk))
         .map_err(|e| malformed("its key is not a JSON Web Key").source(e))?;
-    let public = PublicHalf::of_jwk(&jwk.algorithm)?;
-    // RFC 9864, section 2.2, calls EdDSA by its curve.
-    let fits = match public.algorithm() {
-        Algorithm::EdDsa => ["EdDSA", "Ed25519"].contains(&&*algorithm),
-        own => own.as_str() == algorithm,
-    };
-    if !fits {
-        return Err(forged("signed by another algorithm than that of the key"));
+    let (key, thumbprint) = key_of(&algorithm, &jwk.algorithm)?;
+    key.verify_sig(parts.signed.as_bytes(), &decode(parts.signature)?)
+        .map_err(|_| forged("the signature does not hold"))?;
+    Ok(OpenedProof { thumbprint, payload: decode(parts.payload)? })
+}
+
+/// The key that a proof brings, to be used by the algorithm it names and no other, and its thumbprint. A key
+/// says nothing of its algorithm here: RSA keys sign by either of two.
+fn key_of(algorithm: &str, key: &AlgorithmParameters) -> Result<(ParsedPublicKey, String)> {
+    if let AlgorithmParameters::EllipticCurve(point) = key
+        && (algorithm, &point.curve) == ("ES384", &EllipticCurve::P384)
+    {
+        return on_p384(point);
     }
-    let key = VerificationKey::new(None, &public)?;
-    key.check(parts.signed.as_bytes(), &decode(parts.signature)?)?;
-    Ok(OpenedProof { thumbprint: public.thumbprint()?, payload: decode(parts.payload)? })
+    let public = PublicHalf::of_jwk(key)?;
+    let parsed = match (public.algorithm(), algorithm) {
+        (Algorithm::Rs256, "PS256") => public.parsed_for_pss()?,
+        // RFC 9864, section 2.2, calls EdDSA by its curve.
+        (Algorithm::EdDsa, "Ed25519") => public.parsed()?,
+        (own, named) if own.as_str() == named => public.parsed()?,
+        _ => return Err(forged("signed by another algorithm than that of the key")),
+    };
+    Ok((parsed, public.thumbprint()?))
+}
+
+/// The bytes of a coordinate of P-384.
+const COORDINATE: usize = 48;
+
+/// A key on P-384 (RFC 7518, section 3.4), by which clients sign and this service does not.
+fn on_p384(point: &EllipticCurveKeyParameters) -> Result<(ParsedPublicKey, String)> {
+    let (x, y) = (decode(&point.x)?, decode(&point.y)?);
+    if x.len() != COORDINATE || y.len() != COORDINATE {
+        return Err(refused("its coordinates have not 48 bytes each"));
+    }
+    let bytes = [&[4], x.as_slice(), &y].concat();
+    let key = ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, bytes)
+        .map_err(|e| refused("not a usable key").source(e))?;
+    let point = EllipticCurveKeyParameters {
+        key_type: EllipticCurveKeyType::EC,
+        curve: EllipticCurve::P384,
+        x: encode(x),
+        y: encode(y),
+    };
+    let algorithm = AlgorithmParameters::EllipticCurve(point);
+    let thumbprint = thumbprint_of(&Jwk { common: CommonParameters::default(), algorithm })?;
+    Ok((key, thumbprint))
 }

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
-    RsaPublicKeyComponents,
+    RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents,
 };
 use jsonwebtoken::jwk::{
     AlgorithmParameters, CommonParameters, EllipticCurve, EllipticCurveKeyParameters,
@@ -116,11 +116,16 @@ impl PublicHalf {
 
     /// The thumbprint (RFC 7638, by SHA-256). Of the key as it was read: spellings of one key have one.
     pub(crate) fn thumbprint(&self) -> Result<String> {
-        // Several backends in one program would make the first use panic. An error means that one has been
-        // chosen already, which is fine.
-        let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-        let thumbprint = self.jwk().thumbprint(ThumbprintHash::SHA256);
-        thumbprint.map_err(|e| refused("a key without a thumbprint").source(e))
+        thumbprint_of(&self.jwk())
+    }
+
+    /// An RSA key, ready to check signatures by RSASSA-PSS (RFC 7518, section 3.5).
+    pub(super) fn parsed_for_pss(&self) -> Result<ParsedPublicKey> {
+        let Self::Rsa { modulus, exponent } = self else { return Err(refused("not an RSA key")) };
+        check_rsa(modulus, exponent)?;
+        RsaPublicKeyComponents { n: modulus, e: exponent }
+            .to_parsed_public_key(&RSA_PSS_2048_8192_SHA256)
+            .map_err(|e| refused("not a usable RSA key").source(e))
     }
 
     /// The key, ready to check signatures.
@@ -146,6 +151,15 @@ impl PublicHalf {
             Self::Ed25519 { .. } => Err(refused("it has not 32 bytes")),
         }
     }
+}
+
+/// The thumbprint of a key (RFC 7638, by SHA-256).
+pub(super) fn thumbprint_of(jwk: &Jwk) -> Result<String> {
+    // Several backends in one program would make the first use panic. An error means that one has been
+    // chosen already, which is fine.
+    let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+    let thumbprint = jwk.thumbprint(ThumbprintHash::SHA256);
+    thumbprint.map_err(|e| refused("a key without a thumbprint").source(e))
 }
 
 fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<()> {

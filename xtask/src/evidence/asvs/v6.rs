@@ -1,6 +1,6 @@
 //! V6: authentication.
 
-use super::{Requirement, met, not_applicable, not_met, partly};
+use super::{Requirement, met, not_applicable, partly};
 
 /// Nothing is sent to a phone, a mailbox or an app: there is no way out of band.
 const IN_BAND: &str = "nothing is sent out of band: no SMS, no call, no mail, no push";
