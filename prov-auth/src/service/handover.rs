@@ -98,6 +98,10 @@ impl AuthService {
     ) -> Result<Exchanged> {
         let invalid = || Error::new(codes::HANDOVER_INVALID);
         let ticket = Ticket::presented(code.expose()).ok_or_else(invalid)?;
+        // Before anything is spent: a client that was not told a nonce yet asks again. Of strangers, who have no
+        // code, no proof is looked at.
+        self.store().load::<Handover>(&ticket.digest()).await?.ok_or_else(invalid)?;
+        let bound_to = self.proved_possession(request).await?;
         let (found, was_used) = self.claim_handover(&ticket.digest()).await?;
         if was_used {
             return self.end_what_it_gave(&found.digest).await.map(Exchanged::Again);
@@ -116,7 +120,7 @@ impl AuthService {
             authenticated_at: found.authenticated_at,
             origin: Some(found.origin.clone()),
             enrolment: Enrolment::NotAsked,
-            bound_to: None,
+            bound_to,
         };
         // Unless somebody presents it again at this moment.
         let once = Batch::new().check(Handover::key(&found.digest), Expect::Version(found.version));

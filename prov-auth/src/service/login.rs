@@ -65,7 +65,8 @@ impl AuthService {
                 "choose a password of your own first: POST /api/v1/auth/password/expired",
             ));
         }
-        let proof = Proof::by_password(self.clock().now());
+        let bound_to = self.proved_possession(request).await?;
+        let proof = Proof { bound_to, ..Proof::by_password(self.clock().now()) };
         self.after_proof(stored, proof, generation, request, &Batch::new()).await
     }
 

@@ -46,7 +46,6 @@ impl AuthService {
         request: &RequestFacts,
         also: &Batch,
     ) -> Result<LoginOutcome> {
-        proof.bound_to = self.proved_possession(request).await?;
         let mut methods: Vec<FactorMethod> = Vec::new();
         if !proof.amr.contains(&Amr::Mfa) {
             methods = self.second_factors_of(&stored).await?;

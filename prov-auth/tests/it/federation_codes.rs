@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use prov_auth::codes::{CHALLENGE_INVALID, HANDOVER_INVALID};
-use prov_auth::{FederatedOutcome, LoginOutcome};
+use prov_auth::codes::{CHALLENGE_INVALID, HANDOVER_INVALID, PROOF_NONCE_REQUIRED};
+use prov_auth::{AuthOptions, AuthService, FederatedOutcome, LoginOutcome, ProofOptions};
 use prov_core::SecretText;
 use prov_core::store::{Scan, Store};
 
-use crate::federation_fixture::{Federated, back, tokens};
+use crate::federation_fixture::{Federated, PUBLIC_URL, back, tokens};
+use crate::holder::{Holder, facts_of};
 use crate::user_fixture::secret;
 
 /// A code of the sign-in of a browser by itself, and the browser.
@@ -120,4 +121,30 @@ async fn a_browser_gets_a_new_ticket_for_each_sign_in() {
         fed.answer_with(&fed.corp.signed("JWT", &fed.claims(begun)));
         tokens(fed.signed_in(&back(begun)).await.unwrap());
     }
+}
+
+/// RFC 9449, section 8: who is asked for a nonce has not used the code up.
+#[tokio::test]
+async fn a_client_that_is_asked_for_a_nonce_still_has_its_code() {
+    let fed = Federated::new().await;
+    let proofs = ProofOptions::default().with_nonces(true);
+    let options =
+        AuthOptions::default().with_public_url(Some(PUBLIC_URL)).with_proofs(Some(proofs));
+    let service = AuthService::open(fed.parts.clone(), options).await.unwrap();
+    let (code, browser) = code_of(&fed).await;
+    let holder = Holder::new();
+    let exchange = async |nonce: Option<String>| {
+        let facts = facts_of(&fed.house.clock, "POST", "/api/v1/auth/oidc/exchange");
+        let second = facts.received_at.as_second();
+        let mut claims = holder.claims(&facts.method, &facts.path, second);
+        claims["htu"] = format!("{PUBLIC_URL}{}", facts.path).into();
+        if let Some(nonce) = nonce {
+            claims["nonce"] = nonce.into();
+        }
+        let proof = SecretText::new(holder.sign(&holder.header(), &claims));
+        service.federated_exchange(&code, &browser, &facts.with_proof(Some(proof))).await
+    };
+    assert!(exchange(None).await.unwrap_err().is(PROOF_NONCE_REQUIRED));
+    let nonce = service.proofs().unwrap().nonce();
+    assert_eq!(tokens(exchange(nonce).await.unwrap()).token_type, "DPoP");
 }
