@@ -14,6 +14,7 @@ mod anchors;
 mod documents;
 mod events;
 mod export;
+mod joined;
 mod proofs;
 mod retention;
 mod sinks;
@@ -142,6 +143,7 @@ pub fn router(state: ApiState) -> OpenApiRouter {
         .routes(routes!(export::export_log))
         .routes(routes!(stream::stream_events))
         .routes(routes!(sinks::list_sinks))
+        .routes(routes!(joined::list_logs))
         .routes(routes!(witness::list_witnesses))
         .routes(routes!(witness::add_checkpoint))
         .routes(routes!(witness::read_cosigned))
@@ -173,6 +175,7 @@ pub fn routes() -> Vec<Route> {
         list(Method::GET, "/api/v1/audit/export"),
         list(Method::GET, "/api/v1/audit/stream"),
         read(Method::GET, "/api/v1/audit/sinks"),
+        read(Method::GET, "/api/v1/audit/logs"),
         read(Method::GET, "/api/v1/audit/witnesses"),
         // By the protocol nobody signs in: the log's signature says whose checkpoint it is.
         Route::public(Method::POST, "/api/v1/audit/witness/add-checkpoint"),

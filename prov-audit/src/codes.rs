@@ -78,9 +78,9 @@ pub const WITNESS_FAILED: Code = Code::new(
 /// An authority gave no time stamp that holds (RFC 3161).
 pub const TSA_FAILED: Code =
     Code::new("audit.tsa_failed", Kind::Unavailable, "the audit log was not time-stamped");
-/// A log that this witness was not told to watch (C2SP tlog-witness: 404).
+/// A log that this witness was not told to watch (C2SP tlog-witness: 404), or that is not joined.
 pub const UNKNOWN_LOG: Code =
-    Code::new("audit.unknown_log", Kind::NotFound, "this witness does not know a log of that name");
+    Code::new("audit.unknown_log", Kind::NotFound, "a log of that name is not known here");
 /// A checkpoint that its log did not sign (C2SP tlog-witness: 403).
 pub const NOT_SIGNED_BY_LOG: Code = Code::new(
     "audit.not_signed_by_log",

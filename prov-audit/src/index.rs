@@ -33,11 +33,30 @@ use crate::journal::{Journal, Watermark};
 use crate::log::Tally;
 use crate::people::Vault;
 
+/// What an index is made from: the records of a log in this directory, as far as they are durable.
+#[derive(Debug, Clone)]
+pub(crate) struct Indexed {
+    /// Where the log lies.
+    pub(crate) dir: PathBuf,
+    /// Its name.
+    pub(crate) name: String,
+    /// How far it may be read.
+    pub(crate) durable: Arc<Watermark>,
+}
+
+impl Indexed {
+    /// A log that this program writes.
+    pub(crate) fn of(journal: &Journal) -> Self {
+        let (dir, durable) = (journal.dir().to_owned(), Arc::clone(journal.durable()));
+        Self { dir, name: journal.key().verifier().name().to_owned(), durable }
+    }
+}
+
 /// The open index of one log.
 #[derive(Debug)]
 pub(crate) struct Index {
     file: PathBuf,
-    journal: Arc<Journal>,
+    log: Indexed,
     shared: Arc<IndexShared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -72,15 +91,14 @@ impl Drop for Waiting<'_> {
 impl Index {
     /// Starts the thread that keeps the index. Keys of subjects that it needs to catch up must be
     /// in the vault's memory.
-    pub(crate) fn open(file: PathBuf, journal: Arc<Journal>, vault: Arc<Vault>) -> Result<Self> {
+    pub(crate) fn open(file: PathBuf, log: Indexed, vault: Arc<Vault>) -> Result<Self> {
         let shared = Arc::new(IndexShared {
             position: Watermark::new(0),
             orders: Mutex::default(),
             stopping: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
         });
-        let mut indexer =
-            Indexer::new(file.clone(), Arc::clone(&journal), vault, Arc::clone(&shared));
+        let mut indexer = Indexer::new(file.clone(), log.clone(), vault, Arc::clone(&shared));
         // An empty log has nothing to catch up with: its index must be there for the first question.
         if let Err(error) = indexer.open() {
             tracing::warn!(?error, "the audit index can't be opened yet; its thread tries again");
@@ -89,7 +107,7 @@ impl Index {
             .name("audit-index".to_owned())
             .spawn(move || indexer.run())
             .map_err(|e| io_error(e, "starting the index"))?;
-        Ok(Self { file, journal, shared, thread: Mutex::new(Some(thread)) })
+        Ok(Self { file, log, shared, thread: Mutex::new(Some(thread)) })
     }
 
     /// The database file, for readers.
@@ -104,7 +122,7 @@ impl Index {
 
     /// Waits until everything that is durable now is indexed.
     pub(crate) async fn caught_up(&self, patience: Duration) -> Result<()> {
-        let head = self.journal.durable().size();
+        let head = self.log.durable.size();
         if self.position() >= head {
             return Ok(());
         }
@@ -138,7 +156,7 @@ impl Index {
     async fn order(&self, order: impl FnOnce(oneshot::Sender<Result<()>>) -> Order) -> Result<()> {
         let (reply, answer) = oneshot::channel();
         self.put_order(order(reply))?;
-        self.journal.durable().nudge();
+        self.log.durable.nudge();
         answer.await.map_err(|_| Error::new(codes::CLOSED))?
     }
 
@@ -155,7 +173,7 @@ impl Index {
     /// Stops the thread; the index catches up when it is opened again. Blocks for a moment.
     pub(crate) fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Release);
-        self.journal.durable().nudge();
+        self.log.durable.nudge();
         if let Some(thread) = self.thread.lock().take()
             && thread.join().is_err()
         {

@@ -10,6 +10,8 @@ mod faults;
 mod growth;
 mod history;
 mod keeper;
+#[cfg(feature = "sqlite-index")]
+mod mirror;
 mod notice;
 mod pruning;
 mod recovery;
@@ -27,6 +29,8 @@ use std::time::Duration;
 
 pub(crate) use history::{FILE as HISTORY_FILE, parse as parse_history};
 use jiff::Timestamp;
+#[cfg(feature = "sqlite-index")]
+pub(crate) use mirror::{Content, Mirror, Piece, continues};
 pub(crate) use notice::{Notice, Notices};
 use parking_lot::Mutex;
 use prov_core::{Error, Result};
@@ -38,8 +42,8 @@ use tokio::sync::oneshot;
 
 use crate::codes;
 use crate::files::{io_error, write_whole};
-use crate::merkle::{Hash, tree_root};
-use crate::note::{Checkpoint, SigningKey};
+use crate::merkle::{Hash, empty_root, tree_root};
+use crate::note::{Checkpoint, SigningKey, sign};
 use crate::segment::MAX_LEAF;
 use crate::tiles::{TileFiles, TilesAt};
 
@@ -76,7 +80,9 @@ impl Journal {
     /// starts both threads. Blocks.
     pub(crate) fn open(options: JournalOptions) -> Result<Self> {
         let lock = shared::lock(&options.dir)?;
-        let recovered = recovery::recover(&options)?;
+        let recovered = recovery::recover(&options.dir, options.key.verifier(), || {
+            sign(&options.key, 0, empty_root())
+        })?;
         write_whole(
             &options.dir.join("log.vkey"),
             format!("{}\n", options.key.verifier()).as_bytes(),
@@ -190,22 +196,7 @@ impl Journal {
         size: Option<u64>,
         proof: impl Fn(&TilesAt<'_>, u64) -> Result<T>,
     ) -> Result<Proven<T>> {
-        let files = TileFiles::new(self.dir());
-        let mut last = Error::new(codes::NOT_YET_SIGNED);
-        // A newer checkpoint may take its predecessor's partial tiles away while they are read.
-        for _ in 0..4 {
-            let checkpoint = self.newest_checkpoint();
-            let size = size.unwrap_or(checkpoint.size);
-            if size > checkpoint.size {
-                return Err(codes::NOT_YET_SIGNED.into());
-            }
-            let tiles = TilesAt { files: &files, size: checkpoint.size };
-            match proof(&tiles, size).and_then(|proof| Ok((proof, tree_root(&tiles, 0, size)?))) {
-                Ok((proof, root)) => return Ok(Proven { proof, size, root, checkpoint }),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        prove(self.dir(), || Ok(self.newest_checkpoint()), size, proof)
     }
 
     /// Takes no more events; what is queued still gets written. Returns at once.
@@ -222,6 +213,31 @@ impl Journal {
             }
         }
     }
+}
+
+/// As [`Journal::prove`], of the log in this directory whose newest checkpoint `newest` reads.
+pub(crate) fn prove<T>(
+    dir: &Path,
+    newest: impl Fn() -> Result<Checkpoint>,
+    size: Option<u64>,
+    proof: impl Fn(&TilesAt<'_>, u64) -> Result<T>,
+) -> Result<Proven<T>> {
+    let files = TileFiles::new(dir);
+    let mut last = Error::new(codes::NOT_YET_SIGNED);
+    // A newer checkpoint may take its predecessor's partial tiles away while they are read.
+    for _ in 0..4 {
+        let checkpoint = newest()?;
+        let size = size.unwrap_or(checkpoint.size);
+        if size > checkpoint.size {
+            return Err(codes::NOT_YET_SIGNED.into());
+        }
+        let tiles = TilesAt { files: &files, size: checkpoint.size };
+        match proof(&tiles, size).and_then(|proof| Ok((proof, tree_root(&tiles, 0, size)?))) {
+            Ok((proof, root)) => return Ok(Proven { proof, size, root, checkpoint }),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 fn checked_length(leaf: &[u8]) -> Result<()> {

@@ -63,6 +63,8 @@ mod files;
 pub mod format;
 #[cfg(feature = "sqlite-index")]
 mod index;
+#[cfg(feature = "sqlite-index")]
+pub mod joining;
 mod journal;
 mod leaf;
 mod log;

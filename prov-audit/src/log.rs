@@ -14,6 +14,8 @@ mod pruning;
 mod read;
 mod recording;
 #[cfg(feature = "sqlite-index")]
+mod sources;
+#[cfg(feature = "sqlite-index")]
 mod tail;
 #[cfg(feature = "sqlite-index")]
 mod unindex;
@@ -60,6 +62,9 @@ pub struct Log {
     // Before the journals: fields are dropped in order, and an index reads its journal.
     #[cfg(feature = "sqlite-index")]
     indexes: Both<crate::index::Index>,
+    /// The mirrors of other nodes' logs, where they are joined.
+    #[cfg(feature = "sqlite-index")]
+    joining: std::sync::OnceLock<Arc<crate::joining::Shared>>,
     journals: Both<Arc<Journal>>,
     pub(crate) sinks: Sinks,
     #[cfg(feature = "timestamps")]
@@ -153,6 +158,8 @@ impl Log {
             verifying: Arc::new(Semaphore::new(1)),
             #[cfg(feature = "sqlite-index")]
             indexes,
+            #[cfg(feature = "sqlite-index")]
+            joining: std::sync::OnceLock::new(),
             journals,
             sinks: Sinks::default(),
             #[cfg(feature = "timestamps")]

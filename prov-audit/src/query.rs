@@ -37,6 +37,8 @@ pub struct Query {
     pub text: Option<String>,
     /// What the query language says.
     pub question: Option<Question>,
+    /// Only of the logs of this node (`prov.example/audit/a`), or of this log (`…/a/standard`).
+    pub origin: Option<String>,
     /// At most so many, up to 1000; 100 unless set.
     pub limit: Option<NonZeroU32>,
     /// Continues where an earlier [`Page::next_cursor`] says.
@@ -81,6 +83,8 @@ impl Query {
         text: String;
         /// And what the query language says.
         question: Question;
+        /// Only of this node, or this log.
+        origin: String;
         /// At most so many.
         limit: NonZeroU32;
         /// Continues here.
@@ -97,7 +101,12 @@ impl Query {
         if self.action.as_ref().is_some_and(|action| !is_action(action)) {
             return refuse("action", "an action such as `auth.login`, `auth.*`, or `deploy`");
         }
-        let texts = [("user", &self.user), ("resource", &self.resource), ("text", &self.text)];
+        let texts = [
+            ("user", &self.user),
+            ("resource", &self.resource),
+            ("text", &self.text),
+            ("origin", &self.origin),
+        ];
         for (field, text) in texts {
             let is_fit = |text: &String| (1..=512).contains(&text.len()) && !text.contains('\0');
             if !text.as_ref().is_none_or(is_fit) {

@@ -20,6 +20,9 @@ pub struct AuditRecord {
     /// A UUIDv7.
     #[cfg_attr(feature = "axum", schema(value_type = String, format = "uuid"))]
     pub id: Uuid,
+    /// The name of its log: of the node that recorded it, and its class.
+    #[serde(default)]
+    pub origin: String,
     /// Its place in its log, from 0.
     pub seq: u64,
     /// Which log: the retention class.
@@ -97,14 +100,18 @@ pub struct RecordedRequest {
     pub user_agent: Option<String>,
 }
 
+/// Where an event stands.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) origin: String,
+    pub(crate) log: RetentionClass,
+    pub(crate) seq: u64,
+    pub(crate) hash: String,
+}
+
 impl AuditRecord {
-    pub(crate) fn new(
-        log: RetentionClass,
-        seq: u64,
-        hash: String,
-        leaf: Leaf,
-        opened: Option<Opened>,
-    ) -> Self {
+    pub(crate) fn new(place: Place, leaf: Leaf, opened: Option<Opened>) -> Self {
+        let Place { origin, log, seq, hash } = place;
         let (personal, erased) = match opened {
             Some(Opened::Clear(personal)) => (personal, false),
             Some(Opened::Erased) => (crate::people::PersonalData::default(), true),
@@ -119,6 +126,7 @@ impl AuditRecord {
         };
         Self {
             id: leaf.id,
+            origin,
             seq,
             log,
             time: leaf.time,

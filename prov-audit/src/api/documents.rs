@@ -49,6 +49,8 @@ pub(super) struct EventQuery {
     /// The same, and more, in the query language: `actor:alice and not outcome:success`. In the
     /// body it may end in `| count by action`.
     pub(super) query: Option<String>,
+    /// Only of one node (`prov.example/audit/a`), or one log (`prov.example/audit/a/standard`).
+    pub(super) origin: Option<String>,
     /// At most so many events, 1 to 1000; 100 unless said.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
@@ -70,6 +72,7 @@ impl EventQuery {
         query.request_id = self.request_id;
         query.text = self.text;
         query.question = self.query.map(|text| Question::parse(&text, now)).transpose()?;
+        query.origin = self.origin;
         query.limit = self.limit;
         query.cursor = self.cursor;
         Ok(query)
@@ -87,7 +90,20 @@ pub(super) struct WhichLog {
     pub(super) log: LogName,
 }
 
-/// Counts over the whole log.
+/// Which log is verified.
+#[derive(Debug, Clone, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VerifyQuery {
+    /// `standard` unless said, or `break_glass`.
+    #[serde(default)]
+    #[param(inline, value_type = Option<LogName>)]
+    pub(super) log: LogName,
+    /// The name of a joined log instead, of whichever server: its mirror here is verified.
+    pub(super) origin: Option<String>,
+}
+
+/// Counts over this server's own log.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = AuditStats)]
 pub(super) struct StatsDocument {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::ApiState;
 use super::documents::{EventQuery, StatsDocument};
+use crate::joining::JoinedLog;
 use crate::query::{Counts, Page, ValueCount};
 use crate::question::Question;
 use crate::record::AuditRecord;
@@ -24,6 +25,9 @@ pub(super) struct EventList {
     /// What was counted, when the question counts: then there are no events.
     #[serde(skip_serializing_if = "Option::is_none")]
     counts: Option<CountsDocument>,
+    /// Joined logs with which something is wrong: events of theirs may be missing here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    alarms: Vec<JoinedLog>,
 }
 
 /// How many events, for each value.
@@ -48,9 +52,19 @@ struct ValueCountDocument {
     count: u64,
 }
 
+impl EventList {
+    /// With what is wrong with the logs that it is from.
+    fn of(mut self, state: &ApiState) -> Json<Self> {
+        let joined = state.log.joined();
+        self.alarms = joined.into_iter().filter(|log| log.alarm.is_some()).collect();
+        Json(self)
+    }
+}
+
 impl From<Page> for EventList {
     fn from(page: Page) -> Self {
-        Self { items: page.items, next_cursor: page.next_cursor, counts: None }
+        let (items, next_cursor) = (page.items, page.next_cursor);
+        Self { items, next_cursor, counts: None, alarms: Vec::new() }
     }
 }
 
@@ -59,7 +73,7 @@ impl From<Counts> for EventList {
         let of = |one: ValueCount| ValueCountDocument { value: one.value, count: one.count };
         let values = counts.counts.into_iter().map(of).collect();
         let counts = CountsDocument { values, total: counts.total, complete: counts.complete };
-        Self { items: Vec::new(), next_cursor: None, counts: Some(counts) }
+        Self { items: Vec::new(), next_cursor: None, counts: Some(counts), alarms: Vec::new() }
     }
 }
 
@@ -74,13 +88,13 @@ async fn answer(
         let counts = state.log.count(&query, by).await?;
         let found = counts.total.to_string();
         state.record(context, facts, Action::AUDIT_QUERY, &[("counted", found)]).await?;
-        return Ok(Json(counts.into()));
+        return Ok(EventList::from(counts).of(state));
     }
     // The answer comes first: what is recorded here shows in the next one.
     let page = state.log.query(&query).await?;
     let found = page.items.len().to_string();
     state.record(context, facts, Action::AUDIT_QUERY, &[("found", found)]).await?;
-    Ok(Json(page.into()))
+    Ok(EventList::from(page).of(state))
 }
 
 /// Events that meet every condition, newest first. Everything recorded before is found.
@@ -122,7 +136,7 @@ pub(super) async fn read_event(
     Ok(Json(event))
 }
 
-/// How many events, by class, action and outcome.
+/// How many events this server recorded, by class, action and outcome.
 #[utoipa::path(get, path = "/api/v1/audit/stats", tag = "audit",
     responses((status = 200, body = StatsDocument), CommonErrors))]
 pub(super) async fn read_stats(

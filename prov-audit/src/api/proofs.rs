@@ -10,20 +10,23 @@ use uuid::Uuid;
 use super::ApiState;
 use super::documents::{
     CheckpointDocument, ConsistencyQuery, InclusionQuery, ProofDocument, RangeQuery,
-    TreeProofDocument, WhichLog,
+    TreeProofDocument, VerifyQuery, WhichLog,
 };
 use crate::verify::Report;
 
 /// Verifies the whole log from its files: every record, tile and checkpoint.
-#[utoipa::path(get, path = "/api/v1/audit/verify", tag = "audit", params(WhichLog),
+#[utoipa::path(get, path = "/api/v1/audit/verify", tag = "audit", params(VerifyQuery),
     responses((status = 200, body = Report), CommonErrors))]
 pub(super) async fn verify_log(
     State(state): State<ApiState>,
     Context(context): Context,
     Facts(facts): Facts,
-    Query(which): Query<WhichLog>,
+    Query(which): Query<VerifyQuery>,
 ) -> ApiResult<Json<Report>> {
-    let report = state.log.verify(which.log.into()).await?;
+    let report = match which.origin {
+        Some(origin) => state.log.verify_joined(&origin).await?,
+        None => state.log.verify(which.log.into()).await?,
+    };
     let result = [("intact", report.intact.to_string()), ("records", report.records.to_string())];
     state.record(&context, &facts, Action::AUDIT_VERIFY, &result).await?;
     Ok(Json(report))
@@ -63,13 +66,12 @@ pub(super) async fn read_proof(
     Facts(facts): Facts,
     Path(id): Path<Uuid>,
 ) -> ApiResult<Json<ProofDocument>> {
-    let class = state.log.event(id).await?.log;
     let proof = state.log.proof(id).await?;
     state.record(&context, &facts, Action::AUDIT_QUERY, &[("proof", id.to_string())]).await?;
     Ok(Json(ProofDocument {
         leaf: STANDARD.encode(proof.leaf),
         proof: proof.text,
-        verifier_key: state.log.verifier_key(class).to_string(),
+        verifier_key: proof.key.to_string(),
     }))
 }
 

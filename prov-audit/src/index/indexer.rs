@@ -12,9 +12,8 @@ use super::block::{Filling, Posting};
 use super::places::BLOCK;
 use super::terms::{Terms, Words};
 use super::words::public_texts;
-use super::{IndexShared, schema};
+use super::{IndexShared, Indexed, schema};
 use crate::files::io_error;
-use crate::journal::Journal;
 use crate::leaf::Leaf;
 use crate::log::Tally;
 use crate::merkle::leaf_hash;
@@ -39,7 +38,7 @@ const REST: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(super) struct Indexer {
     file: PathBuf,
-    journal: Arc<Journal>,
+    log: Indexed,
     vault: Arc<Vault>,
     shared: Arc<IndexShared>,
     open: Option<Open>,
@@ -57,11 +56,11 @@ struct Open {
 impl Indexer {
     pub(super) fn new(
         file: PathBuf,
-        journal: Arc<Journal>,
+        log: Indexed,
         vault: Arc<Vault>,
         shared: Arc<IndexShared>,
     ) -> Self {
-        Self { file, journal, vault, shared, open: None, terms: Terms::default() }
+        Self { file, log, vault, shared, open: None, terms: Terms::default() }
     }
 
     /// Works until it is told to stop.
@@ -115,12 +114,12 @@ impl Indexer {
             }
         }
         let known = self.shared.position.size();
-        let durable = self.journal.durable().wait_beyond(known, REST);
+        let durable = self.log.durable.wait_beyond(known, REST);
         if durable > known { self.read(durable) } else { Ok(()) }
     }
 
     pub(super) fn open(&mut self) -> Result<()> {
-        let origin = self.journal.key().verifier().name().to_owned();
+        let origin = self.log.name.clone();
         if let Some(folder) = self.file.parent() {
             std::fs::create_dir_all(folder).map_err(|e| io_error(e, "making the index"))?;
         }
@@ -133,7 +132,7 @@ impl Indexer {
             return Err(Error::new(core_codes::INTERNAL).context("an index of another log"));
         };
         tracing::debug!(size, last_hash = hex::encode(&last_hash), "audit index opened");
-        let cursor = SegmentCursor::at(self.journal.dir(), size)
+        let cursor = SegmentCursor::at(&self.log.dir, size)
             .map_err(|e| io_error(e, "reading the log for the index"))?;
         self.shared.position.advance(size);
         self.open = Some(Open { db, cursor, filling: Filling::of(size) });
@@ -143,10 +142,10 @@ impl Indexer {
     /// Whether the log has, where the index ends, the leaf that the index saw last.
     fn is_ours(&self, size: u64, last_hash: &[u8]) -> bool {
         let Some(last) = size.checked_sub(1) else { return true };
-        if size > self.journal.durable().size() {
+        if size > self.log.durable.size() {
             return false;
         }
-        SegmentCursor::at(self.journal.dir(), last)
+        SegmentCursor::at(&self.log.dir, last)
             .and_then(|mut cursor| cursor.read(size, 1))
             .is_ok_and(|records| records.first().is_some_and(|r| leaf_hash(&r.leaf) == last_hash))
     }

@@ -7,13 +7,13 @@ use aws_lc_rs::digest::{SHA256, digest};
 use prov_core::{Error, Result};
 
 use super::history::{self, History};
+use super::pruning;
 use super::stub::Stub;
-use super::{JournalOptions, pruning};
 use crate::codes;
 use crate::disk::{File, FileExt, OpenOptions};
 use crate::files::{io_error, read_if_there};
 use crate::merkle::{Hash, TILE_WIDTH, TreeEdge, leaf_hash};
-use crate::note::{Checkpoint, SigningKey, open, sign};
+use crate::note::{Checkpoint, SigningKey, VerifierKey, open};
 use crate::segment::{self, Segment, Tail, scan_segment};
 use crate::tiles::TileFiles;
 
@@ -54,9 +54,13 @@ fn damaged(seq: u64, what: &'static str) -> Error {
         .context(what)
 }
 
-/// Reads the log, cuts a torn tail, and rebuilds the tree's edge.
-pub(super) fn recover(options: &JournalOptions) -> Result<Recovered> {
-    let dir = &options.dir;
+/// Reads the log of this key, cuts a torn tail, and rebuilds the tree's edge. A log that was never
+/// signed has the `fresh` checkpoint, of no events.
+pub(super) fn recover(
+    dir: &Path,
+    key: &VerifierKey,
+    fresh: impl FnOnce() -> Checkpoint,
+) -> Result<Recovered> {
     // Whoever stopped before may have left names that only this run of the machine knows.
     [&segment::folder(dir), dir]
         .into_iter()
@@ -65,15 +69,15 @@ pub(super) fn recover(options: &JournalOptions) -> Result<Recovered> {
     let history_file = read_if_there(&dir.join(history::FILE))
         .map_err(|e| io_error(e, "reading the checkpoints"))?
         .unwrap_or_default();
-    let history = history::parse(&history_file, options.key.verifier());
-    check_history(dir, options, &history)?;
+    let history = history::parse(&history_file, key);
+    check_history(dir, key, &history)?;
     history::settle(dir, &history, &history_file)
         .map_err(|e| io_error(e, "writing the newest checkpoint again"))?;
     let checkpoint = match history.checkpoints.last() {
         Some(last) => last.clone(),
-        None => sign(&options.key, 0, TreeEdge::default().root()),
+        None => fresh(),
     };
-    let stub = pruned(dir, options)?;
+    let stub = pruned(dir, key)?;
     let files = TileFiles::new(dir);
     let edge = files.edge_at(checkpoint.size).map_err(|e| io_error(e, "reading tiles"))?;
     // What did not survive of the tiles is made again from the segments, and what was pruned from
@@ -97,7 +101,7 @@ pub(super) fn recover(options: &JournalOptions) -> Result<Recovered> {
         segment: None,
         root_differs: false,
     };
-    read_segments(options, &mut recovered)?;
+    read_segments(dir, key, &mut recovered)?;
     if recovered.size() < recovered.checkpoint.size {
         return Err(damaged(recovered.size(), "a checkpoint covers more than there is"));
     }
@@ -105,9 +109,9 @@ pub(super) fn recover(options: &JournalOptions) -> Result<Recovered> {
 }
 
 /// How far the log is pruned; what a crash left of that is taken away.
-fn pruned(dir: &Path, options: &JournalOptions) -> Result<Option<Stub>> {
+fn pruned(dir: &Path, key: &VerifierKey) -> Result<Option<Stub>> {
     let failed = |e| io_error(e, "reading how far the log is pruned");
-    let stub = Stub::read(dir, options.key.verifier()).map_err(failed)?.map_err(|()| {
+    let stub = Stub::read(dir, key).map_err(failed)?.map_err(|()| {
         Error::new(codes::DAMAGED)
             .detail("the statement of how far the audit log is pruned is damaged")
     })?;
@@ -140,8 +144,7 @@ fn edge_of_stub(files: &TileFiles, stub: &Stub) -> Result<TreeEdge> {
 
 /// A torn last entry is cut; anything else that is wrong with the checkpoints is damage. The
 /// checkpoint file is written after its entry, so it can never know more than the list.
-fn check_history(dir: &Path, options: &JournalOptions, history: &History) -> Result<()> {
-    let key = options.key.verifier();
+fn check_history(dir: &Path, key: &VerifierKey, history: &History) -> Result<()> {
     let refuse = || {
         Error::new(codes::DAMAGED).detail(
             "the signed checkpoints of the audit log are damaged; verify the log to see more",
@@ -159,9 +162,8 @@ fn check_history(dir: &Path, options: &JournalOptions, history: &History) -> Res
 }
 
 /// Grows the edge by every record behind it.
-fn read_segments(options: &JournalOptions, recovered: &mut Recovered) -> Result<()> {
-    let dir = &options.dir;
-    let origin = origin_hash(&options.key);
+fn read_segments(dir: &Path, key: &VerifierKey, recovered: &mut Recovered) -> Result<()> {
+    let origin = origin_hash_of(key.name());
     let segments = segment::list(dir).map_err(|e| io_error(e, "listing segments"))?;
     let needed = recovered.growth.first_needed();
     let start = segments.iter().rposition(|first| *first <= needed).unwrap_or_default();

@@ -1,7 +1,8 @@
 //! Answering questions.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,10 @@ use prov_core::audit::{Outcome, RetentionClass};
 use prov_core::{Error, Result, codes as core_codes};
 
 use super::read::{LONGEST, unreadable};
-use super::{CLASSES, Log, blocking};
+use super::sources::Source;
+use super::{CLASSES, Log, blocking, class_name, place};
 use crate::index::{Condition, Hit, Searching, tally, words_of};
+use crate::journal::origin_hash_of;
 use crate::people::folded;
 use crate::query::{Counts, Page, Query, ValueCount, is_asked};
 use crate::question::{CountBy, Expr, Test};
@@ -23,70 +26,72 @@ const COUNTING: Duration = Duration::from_secs(2);
 /// At most so many events are read one by one to be counted.
 const MOST_READ: usize = 50_000;
 
-/// Where an answer continues: below which record of each class, and the times that were asked for,
-/// which may have been relative to the moment of the first answer.
-#[derive(Debug, Clone, Copy)]
+/// Where an answer continues: below which record of each log, and the times that were asked for, which
+/// may have been relative to the moment of the first answer. Logs that are not named are not asked.
+#[derive(Debug, Clone)]
 struct Position {
-    before: [u64; 2],
+    before: BTreeMap<Arc<str>, u64>,
     times: (i64, i64),
 }
 
+/// A log that is asked, what for, and below which record.
+type Asked = (Source, Condition, u64);
+
 impl Log {
-    /// The events that meet every condition, newest first. Waits, within bounds, until the index
-    /// has read everything that is durable at this moment. A page may hold fewer events than asked
-    /// for, or none, and still have a cursor: where a question would look at too much at once.
+    /// The events that meet every condition, newest first, of every node whose log is joined. Waits, within
+    /// bounds, until the index has read everything that is durable at this moment. A page may hold fewer
+    /// events than asked for, or none, and still have a cursor: where a question would look at too much at
+    /// once. All pages of an answer are of the logs as they were when the first was asked for; events of the
+    /// same moment stand in the order of their logs' names.
     ///
     /// # Errors
     /// A query that makes no sense; [`codes::INDEX_BEHIND`](crate::codes::INDEX_BEHIND) when the index
     /// needs longer.
     pub async fn query(&self, query: &Query) -> Result<Page> {
         query.check()?;
-        let position = self.position(query)?;
         self.caught_up().await?;
+        let sources = self.sources_of(query);
+        let position = self.position(query, &sources)?;
         let limit = query.limit.map_or(100, std::num::NonZeroU32::get);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let conditions = self.conditions(query, position.times).await?;
-        let (files, vault) = (self.index_files(), Arc::clone(&self.vault));
+        let asked = asked(&sources, &conditions, &position);
+        let vault = Arc::clone(&self.vault);
         let found = blocking(move || {
             let term_of = |action: &str| vault.term("action", action);
             let mut all = Vec::new();
-            for (((class, file), condition), before) in
-                files.into_iter().zip(conditions).zip(position.before)
-            {
-                let index = Searching::open(&file, LONGEST, &term_of).map_err(unreadable)?;
-                all.push((class, index.search(&condition, before, limit + 1).map_err(unreadable)?));
+            for (source, condition, before) in asked {
+                let index =
+                    Searching::open(&source.index, LONGEST, &term_of).map_err(unreadable)?;
+                all.push(index.search(&condition, before, limit + 1).map_err(unreadable)?);
             }
             Ok(all)
         })
         .await?;
-        // Below what was not looked at, the other class can't be put in order.
-        let stopped: Vec<(RetentionClass, u64, i64)> = found
-            .iter()
-            .filter_map(|(c, f)| f.stopped.map(|(seq, time)| (*c, seq, time)))
-            .collect();
-        let edge = stopped.iter().map(|(_, _, time)| *time).max().unwrap_or(i64::MIN);
-        let lists = found.into_iter().map(|(class, found)| {
-            found.hits.into_iter().map(|hit| (class, hit)).collect::<VecDeque<_>>()
-        });
-        let mut hits = merge(lists.collect());
+        // Below what was not looked at, the other logs can't be put in order.
+        let edge = found.iter().filter_map(|f| f.stopped).map(|(_, time)| time).max();
+        let edge = edge.unwrap_or(i64::MIN);
+        let stopped: Vec<Option<u64>> =
+            found.iter().map(|found| found.stopped.map(|(seq, _)| seq)).collect();
+        let mut hits = merge(found.into_iter().map(|found| found.hits.into()).collect());
         let whole = hits.len();
         hits.retain(|(_, hit)| hit.time >= edge);
-        let more = !stopped.is_empty() || hits.len() > limit || hits.len() < whole;
+        let more = stopped.iter().any(Option::is_some) || hits.len() > limit || hits.len() < whole;
         hits.truncate(limit);
         let mut next = position;
-        for (place, class) in next.before.iter_mut().zip(CLASSES) {
-            let last = hits.iter().rev().find(|(of, _)| *of == class).map(|(_, hit)| hit.seq);
-            let looked = stopped.iter().find(|(of, ..)| *of == class).map(|(_, seq, _)| *seq);
+        for (at, (source, looked)) in sources.iter().zip(&stopped).enumerate() {
+            let last = hits.iter().rev().find(|(of, _)| *of == at).map(|(_, hit)| hit.seq);
             let full = hits.len() == limit;
-            *place = match (last, looked) {
+            let Some(place) = next.before.get_mut(&source.name) else { continue };
+            *place = match (last, *looked) {
                 (Some(last), Some(looked)) if !full => last.min(looked),
                 (None, Some(looked)) if !full => looked,
                 (Some(last), _) => last,
                 (None, _) => *place,
             };
         }
-        let items = self.load(hits).await?;
-        let next_cursor = more.then(|| self.write_cursor(query, next));
+        let items = self.load(&sources, hits).await?;
+        let next_cursor = more.then(|| self.write_cursor(query, &next));
         Ok(Page { items, next_cursor })
     }
 
@@ -96,15 +101,16 @@ impl Log {
     /// As [`Log::query`].
     pub async fn count(&self, query: &Query, by: CountBy) -> Result<Counts> {
         query.check()?;
-        let position = self.position(query)?;
         self.caught_up().await?;
+        let sources = self.sources_of(query);
+        let position = self.position(query, &sources)?;
         let conditions = self.conditions(query, position.times).await?;
-        let files = self.index_files().into_iter().map(|(_, file)| file).zip(conditions).collect();
+        let files = asked(&sources, &conditions, &position);
         let mut counts = match by {
             CountBy::Nothing => self.count_each(files, |_| vec![String::new()]).await,
             CountBy::Action => {
-                let actions = |file: &PathBuf| {
-                    let all = tally(file).unwrap_or_default();
+                let actions = |source: &Source| {
+                    let all = tally(&source.index).unwrap_or_default();
                     all.into_iter().map(|(action, ..)| action).collect()
                 };
                 self.count_each(files, actions).await
@@ -124,15 +130,15 @@ impl Log {
     /// Counts values whose terms are in the index: nothing is read but the index.
     async fn count_each(
         &self,
-        files: Vec<(PathBuf, Condition)>,
-        values: impl Fn(&PathBuf) -> Vec<String> + Send + 'static,
+        asked: Vec<Asked>,
+        values: impl Fn(&Source) -> Vec<String> + Send + 'static,
     ) -> Result<Counts> {
         let vault = Arc::clone(&self.vault);
         blocking(move || {
             let term_of = |action: &str| vault.term("action", action);
             let (mut sums, mut complete) = (BTreeMap::new(), true);
-            for (file, condition) in files {
-                let mut values = values(&file);
+            for (source, condition, _) in asked {
+                let mut values = values(&source);
                 values.sort();
                 values.dedup();
                 let each: Vec<Condition> = values
@@ -145,7 +151,8 @@ impl Log {
                         action => Condition::public(vault.term("action", action)),
                     })
                     .collect();
-                let index = Searching::open(&file, COUNTING, &term_of).map_err(unreadable)?;
+                let index =
+                    Searching::open(&source.index, COUNTING, &term_of).map_err(unreadable)?;
                 let (counts, stopped) = index.count(&condition, &each).map_err(unreadable)?;
                 complete &= stopped.is_none();
                 for (value, count) in values.into_iter().zip(counts) {
@@ -158,23 +165,25 @@ impl Log {
     }
 
     /// Counts what stands in the events themselves: the newest that match, so many at most.
-    async fn count_read(&self, files: Vec<(PathBuf, Condition)>, by: CountBy) -> Result<Counts> {
+    async fn count_read(&self, asked: Vec<Asked>, by: CountBy) -> Result<Counts> {
+        let sources: Vec<Source> = asked.iter().map(|(source, ..)| source.clone()).collect();
         let vault = Arc::clone(&self.vault);
         let found = blocking(move || {
             let term_of = |action: &str| vault.term("action", action);
             let mut all = Vec::new();
-            for ((file, condition), class) in files.into_iter().zip(CLASSES) {
-                let index = Searching::open(&file, COUNTING, &term_of).map_err(unreadable)?;
-                let found = index.search(&condition, u64::MAX, MOST_READ).map_err(unreadable)?;
-                all.push((class, found));
+            for (source, condition, _) in asked {
+                let index =
+                    Searching::open(&source.index, COUNTING, &term_of).map_err(unreadable)?;
+                all.push(index.search(&condition, u64::MAX, MOST_READ).map_err(unreadable)?);
             }
             Ok(all)
         })
         .await?;
-        let complete = found.iter().all(|(_, f)| f.stopped.is_none() && f.hits.len() < MOST_READ);
-        let hits: Vec<(RetentionClass, Hit)> = found
+        let complete = found.iter().all(|f| f.stopped.is_none() && f.hits.len() < MOST_READ);
+        let hits: Vec<(usize, Hit)> = found
             .into_iter()
-            .flat_map(|(class, found)| found.hits.into_iter().map(move |hit| (class, hit)))
+            .enumerate()
+            .flat_map(|(of, found)| found.hits.into_iter().map(move |hit| (of, hit)))
             .collect();
         let mut sums = BTreeMap::new();
         if let CountBy::Hour | CountBy::Day = by {
@@ -184,7 +193,7 @@ impl Log {
             return Ok(counts_of(sums, complete));
         }
         for some in hits.chunks(1000) {
-            for record in self.load(some.to_vec()).await? {
+            for record in self.load(&sources, some.to_vec()).await? {
                 let request = record.request.as_ref();
                 let value = match by {
                     CountBy::Actor => record.actor.id,
@@ -274,37 +283,76 @@ impl Log {
         }
     }
 
-    /// A cursor says where each class continues, and which question of which log it belongs to.
-    fn write_cursor(&self, query: &Query, position: Position) -> String {
-        let Position { before: [standard, break_glass], times: (from, to) } = position;
-        let place = format!("{standard}.{break_glass}.{from}.{to}");
+    /// The logs that a question is about.
+    fn sources_of(&self, query: &Query) -> Vec<Source> {
+        let mut sources = self.sources();
+        if let Some(origin) = &query.origin {
+            let is_of = |source: &Source| {
+                let node = source.name.strip_suffix(class_name(source.class));
+                *source.name == **origin || node.and_then(|n| n.strip_suffix('/')) == Some(origin)
+            };
+            sources.retain(is_of);
+        }
+        sources
+    }
+
+    /// A cursor says where each log continues, and which question of which log it belongs to.
+    fn write_cursor(&self, query: &Query, position: &Position) -> String {
+        let (from, to) = position.times;
+        let mut place = format!("{from}.{to}");
+        for (name, before) in &position.before {
+            let _ = write!(place, ".{:08x}-{before}", short(name));
+        }
         // Times are the cursor's own: relative ones would be others by now.
         let asked = format!("{:?}", without_times(query.expr()));
-        let bound = format!("{}\n{asked}\n{place}", self.options.origin);
+        let of = query.origin.as_deref().unwrap_or_default();
+        let bound = format!("{}\n{asked}\n{of}\n{place}", self.options.origin);
         format!("{:016x}.{place}", self.vault.term("cursor", &bound).cast_unsigned())
     }
 
-    fn position(&self, query: &Query) -> Result<Position> {
+    fn position(&self, query: &Query, sources: &[Source]) -> Result<Position> {
         let Some(cursor) = query.cursor.as_deref() else {
             let from = query.from.map_or(i64::MIN, Timestamp::as_microsecond);
             let to = query.to.map_or(i64::MAX, Timestamp::as_microsecond);
-            return Ok(Position { before: [u64::MAX; 2], times: (from, to) });
+            let before = sources.iter().map(|source| (Arc::clone(&source.name), source.indexed));
+            return Ok(Position { before: before.collect(), times: (from, to) });
         };
-        let parts: Vec<&str> = cursor.splitn(6, '.').collect();
-        if let [_, standard, break_glass, from, to] = parts.as_slice()
-            && let (Ok(standard), Ok(break_glass)) = (standard.parse(), break_glass.parse())
-            && let (Ok(from), Ok(to)) = (from.parse(), to.parse())
-        {
-            let position = Position { before: [standard, break_glass], times: (from, to) };
-            if self.write_cursor(query, position) == cursor {
-                return Ok(position);
-            }
-        }
-        Err(Error::new(core_codes::INVALID_REQUEST).field(
-            "cursor",
-            "not a cursor of this question to this log; take `next_cursor` of an earlier answer",
-        ))
+        let position = read_cursor(cursor, sources);
+        position.filter(|position| self.write_cursor(query, position) == cursor).ok_or_else(|| {
+            Error::new(core_codes::INVALID_REQUEST).field(
+                "cursor",
+                "not a cursor of this question to this log; take `next_cursor` of an earlier answer",
+            )
+        })
     }
+}
+
+/// What each log is asked for. Those that a position does not name are asked for nothing.
+fn asked(sources: &[Source], conditions: &[Condition; 2], position: &Position) -> Vec<Asked> {
+    let of = |source: &Source| {
+        let before = position.before.get(&source.name).copied().unwrap_or_default();
+        let condition = conditions.get(place(source.class)).cloned();
+        (source.clone(), condition.unwrap_or_else(Condition::never), before)
+    };
+    sources.iter().map(of).collect()
+}
+
+/// A log in a cursor.
+fn short(name: &str) -> u32 {
+    origin_hash_of(name).first_chunk().copied().map(u32::from_be_bytes).unwrap_or_default()
+}
+
+fn read_cursor(cursor: &str, sources: &[Source]) -> Option<Position> {
+    let mut parts = cursor.split('.').skip(1);
+    let times = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let mut before = BTreeMap::new();
+    for part in parts {
+        let (log, place) = part.split_once('-')?;
+        let log = u32::from_str_radix(log, 16).ok()?;
+        let source = sources.iter().find(|source| short(&source.name) == log)?;
+        before.insert(Arc::clone(&source.name), place.parse().ok()?);
+    }
+    Some(Position { before, times })
 }
 
 /// A condition in which every time is the same.
@@ -339,15 +387,17 @@ fn period(microseconds: i64, by: CountBy) -> String {
     if by == CountBy::Day { day.to_string() } else { format!("{day}T{:02}:00Z", time.hour()) }
 }
 
-/// Joins the lists of the classes, the newer event first.
-fn merge(mut lists: Vec<VecDeque<(RetentionClass, Hit)>>) -> Vec<(RetentionClass, Hit)> {
+/// Joins the lists of the logs, the newer event first, and of the same moment those of the first log.
+/// Each comes with the place of its log.
+fn merge(mut lists: Vec<VecDeque<Hit>>) -> Vec<(usize, Hit)> {
     let mut merged = Vec::new();
     loop {
-        let newest = lists
-            .iter_mut()
-            .filter(|list| !list.is_empty())
-            .max_by_key(|list| list.front().map(|(_, hit): &(RetentionClass, Hit)| hit.time));
-        let Some(next) = newest.and_then(VecDeque::pop_front) else { return merged };
-        merged.push(next);
+        let newest =
+            lists.iter().enumerate().filter_map(|(of, list)| Some((list.front()?.time, of)));
+        let Some((_, of)) = newest.max_by_key(|(time, of)| (*time, Reverse(*of))) else {
+            return merged;
+        };
+        let next = lists.get_mut(of).and_then(VecDeque::pop_front);
+        merged.extend(next.map(|hit| (of, hit)));
     }
 }

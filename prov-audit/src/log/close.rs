@@ -133,8 +133,9 @@ impl Log {
             complete &= checkpoint.size == self.size(class);
         }
         #[cfg(feature = "sqlite-index")]
-        for (_, index) in self.indexes.each() {
-            index.stop();
+        {
+            self.indexes.each().into_iter().for_each(|(_, index)| index.stop());
+            self.peers().iter().for_each(|peer| peer.index.stop());
         }
         if complete {
             return Ok(());

@@ -52,7 +52,7 @@ impl Log {
     /// Takes the erased out of the indexes; whoever could not be taken out stays in the list.
     #[cfg(feature = "sqlite-index")]
     async fn unindex(&self, erased: &mut Vec<String>) {
-        match super::unindex::unindex(&self.indexes, &self.vault, erased).await {
+        match self.unindex_all(erased).await {
             Ok(()) => erased.clear(),
             Err(error) => {
                 tracing::warn!(?error, "the erased can't be taken out of the audit index yet");

@@ -47,7 +47,7 @@ impl Log {
         told?;
         context.request().mark_recorded();
         #[cfg(feature = "sqlite-index")]
-        super::unindex::unindex(&self.indexes, &self.vault, &[pid]).await?;
+        self.unindex_all(&[pid]).await?;
         Ok(erased.is_some())
     }
 }

@@ -35,7 +35,7 @@ struct Found {
 
 /// What keeps events.
 #[derive(Debug)]
-struct Keeping {
+pub(super) struct Keeping {
     class: RetentionClass,
     cutoff: Timestamp,
     holds: Vec<Hold>,
@@ -176,7 +176,7 @@ impl Log {
         }
         // Of a tile that is not full a newer checkpoint takes the hashes away.
         let signed = journal.newest_checkpoint().size / TILE_WIDTH as u64 * TILE_WIDTH as u64;
-        let needed = self.sinks.needed_from(class);
+        let needed = self.needed_from(class);
         let limit = needed.map_or(signed, |needed| needed.min(signed));
         let limited_by_sink = needed.is_some_and(|needed| needed < signed);
         let cutoff = ago(retention);
@@ -190,6 +190,16 @@ impl Log {
             Ok(found)
         })
         .await
+    }
+
+    /// From which record on a sink, or another node, still needs a log.
+    fn needed_from(&self, class: RetentionClass) -> Option<u64> {
+        let by_sinks = self.sinks.needed_from(class);
+        #[cfg(feature = "sqlite-index")]
+        if let Some(by_others) = self.joining().and_then(|shared| shared.needed_from(class)) {
+            return Some(by_sinks.map_or(by_others, |by_sinks| by_sinks.min(by_others)));
+        }
+        by_sinks
     }
 
     async fn archive(
@@ -230,6 +240,36 @@ fn began_before(journal: &Journal, moment: Timestamp) -> std::io::Result<bool> {
     let first = SegmentCursor::at(journal.dir(), active)?.read(journal.durable().size(), 1)?;
     let first = first.first().and_then(|record| Leaf::read(&record.leaf));
     Ok(first.is_some_and(|leaf| leaf.time < moment))
+}
+
+/// Clocks of nodes may differ by so much.
+#[cfg(feature = "sqlite-index")]
+const SKEW: Duration = Duration::from_hours(24);
+
+#[cfg(feature = "sqlite-index")]
+impl Keeping {
+    /// What keeps events in the mirror of another node's log.
+    pub(super) async fn of_mirror(log: &Log, class: RetentionClass) -> Result<Self> {
+        let age = log.retention().await?.of(class).saturating_sub(SKEW);
+        let cutoff = log.options.clock.now().checked_sub(age).unwrap_or(Timestamp::MIN);
+        let holds = log.holds().await?;
+        Ok(Self { class, cutoff, holds, limit: u64::MAX, limited_by_sink: false })
+    }
+
+    /// How many events there are before `before`, which is where a segment begins; `None` when one of them
+    /// is kept.
+    pub(super) fn tally_before(&self, dir: &Path, before: u64) -> Result<Option<Tally>> {
+        let failed = |e| io_error(e, "reading old segments");
+        let mut segments = segment::list(dir).map_err(failed)?;
+        segments.retain(|first| *first <= before);
+        let mut tally = Tally::new();
+        for (first, end) in segments.iter().copied().zip(segments.iter().copied().skip(1)) {
+            if self.keeps(dir, (first, end), &mut tally).map_err(failed)?.is_some() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(tally))
+    }
 }
 
 impl Keeping {

@@ -10,18 +10,20 @@ use prov_core::{Error, Result, SubjectRecord, codes as core_codes};
 use uuid::Uuid;
 
 use super::proving::inclusion;
+use super::sources::{Of, Source};
 use super::unindex::unindex;
 use super::{Both, Log, blocking, class_name};
 use crate::codes;
 use crate::files::io_error;
-use crate::index::{Condition, Hit, Index, Searching, tally};
+use crate::index::{Condition, Hit, Index, Indexed, Searching, tally};
 use crate::journal::Journal;
 use crate::leaf::Leaf;
 use crate::merkle::leaf_hash;
+use crate::note::VerifierKey;
 use crate::options::LogOptions;
 use crate::people::Vault;
 use crate::query::{ActionCount, Query, Stats};
-use crate::record::AuditRecord;
+use crate::record::{AuditRecord, Place};
 use crate::segment::read_record;
 use crate::witness::read_cosigned;
 
@@ -36,7 +38,7 @@ pub(super) async fn open_indexes(
     }
     let open = |class| {
         let file = options.dir.join("index").join(format!("{}.sqlite", class_name(class)));
-        Index::open(file, Arc::clone(journals.of(class)), Arc::clone(vault))
+        Index::open(file, Indexed::of(journals.of(class)), Arc::clone(vault))
     };
     let indexes = Both {
         standard: open(RetentionClass::Standard)?,
@@ -44,7 +46,10 @@ pub(super) async fn open_indexes(
     };
     // The program may have been stopped before those that were erased were taken out, or the power may have
     // put an index back to what it was before. An index that can't be opened is made anew, without them.
-    if let Err(error) = unindex(&indexes, vault, &vault.erased().await?).await {
+    if let Err(error) =
+        unindex(indexes.each().map(|(_, index)| index).into_iter(), vault, &vault.erased().await?)
+            .await
+    {
         tracing::warn!(?error, "the erased could not be taken out of an audit index");
     }
     Ok(indexes)
@@ -61,16 +66,18 @@ pub struct Proof {
     pub leaf: Vec<u8>,
     /// The text of a `.tlog-proof` file.
     pub text: String,
+    /// The key that verifies it: of the log that the event is in.
+    pub key: VerifierKey,
 }
 
 impl Log {
-    /// The event of this id.
+    /// The event of this id, whichever node recorded it.
     ///
     /// # Errors
     /// [`codes::EVENT_NOT_FOUND`]; as [`Log::query`].
     pub async fn event(&self, id: Uuid) -> Result<AuditRecord> {
-        let (class, hit) = self.find(id).await?;
-        let mut records = self.load(vec![(class, hit)]).await?;
+        let (source, hit) = self.find(id).await?;
+        let mut records = self.load(&[source], vec![(0, hit)]).await?;
         records.pop().ok_or_else(|| codes::EVENT_NOT_FOUND.into())
     }
 
@@ -80,19 +87,21 @@ impl Log {
     /// # Errors
     /// [`codes::EVENT_NOT_FOUND`]; [`codes::DAMAGED`] when tiles can't be read.
     pub async fn proof(&self, id: Uuid) -> Result<Proof> {
-        let (class, hit) = self.find(id).await?;
-        if hit.seq >= self.newest_checkpoint(class).size {
-            self.checkpoint(class).await?;
+        let (source, hit) = self.find(id).await?;
+        if let Of::Own(journal) = &source.of
+            && hit.seq >= journal.newest_checkpoint().size
+        {
+            self.checkpoint(source.class).await?;
         }
-        let journal = Arc::clone(self.journals.of(class));
         blocking(move || {
-            let record = read_record(journal.dir(), hit.seq, hit.segment, hit.place)
+            let record = read_record(&source.dir, hit.seq, hit.segment, hit.place)
                 .map_err(|e| io_error(e, "reading a record"))?;
-            let cosigned = read_cosigned(journal.dir(), journal.key().verifier());
+            let key = source.key();
+            let cosigned = read_cosigned(&source.dir, &key);
             let cosigned = cosigned.map_err(|e| io_error(e, "reading the cosigned checkpoint"))?;
             let cosigned = cosigned.unwrap_or_default().filter(|cosigned| cosigned.size > hit.seq);
             let size = cosigned.as_ref().map(|cosigned| cosigned.size);
-            let proven = journal.prove(size, |tiles, size| inclusion(tiles, hit.seq, size))?;
+            let proven = source.prove(size, |tiles, size| inclusion(tiles, hit.seq, size))?;
             let checkpoint = cosigned.unwrap_or(proven.checkpoint);
             let mut text = format!("c2sp.org/tlog-proof@v1\nindex {}\n", hit.seq);
             for hash in proven.proof {
@@ -101,21 +110,21 @@ impl Log {
             }
             text.push('\n');
             text.push_str(&checkpoint.note);
-            Ok(Proof { leaf: record.leaf, text })
+            Ok(Proof { leaf: record.leaf, text, key })
         })
         .await
     }
 
-    /// Counts over the whole log.
+    /// Counts over this node's whole log.
     ///
     /// # Errors
     /// As [`Log::query`].
     pub async fn stats(&self) -> Result<Stats> {
         self.caught_up().await?;
-        let files = self.index_files();
+        let files = self.indexes.each().map(|(_, index)| index.file().to_owned());
         let mut counts = blocking(move || {
             let mut counts = Vec::new();
-            for (_, file) in files {
+            for file in files {
                 counts.extend(tally(&file).map_err(unreadable)?);
             }
             Ok(counts)
@@ -137,6 +146,9 @@ impl Log {
         self.vault.preload().await?;
         for (_, index) in self.indexes.each() {
             index.rebuild().await?;
+        }
+        for peer in self.peers() {
+            peer.index.rebuild().await?;
         }
         Ok(())
     }
@@ -164,20 +176,25 @@ impl Log {
         for (_, index) in self.indexes.each() {
             index.caught_up(self.options.index_patience).await?;
         }
+        for peer in self.peers() {
+            peer.index.caught_up(self.options.index_patience).await?;
+        }
         Ok(())
     }
 
-    async fn find(&self, id: Uuid) -> Result<(RetentionClass, Hit)> {
+    async fn find(&self, id: Uuid) -> Result<(Source, Hit)> {
         self.caught_up().await?;
         let wanted = Condition::public(self.vault.term("id", &id.to_string()));
-        let files = self.index_files();
+        let mut sources = self.sources();
+        // No other node can put an event of its own in the place of one that was recorded here.
+        sources.sort_by_key(|source| matches!(source.of, Of::Peer(_)));
         blocking(move || {
-            for (class, file) in files {
-                let found = Searching::open(&file, LONGEST, &|_| 0)
+            for source in sources {
+                let found = Searching::open(&source.index, LONGEST, &|_| 0)
                     .and_then(|index| index.search(&wanted, u64::MAX, 1))
                     .map_err(unreadable)?;
                 if let Some(hit) = found.hits.first() {
-                    return Ok((class, *hit));
+                    return Ok((source, *hit));
                 }
             }
             Err(codes::EVENT_NOT_FOUND.into())
@@ -185,13 +202,17 @@ impl Log {
         .await
     }
 
-    /// Reads leaves and opens their personal parts.
-    pub(super) async fn load(&self, hits: Vec<(RetentionClass, Hit)>) -> Result<Vec<AuditRecord>> {
-        let dirs = self.journals.each().map(|(class, journal)| (class, journal.dir().to_owned()));
+    /// Reads leaves and opens their personal parts. Each hit is with the place of its log in the list.
+    pub(super) async fn load(
+        &self,
+        sources: &[Source],
+        hits: Vec<(usize, Hit)>,
+    ) -> Result<Vec<AuditRecord>> {
+        let dirs: Vec<_> = sources.iter().map(|source| source.dir.clone()).collect();
         let leaves = blocking(move || {
             let mut leaves = Vec::with_capacity(hits.len());
-            for (class, hit) in hits {
-                let Some((_, dir)) = dirs.iter().find(|(of, _)| *of == class) else { continue };
+            for (of, hit) in hits {
+                let Some(dir) = dirs.get(of) else { continue };
                 let record = read_record(dir, hit.seq, hit.segment, hit.place).map_err(|e| {
                     let what = format!("record {} of the audit log can't be read", hit.seq);
                     Error::new(codes::DAMAGED).detail(what).source(e)
@@ -199,24 +220,22 @@ impl Log {
                 let leaf = Leaf::read(&record.leaf).ok_or_else(|| {
                     Error::new(codes::DAMAGED).context("a leaf of another format")
                 })?;
-                leaves.push((class, hit.seq, hex::encode(leaf_hash(&record.leaf)), leaf));
+                leaves.push((of, hit.seq, hex::encode(leaf_hash(&record.leaf)), leaf));
             }
             Ok(leaves)
         })
         .await?;
         let mut records = Vec::with_capacity(leaves.len());
-        for (class, seq, hash, leaf) in leaves {
+        for (of, seq, hash, leaf) in leaves {
+            let Some(source) = sources.get(of) else { continue };
             let opened = match &leaf.subject {
-                Some(sealed) => Some(self.vault.open_sealed(sealed).await?),
+                Some(sealed) => Some(source.vault.open_sealed(sealed).await?),
                 None => None,
             };
-            records.push(AuditRecord::new(class, seq, hash, leaf, opened));
+            let place = Place { origin: source.name.to_string(), log: source.class, seq, hash };
+            records.push(AuditRecord::new(place, leaf, opened));
         }
         Ok(records)
-    }
-
-    pub(super) fn index_files(&self) -> [(RetentionClass, std::path::PathBuf); 2] {
-        self.indexes.each().map(|(class, index)| (class, index.file().to_owned()))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::files::io_error;
 use crate::leaf::Leaf;
 use crate::merkle::leaf_hash;
 use crate::question::Question;
-use crate::record::AuditRecord;
+use crate::record::{AuditRecord, Place};
 use crate::segment::SegmentCursor;
 
 /// Groups that come faster than this are given together.
@@ -95,7 +95,9 @@ impl Tail {
                     None => None,
                 };
                 let hash = hex::encode(leaf_hash(&leaf));
-                let record = AuditRecord::new(class, seq, hash, read, opened);
+                let origin = self.log.verifier_key(class).name().to_owned();
+                let place = Place { origin, log: class, seq, hash };
+                let record = AuditRecord::new(place, read, opened);
                 if self.question.as_ref().is_none_or(|question| question.matches(&record)) {
                     found.push(Tailed { record, next: self.classes.each_ref().map(|f| f.next) });
                 }

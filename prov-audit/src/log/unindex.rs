@@ -2,19 +2,33 @@
 
 use prov_core::Result;
 
-use super::Both;
+use super::Log;
 use crate::index::Index;
 use crate::people::Vault;
 
-/// Takes these people, by their pseudonyms, out of both indexes: of each as far as it can be done.
-pub(super) async fn unindex(indexes: &Both<Index>, vault: &Vault, erased: &[String]) -> Result<()> {
+/// Takes these people, by their pseudonyms, out of these indexes: of each as far as it can be done.
+pub(super) async fn unindex(
+    indexes: impl Iterator<Item = &Index> + Send,
+    vault: &Vault,
+    erased: &[String],
+) -> Result<()> {
     if erased.is_empty() {
         return Ok(());
     }
     let pids: Vec<i64> = erased.iter().map(|pid| vault.term("pid", pid)).collect();
     let mut done = Ok(());
-    for (_, index) in indexes.each() {
+    for index in indexes {
         done = done.and(index.forget(pids.clone()).await);
     }
     done
+}
+
+impl Log {
+    /// Takes these people out of every index, of other nodes' logs too.
+    pub(super) async fn unindex_all(&self, erased: &[String]) -> Result<()> {
+        let own = self.indexes.each().map(|(_, index)| index);
+        let done = unindex(own.into_iter(), &self.vault, erased).await;
+        let peers = self.peers();
+        done.and(unindex(peers.iter().map(|peer| &peer.index), &self.vault, erased).await)
+    }
 }

@@ -24,9 +24,7 @@ impl Log {
     /// [`codes::VERIFYING`] while another call verifies. When the files can't be read at all; what is
     /// wrong with them is in the report.
     pub async fn verify(&self, class: RetentionClass) -> Result<Report> {
-        let turn = Arc::clone(&self.verifying)
-            .try_acquire_owned()
-            .map_err(|_| Error::new(codes::VERIFYING).retry_after(Duration::from_secs(10)))?;
+        let turn = self.verifying_turn()?;
         self.checkpoint(class).await?;
         let journal = Arc::clone(self.journals.of(class));
         blocking(move || {
@@ -36,6 +34,36 @@ impl Log {
             verify_open(journal.dir(), journal.key().verifier(), durable)
         })
         .await
+    }
+}
+
+impl Log {
+    /// Verifies a joined log by its name: of another node the mirror that is here, with the key that it was
+    /// begun with.
+    ///
+    /// # Errors
+    /// [`codes::UNKNOWN_LOG`] for a log that is not joined; as [`Log::verify`].
+    #[cfg(feature = "sqlite-index")]
+    pub async fn verify_joined(&self, origin: &str) -> Result<Report> {
+        let own = super::CLASSES.into_iter().find(|c| self.verifier_key(*c).name() == origin);
+        if let Some(class) = own {
+            return self.verify(class).await;
+        }
+        let peer = self.peers().into_iter().find(|peer| peer.name == origin);
+        let peer = peer.ok_or_else(|| {
+            Error::new(codes::UNKNOWN_LOG).detail("no log of this name is joined here")
+        })?;
+        let turn = self.verifying_turn()?;
+        blocking(move || {
+            let _turn = turn;
+            verify_open(&peer.dir, &peer.key, peer.size())
+        })
+        .await
+    }
+
+    fn verifying_turn(&self) -> Result<tokio::sync::OwnedSemaphorePermit> {
+        let turn = Arc::clone(&self.verifying).try_acquire_owned();
+        turn.map_err(|_| Error::new(codes::VERIFYING).retry_after(Duration::from_secs(10)))
     }
 }
 
@@ -74,6 +102,12 @@ impl HealthCheck for Log {
         if failures.iter().any(Option::is_some) {
             return prov_core::Health::down(
                 "the disk failed under the log: restart when it is well",
+            );
+        }
+        #[cfg(feature = "sqlite-index")]
+        if self.joined().iter().any(|log| log.alarm.is_some()) {
+            return prov_core::Health::degraded(
+                "the log of a node does not fit what was seen of it: see the joined logs",
             );
         }
         if self.journals.each().iter().any(|(_, journal)| journal.keeper_is_behind()) {

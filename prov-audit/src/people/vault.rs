@@ -63,7 +63,7 @@ pub(crate) struct Vault {
     origin: String,
     hashing: hmac::Key,
     unattributed_for: Duration,
-    cache: RwLock<Cache>,
+    cache: Arc<RwLock<Cache>>,
 }
 
 /// At most so many pseudonyms are remembered as gone.
@@ -80,7 +80,20 @@ impl Vault {
         let secret = secret(&*store, "hashing").await?;
         let hashing = hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
         let origin = origin.to_owned();
-        Ok(Self { store, clock, origin, hashing, unattributed_for, cache: RwLock::default() })
+        Ok(Self { store, clock, origin, hashing, unattributed_for, cache: Arc::default() })
+    }
+
+    /// The same keys, for the events of the log of this origin: what another node sealed.
+    #[cfg(feature = "sqlite-index")]
+    pub(crate) fn for_origin(&self, origin: &str) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            origin: origin.to_owned(),
+            hashing: self.hashing.clone(),
+            unattributed_for: self.unattributed_for,
+            cache: Arc::clone(&self.cache),
+        }
     }
 
     /// Seals what is personal; `None` when nothing is.
@@ -189,6 +202,25 @@ impl Vault {
         self.store.commit(batch).await?;
         self.forget(&pid);
         Ok(Some(pid))
+    }
+
+    /// Takes the keys of these pseudonyms into memory, for the index, which asks nobody.
+    #[cfg(feature = "sqlite-index")]
+    pub(crate) async fn have_at_hand(&self, pids: impl IntoIterator<Item = String>) -> Result<()> {
+        for pid in pids {
+            let is_known = {
+                let cache = self.cache.read();
+                cache.by_pid.contains_key(&pid) || cache.gone.contains(&pid)
+            };
+            if is_known {
+                continue;
+            }
+            match self.store.find::<Subject>(Term::new(Subject::PID, &pid)).await? {
+                Some(found) => drop(self.remember(&found.entity)?),
+                None => self.forget(&pid),
+            }
+        }
+        Ok(())
     }
 
     /// A keyed hash of something that is looked up, as a number for the index.

@@ -195,6 +195,9 @@ actions! {
     AUDIT_ANCHOR = "audit.anchor", "A checkpoint of the audit log was time-stamped by an authority.";
     AUDIT_ANCHOR_FAILING = "audit.anchor.failing", "The audit log could not be time-stamped.";
     AUDIT_ANCHOR_RESUMED = "audit.anchor.resumed", "The audit log is time-stamped again.";
+    AUDIT_JOIN_ALARM = "audit.join.alarm", "The log of a node does not fit what was seen of it: forged, forked, changed, or with a gap.";
+    AUDIT_JOIN_LOG = "audit.join.log", "The log of another node is mirrored from here on, under the key that it shows.";
+    AUDIT_JOIN_RESUMED = "audit.join.resumed", "The log of a node fits what was seen of it again.";
     AUDIT_WITNESS_COSIGN = "audit.witness.cosign", "A checkpoint of another log was found to continue what was seen of it, and cosigned.";
     AUDIT_WITNESS_FAILING = "audit.witness.failing", "A witness has not cosigned a checkpoint of the audit log for a while, or says that it does not continue what it saw.";
     AUDIT_WITNESS_REFUSE = "audit.witness.refuse", "A checkpoint of another log was not shown to continue what was seen of it: perhaps the log was forked.";

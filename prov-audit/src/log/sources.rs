@@ -1,0 +1,155 @@
+//! Every log that questions are answered from: this node's own, and the mirrors of the others'.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use prov_core::audit::RetentionClass;
+use prov_core::store::Store;
+use prov_core::{Error, Result, codes as core_codes};
+
+use super::pruning::{Keeping, Tally};
+use super::unindex::unindex;
+use super::{Log, blocking};
+use crate::joining::{Peer, Shared};
+use crate::journal::{Journal, Proven, Stub};
+use crate::note::{Checkpoint, VerifierKey};
+use crate::people::Vault;
+use crate::tiles::TilesAt;
+
+/// One log that is asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    /// Its name.
+    pub(crate) name: Arc<str>,
+    /// Its retention class.
+    pub(crate) class: RetentionClass,
+    /// Where it lies.
+    pub(crate) dir: PathBuf,
+    /// The file of its index.
+    pub(crate) index: PathBuf,
+    /// How many of its records are indexed.
+    pub(crate) indexed: u64,
+    /// What opens personal parts of its events.
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) of: Of,
+}
+
+/// Whose log it is.
+#[derive(Debug, Clone)]
+pub(crate) enum Of {
+    /// This node's.
+    Own(Arc<Journal>),
+    /// Another's.
+    Peer(Arc<Peer>),
+}
+
+impl Source {
+    /// The key that verifies it.
+    pub(crate) fn key(&self) -> VerifierKey {
+        match &self.of {
+            Of::Own(journal) => journal.key().verifier().clone(),
+            Of::Peer(peer) => peer.key.clone(),
+        }
+    }
+
+    /// The newest checkpoint. Blocks.
+    pub(crate) fn newest_checkpoint(&self) -> Result<Checkpoint> {
+        match &self.of {
+            Of::Own(journal) => Ok(journal.newest_checkpoint()),
+            Of::Peer(peer) => peer.newest_checkpoint(),
+        }
+    }
+
+    /// Proves something: as [`Journal::prove`]. Blocks.
+    pub(crate) fn prove<T>(
+        &self,
+        size: Option<u64>,
+        proof: impl Fn(&TilesAt<'_>, u64) -> Result<T>,
+    ) -> Result<Proven<T>> {
+        crate::journal::prove(&self.dir, || self.newest_checkpoint(), size, proof)
+    }
+}
+
+impl Log {
+    /// Every log that questions are answered from, by name.
+    pub(super) fn sources(&self) -> Vec<Source> {
+        let own = self.indexes.each().map(|(class, index)| {
+            let journal = self.journals.of(class);
+            Source {
+                name: journal.key().verifier().name().into(),
+                class,
+                dir: journal.dir().to_owned(),
+                index: index.file().to_owned(),
+                indexed: index.position(),
+                vault: Arc::clone(&self.vault),
+                of: Of::Own(Arc::clone(journal)),
+            }
+        });
+        let others = self.peers().into_iter().map(|peer| Source {
+            name: peer.name.as_str().into(),
+            class: peer.class,
+            dir: peer.dir.clone(),
+            index: peer.index.file().to_owned(),
+            indexed: peer.index.position(),
+            vault: Arc::clone(&peer.vault),
+            of: Of::Peer(peer),
+        });
+        let mut all: Vec<Source> = own.into_iter().chain(others).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// The mirrors of other nodes' logs.
+    pub(super) fn peers(&self) -> Vec<Arc<Peer>> {
+        self.joining.get().map(|shared| shared.peers()).unwrap_or_default()
+    }
+
+    pub(crate) fn joining(&self) -> Option<&Arc<Shared>> {
+        self.joining.get()
+    }
+
+    /// Answers from these mirrors too, without those who were erased.
+    pub(crate) async fn begin_joining(&self, shared: &Arc<Shared>) -> Result<()> {
+        let erased = self.vault.erased().await?;
+        self.joining.set(Arc::clone(shared)).map_err(|_| {
+            Error::new(core_codes::INVALID_REQUEST).detail("the log is joined already")
+        })?;
+        let peers = shared.peers();
+        let indexes = peers.iter().map(|peer| &peer.index);
+        if let Err(error) = unindex(indexes, &self.vault, &erased).await {
+            tracing::warn!(?error, "the erased could not be taken out of the index of a mirror");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.options.store
+    }
+
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    pub(crate) fn origin(&self) -> &str {
+        &self.options.origin
+    }
+
+    /// How many events of a class were pruned, as far as that can be read.
+    pub(crate) fn pruned_before(&self, class: RetentionClass) -> u64 {
+        let journal = self.journals.of(class);
+        let stub = Stub::read(journal.dir(), journal.key().verifier());
+        stub.ok().and_then(|stub| stub.ok().flatten()).map_or(0, |stub| stub.before)
+    }
+
+    /// How many events by action and outcome a mirror has before `before`; `None` when one of them must
+    /// still be kept, by the retention and the holds of this node.
+    pub(crate) async fn prunable_mirror(
+        &self,
+        class: RetentionClass,
+        dir: PathBuf,
+        before: u64,
+    ) -> Result<Option<Tally>> {
+        let keeping = Keeping::of_mirror(self, class).await?;
+        blocking(move || keeping.tally_before(&dir, before)).await
+    }
+}
