@@ -1,6 +1,7 @@
 //! What the server counts, for Prometheus (OpenMetrics text).
 
 mod identities;
+mod joined;
 mod layer;
 mod policies;
 mod second_factors;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use identities::IdentityMetrics;
+pub(crate) use joined::JoinMetrics;
 pub use layer::{Measured, MeasuredFuture, MetricsLayer};
 pub(crate) use policies::PolicyMetrics;
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -53,8 +55,8 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Fresh counters, beside those of the policies, the identities, second factors, the log's sinks and its
-    /// witnesses.
+    /// Fresh counters, beside those of the policies, the identities, second factors, the log's sinks, its
+    /// witnesses and those it is joined with.
     #[must_use]
     pub(crate) fn new(
         policies: PolicyMetrics,
@@ -62,6 +64,7 @@ impl Metrics {
         factors: FactorMetrics,
         sinks: SinkMetrics,
         witnesses: WitnessMetrics,
+        joined: JoinMetrics,
     ) -> Arc<Self> {
         let mut registry = Registry::with_prefix("prov");
         registry.register_collector(Box::new(identities));
@@ -69,6 +72,7 @@ impl Metrics {
         registry.register_collector(Box::new(factors));
         registry.register_collector(Box::new(sinks));
         registry.register_collector(Box::new(witnesses));
+        registry.register_collector(Box::new(joined));
         let requests = Family::default();
         let refusals = Family::default();
         // 50 µs to 13 s.

@@ -76,6 +76,9 @@ pub(crate) enum Audit {
     Stats,
     /// The receivers that events are delivered to, and how far behind each is
     Sinks,
+    /// The logs that questions are answered from, of all servers that share a store: how far each is here,
+    /// and what is wrong with it
+    Logs,
     /// Who vouches that the log only grew, how far, and whose logs this server vouches for
     Witnesses,
     /// The checkpoints that an authority time-stamped (RFC 3161); as files for `openssl ts -verify`:
@@ -121,6 +124,9 @@ pub(crate) enum Audit {
         /// The roots (PEM) that the authority's certificate leads to that must have time-stamped it
         #[arg(long, value_name = "FILE", requires = "dir")]
         tsa_ca: Option<PathBuf>,
+        /// The name of a joined log: the server checks its copy of it
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["log", "offline"])]
+        origin: Option<String>,
         #[command(flatten)]
         which: Which,
     },
@@ -201,6 +207,9 @@ pub(crate) struct Query {
     /// With all these words, in any text of the event
     #[arg(long)]
     text: Option<String>,
+    /// Only of one server (`prov.example/audit/a`), or one of its logs (`prov.example/audit/a/standard`)
+    #[arg(long, value_name = "NAME")]
+    origin: Option<String>,
     #[command(flatten)]
     part: Part,
 }
@@ -218,6 +227,9 @@ const COLUMNS: &[&str] = &[
 
 const SINK_COLUMNS: &[&str] =
     &["name", "kind", "state", "behind", "delivered", "left_out", "last_delivered", "last_error"];
+
+const LOG_COLUMNS: &[&str] =
+    &["origin", "own", "size", "pruned", "behind", "time", "alarm/kind", "alarm/detail"];
 
 impl Audit {
     pub(crate) fn run(self, global: &Global) -> Outcome {
@@ -263,6 +275,7 @@ impl Audit {
             }
             Self::Stats => session.show(&client.get("/api/v1/audit/stats")?, &[]),
             Self::Sinks => session.show(&client.get("/api/v1/audit/sinks")?, SINK_COLUMNS),
+            Self::Logs => session.show(&client.get("/api/v1/audit/logs")?, LOG_COLUMNS),
             Self::Witnesses => witnesses::show(session),
             Self::Anchors { save, size, which } => {
                 evidence::anchors(session, &which, save.as_deref(), size)
@@ -272,8 +285,9 @@ impl Audit {
             Self::Actions => {
                 session.show(&client.get("/api/v1/audit/actions")?, &["action", "log", "meaning"])
             }
-            Self::Verify { which, .. } => {
-                let report = client.get(&which.of("/api/v1/audit/verify"))?;
+            Self::Verify { which, origin, .. } => {
+                let asked = [("origin", origin.as_deref())];
+                let report = client.get(&which.with("/api/v1/audit/verify", &asked))?;
                 session.show(&report, &[])?;
                 verify::judge(&report)
             }
@@ -302,6 +316,7 @@ impl Query {
             ("to", &self.to),
             ("request_id", &self.request_id),
             ("text", &self.text),
+            ("origin", &self.origin),
             ("cursor", &self.part.cursor),
         ];
         let texts =

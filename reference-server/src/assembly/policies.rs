@@ -20,7 +20,8 @@ use super::storage::Storage;
 use crate::background::Background;
 use crate::config::{Cedar, Config};
 use crate::metrics::{
-    FactorMetrics, IdentityMetrics, Metrics, PolicyMetrics, SinkMetrics, WitnessMetrics,
+    FactorMetrics, IdentityMetrics, JoinMetrics, Metrics, PolicyMetrics, SinkMetrics,
+    WitnessMetrics,
 };
 
 pub(super) struct Policies {
@@ -46,7 +47,8 @@ impl Policies {
         let factors = FactorMetrics(Arc::clone(&identity.mfa));
         let sinks = SinkMetrics::new(Arc::clone(log), Arc::clone(clock));
         let witnesses = WitnessMetrics::new(Arc::clone(log));
-        Metrics::new(policies, identities, factors, sinks, witnesses)
+        let joined = JoinMetrics::new(Arc::clone(log));
+        Metrics::new(policies, identities, factors, sinks, witnesses, joined)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who vouches for the log and stamps its time, and for whose logs this server vouches.
+//! With whose logs the log is joined, who vouches for it and stamps its time, and for whose logs this server vouches.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::storage::Storage;
 use crate::background::Background;
 use crate::config::Config;
 
-/// Has the log's witnesses and authority asked, as the configuration says, and gives the endpoints of the log, with
+/// Has the log joined with those of other servers, its witnesses and authority asked, as the configuration says, and gives the endpoints of the log, with
 /// those of this server as a witness.
 pub(super) async fn start(
     config: &Config,
@@ -19,6 +19,10 @@ pub(super) async fn start(
     clock: &Arc<dyn Clock>,
     background: &mut Background,
 ) -> Result<ApiState> {
+    if let Some(options) = config.joining()? {
+        let joining = storage.log.join(options).await?;
+        background.run("audit logs of other servers", |stop| joining.run(stop));
+    }
     if let Some(options) = config.audit.witnessing.options()? {
         let witnessing = storage.log.add_witnesses(options).await?;
         background.run("audit witnesses", |stop| witnessing.run(stop));

@@ -1,7 +1,8 @@
-//! What the settings of witnesses, and of an authority that stamps the time, become.
+//! What the settings of joined logs, of witnesses, and of an authority that stamps the time, become.
 
 use prov_audit::TsaRoots;
 use prov_audit::anchoring::AnchoringOptions;
+use prov_audit::joining::JoinOptions;
 use prov_audit::sink::TargetOptions;
 use prov_audit::witnessing::WitnessingOptions;
 use prov_audit::{VerifierKey, WitnessPolicy};
@@ -15,11 +16,21 @@ pub(super) fn check(audit: &Audit) -> std::result::Result<(), ConfigError> {
     let refuse =
         |message: String| ConfigError::Invalid { origin: "the configuration".to_owned(), message };
     let wrong = |error: Error| error.public_detail().to_owned();
+    audit.joined().map_err(|e| refuse(format!("`audit.join_keys`: {}", wrong(e))))?;
     audit.witness.logs().map_err(|e| refuse(format!("`audit.witness`: {}", wrong(e))))?;
     let asked = audit.witnessing.options();
     asked.map_err(|e| refuse(format!("`audit.witnessing`: {}", wrong(e))))?;
     let stamped = audit.anchoring.options();
     stamped.map_err(|e| refuse(format!("`audit.anchoring`: {}", wrong(e)))).map(drop)
+}
+
+impl Audit {
+    /// The logs of other servers that are joined.
+    fn joined(&self) -> Result<JoinOptions> {
+        let keys = self.join_keys.iter().map(|key| key.parse());
+        let keys = keys.collect::<Result<Vec<VerifierKey>>>()?;
+        Ok(keys.into_iter().fold(JoinOptions::new(), JoinOptions::key))
+    }
 }
 
 impl AuditAnchoring {
@@ -76,6 +87,16 @@ impl AuditWitness {
 }
 
 impl Config {
+    /// How the logs of the servers that share the store are joined; `None` when they are not.
+    ///
+    /// # Errors
+    /// When a key is none.
+    pub fn joining(&self) -> Result<Option<JoinOptions>> {
+        let is_shared = self.store_url().starts_with("postgres");
+        let is_wanted = self.audit.join.unwrap_or(is_shared);
+        is_wanted.then(|| self.audit.joined()).transpose()
+    }
+
     /// The name of this deployment as a witness.
     #[must_use]
     pub fn witness_name(&self) -> String {

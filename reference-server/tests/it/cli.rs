@@ -347,6 +347,7 @@ fn the_audit_log() {
     std::fs::write(&kept, admin.ok(&["audit", "checkpoint", "--note"])).unwrap();
     admin.ok(&["audit", "stats"]);
     assert_eq!(admin.json(&["audit", "sinks"])["items"], serde_json::json!([]));
+    assert_eq!(admin.json(&["audit", "logs"])["items"], serde_json::json!([]));
     assert_eq!(admin.json(&["audit", "retention"])["break_glass"], "2555d");
     assert_eq!(admin.json(&["audit", "retention", "--standard", "500d"])["standard"], "500d");
     admin.fails(1, &["audit", "retention", "--standard", "1d"]);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use prov_audit::{FindingKind, key_beside, verify};
 use prov_core::{Clock, SystemClock};
 use serde_json::{Value, json};
 use ureq::http::Method;
@@ -12,6 +13,8 @@ use crate::holder::{Holder, encode};
 use crate::peer_postgres::PeerPostgres;
 use crate::people::{ADMIN_PASSWORD, World, column, password_of, signed_in, text};
 use crate::server::{Home, PATIENCE, Server, free_port};
+use crate::terminal::Terminal;
+use crate::tools::prov;
 
 /// The settings of a server of this name on the shared database.
 fn settings(postgres: &PeerPostgres, keys: &Home, node: &str) -> Vec<String> {
@@ -55,8 +58,10 @@ fn origin(admin: &Client) -> String {
     text(&admin.get("/api/v1/audit/checkpoint").expect(200), "origin").to_owned()
 }
 
-fn events(admin: &Client, action: &str) -> Value {
-    admin.get(&format!("/api/v1/audit/events?action={action}")).expect(200)
+/// What the log of one node has, wherever it is asked for.
+fn events(admin: &Client, action: &str, node: &str) -> Value {
+    let origin = format!("control-center/audit/{node}");
+    admin.get(&format!("/api/v1/audit/events?action={action}&origin={origin}")).expect(200)
 }
 
 /// Two running servers, and the administrator at each.
@@ -217,12 +222,14 @@ fn each_server_has_a_log_of_its_own_and_outlives_the_other() {
     let (log_a, log_b) = (origin(&world.admin), origin(&admin_at_b));
     let expected = ("control-center/audit/a/standard", "control-center/audit/b/standard");
     assert_eq!((log_a.as_str(), log_b.as_str()), expected);
-    let count = |client: &Client, action: &str| column(&events(client, action), "action").len();
+    let count = |client: &Client, action: &str, node: &str| {
+        column(&events(client, action, node), "action").len()
+    };
     for (action, at_a, at_b) in
         [("server.start", 1, 1), ("auth.bootstrap", 1, 0), ("secret.role.set", 1, 0)]
     {
-        assert_eq!(count(&world.admin, action), at_a, "{action} at a");
-        assert_eq!(count(&admin_at_b, action), at_b, "{action} at b");
+        assert_eq!(count(&world.admin, action, "a"), at_a, "{action} at a");
+        assert_eq!(count(&admin_at_b, action, "b"), at_b, "{action} at b");
     }
 
     // One dies; the other goes on, also with what the dead one handed out.
@@ -235,4 +242,91 @@ fn each_server_has_a_log_of_its_own_and_outlives_the_other() {
     assert_eq!(origin(&admin), log_a);
     let ended = admin.get(&format!("/api/v1/secrets/leases/{of_a}")).expect(200);
     assert_ne!(ended["state"], "active", "{ended}");
+}
+
+/// Waits for something, not for ever.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let clock = SystemClock::new();
+    let began = clock.monotonic();
+    while !is_so() {
+        let waited = clock.monotonic().saturating_sub(began);
+        assert!(waited < Duration::from_secs(30), "never: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// What a server says of a log.
+fn joined(admin: &Client, origin: &str) -> Value {
+    let logs = admin.get("/api/v1/audit/logs").expect(200);
+    let logs = logs["items"].as_array().unwrap();
+    logs.iter().find(|log| log["origin"] == origin).cloned().unwrap_or_default()
+}
+
+#[test]
+fn what_one_server_records_is_found_and_proved_at_the_other() {
+    let Some(pair) = Pair::start() else { return };
+    let Pair { mut world, b, admin_at_b, home_a, postgres: _postgres, keys: _keys } = pair;
+    let log_a = "control-center/audit/a/standard";
+    // Without a filter: the question is answered from the logs of both.
+    let found = || admin_at_b.get("/api/v1/audit/events?action=auth.bootstrap").expect(200);
+    until("it is found at the other", || !found()["items"].as_array().unwrap().is_empty());
+    let event = found()["items"][0].clone();
+    assert_eq!((&event["origin"], &event["log"]), (&json!(log_a), &json!("standard")), "{event}");
+    assert!(event["seq"].is_u64() && text(&event, "hash").len() == 64, "{event}");
+    assert!(found().get("alarms").is_none(), "{}", found());
+    let at_a = world.admin.get(&format!("/api/v1/audit/events/{}", text(&event, "id"))).expect(200);
+    assert_eq!((&at_a["hash"], &at_a["actor"]), (&event["hash"], &event["actor"]));
+    let own = "control-center/audit/b/standard";
+    assert_eq!(joined(&admin_at_b, own)["own"], true);
+    until("each has the other", || joined(&world.admin, own)["size"].as_u64() > Some(0));
+    let metrics = b.client().get("/metrics").text();
+    let line = format!("prov_audit_joined_alarm{{log=\"{log_a}\"}} 0");
+    assert!(metrics.contains(&line), "{metrics}");
+    let asked = format!("/api/v1/audit/verify?origin={log_a}");
+    let report = admin_at_b.get(&asked).expect(200);
+    assert_eq!((&report["intact"], &report["origin"]), (&json!(true), &json!(log_a)), "{report}");
+    assert_eq!(admin_at_b.get("/api/v1/audit/verify?origin=nobody").status, 404);
+    // Its server is gone, with its disk.
+    let key = key_beside(&home_a.data().join("audit/standard")).unwrap();
+    world.server.kill();
+    std::fs::remove_dir_all(home_a.data()).unwrap();
+    let home_b = b.home.clone();
+    let mirror = home_b.data().join("audit").join(text(&joined(&admin_at_b, log_a), "directory"));
+    assert_eq!(text(&found()["items"][0], "id"), text(&event, "id"));
+    if let Some(program) = prov() {
+        at_a_terminal(&program, &b, &event, &mirror);
+    }
+    drop(b);
+    let report = verify(&mirror, &key).unwrap();
+    assert!(report.intact && report.records > 0, "{report:?}");
+    // One byte is changed.
+    let segment = mirror.join("segments/00000000000000000000.seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let at = bytes.windows(12).position(|window| window == b"server.start").unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let report = verify(&mirror, &key).unwrap();
+    let bad = report.first_bad.unwrap();
+    assert_eq!(
+        (report.intact, bad.kind, bad.seq),
+        (false, FindingKind::Record, Some(0)),
+        "{bad:?}"
+    );
+}
+
+/// The same with `prov`.
+fn at_a_terminal(program: &std::path::Path, b: &Server, event: &Value, mirror: &std::path::Path) {
+    let terminal = Terminal::new(program, &b.url);
+    let file = terminal.file("password", ADMIN_PASSWORD);
+    terminal.ok(&["login", "--user", "admin", "--password-file", &file]);
+    let (log_a, id) = ("control-center/audit/a/standard", text(event, "id"));
+    let found = terminal.json(&["audit", "query", "--action", "auth.bootstrap", "--origin", log_a]);
+    assert_eq!(found["items"][0]["origin"], log_a, "{found}");
+    assert!(terminal.ok(&["audit", "logs"]).contains(log_a));
+    terminal.ok(&["audit", "verify", "--origin", log_a]);
+    terminal.ok(&["audit", "proof", id, "--save", "case"]);
+    let key = mirror.join("log.vkey");
+    let key = key.to_str().unwrap();
+    let checked = terminal.json(&["audit", "proof", "--check", "case", "--key", key]);
+    assert_eq!((&checked["log"], &checked["event"]["id"]), (&json!(log_a), &json!(id)));
 }

@@ -26,6 +26,12 @@ section! {
         /// What happens to events while a sink that does not say otherwise can't deliver them:
         /// `spool`, `fail_closed` or `fail_open`.
         on_sink_failure: OnFailure = OnFailure::Spool,
+        /// Whether the logs of the servers that share the store are asked together, each with a verified copy
+        /// of the others': with PostgreSQL, unless set.
+        join: Option<bool> = None,
+        /// The keys of the logs that are joined, `name+hash+base64` each; none: all that show themselves.
+        #[serde(deserialize_with = "list::deserialize")]
+        join_keys: Vec<String> = Vec::new(),
         /// `[audit.witnessing]`
         witnessing: AuditWitnessing = AuditWitnessing::default(),
         /// `[audit.witness]`
