@@ -3,6 +3,7 @@
 //! It is read once, here, and nowhere else. A wrong key is an error that names it and the nearest
 //! right one. Secrets are given by file path; nothing here is ever printed.
 
+mod bucket;
 mod environment;
 mod expand;
 mod layers;
@@ -16,7 +17,7 @@ use std::path::Path;
 
 pub use environment::{NAMED, named_in};
 pub use sections::{
-    Audit, AuditAnchoring, AuditSink, AuditSinkKind, AuditWitness, AuditWitnessing, Bootstrap,
+    Audit, AuditAnchoring, AuditBucket, AuditSink, AuditSinkKind, AuditWitness, AuditWitnessing, Bootstrap,
     Cedar, Config, Federation, Jwt, Kms, KmsAge, KmsBackendName, Mfa, Notices, Passwords, Secrets,
     Server, Store, Telemetry, TelemetryFormat, Tls, WorkloadRule, Workloads,
 };

@@ -7,7 +7,7 @@ use super::words::{MOST, words_of};
 use crate::people::{Opened, PersonalData, Sealed, Vault, folded};
 
 /// Of each kind, more than this are forgotten.
-const MOST_KNOWN: usize = 16_384;
+const MOST_KNOWN: usize = 4_096;
 
 /// Longer texts come once: what they say is not remembered.
 const LONGEST_KNOWN: usize = 160;

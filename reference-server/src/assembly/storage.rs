@@ -41,6 +41,9 @@ pub(super) async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Stor
     if let Some(folder) = &config.audit.archive {
         options = options.archive(folder);
     }
+    if let Some(bucket) = &config.audit.bucket {
+        options = options.archive_in(Arc::new(bucket.build(Arc::clone(clock))?));
+    }
     let log = Arc::new(Log::open(options).await?);
     Ok(Storage { database, backend, store, log })
 }

@@ -38,7 +38,7 @@ macro_rules! section {
 mod audit;
 mod identity;
 
-pub use audit::{Audit, AuditAnchoring, AuditSink, AuditSinkKind, AuditWitness, AuditWitnessing};
+pub use audit::{Audit, AuditAnchoring, AuditBucket, AuditSink, AuditSinkKind, AuditWitness, AuditWitnessing};
 pub use identity::{Federation, Jwt, Notices, Passwords, WorkloadRule, Workloads};
 
 section! {
@@ -368,6 +368,7 @@ fn check_audit(audit: &Audit) -> Result<(), ConfigError> {
         return Err(ConfigError::Invalid { origin, message });
     }
     super::sinks::check(audit)?;
+    super::bucket::check(audit)?;
     super::witnesses::check(audit)
 }
 

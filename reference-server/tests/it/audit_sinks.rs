@@ -72,3 +72,23 @@ fn a_sink_that_makes_no_sense_is_refused_before_anything_starts() {
         assert!(code != 0 && log.contains(said), "{sink}: {log}");
     }
 }
+
+#[test]
+fn a_bucket_that_makes_no_sense_is_refused_before_anything_starts() {
+    let whole = "url = \"https://s3.example\", region = \"x\", credentials_file = \"x\"";
+    for (bucket, said) in [
+        ("url = \"ftp://s3.example\"".to_owned(), "`url` begins with"),
+        ("url = \"https://s3.example\"".to_owned(), "`credentials_file` is missing"),
+        (format!("{whole}, bucket = \"a/b\""), "is no bucket"),
+        (format!("{whole}, bucket = \"a\", prefix = \"../b\""), "is no prefix"),
+        (whole.replace("https", "http"), "in the clear"),
+        (format!("{whole}, buckett = \"a\""), "did you mean `bucket`?"),
+    ] {
+        let setting = format!("audit.bucket={{ {bucket} }}");
+        let (code, log) = Home::new().refused(&["--set", &setting]);
+        assert!(code != 0 && log.contains(said), "{bucket}: {log}");
+    }
+    let setting = format!("audit.bucket={{ {whole}, bucket = \"a\" }}");
+    let (code, log) = Home::new().refused(&["--set", &setting, "--set", "audit.archive=\"x\""]);
+    assert!(code != 0 && log.contains("say one of them"), "{log}");
+}

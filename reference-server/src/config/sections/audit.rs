@@ -21,6 +21,8 @@ section! {
         retention_break_glass_days: u32 = 2555,
         /// A folder that events are copied to before they are pruned; nowhere unless set.
         archive: Option<PathBuf> = None,
+        /// A bucket in the place of that folder: `[audit.bucket]`.
+        bucket: Option<AuditBucket> = None,
         /// Whom events are delivered to: `[[audit.sinks]]`.
         sinks: Vec<AuditSink> = Vec::new(),
         /// What happens to events while a sink that does not say otherwise can't deliver them:
@@ -38,6 +40,26 @@ section! {
         witness: AuditWitness = AuditWitness::default(),
         /// `[audit.anchoring]`
         anchoring: AuditAnchoring = AuditAnchoring::default(),
+    }
+}
+
+section! {
+    /// `[audit.bucket]`: where events are copied to before they are pruned, in a store that speaks as S3.
+    AuditBucket {
+        /// Where the store is: `https://s3.eu-central-1.amazonaws.com`.
+        url: String = String::new(),
+        /// Its region.
+        region: String = String::new(),
+        /// The bucket, which must be there.
+        bucket: String = String::new(),
+        /// What the names of the objects begin with; each server needs one of its own.
+        prefix: String = String::new(),
+        /// A file with credentials as AWS keeps them: `aws_access_key_id = …`.
+        credentials_file: Option<PathBuf> = None,
+        /// Certificates (PEM) that the store's own must be signed by; those of the system unless set.
+        ca: Option<PathBuf> = None,
+        /// Sends events to other machines in the clear. Dangerous.
+        insecure: bool = false,
     }
 }
 
