@@ -114,7 +114,12 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     stop.send_replace(true);
     running.join_all().await;
     println!("{FLYING} in flight, {TURNS} turns of {TURN:?} each");
-    println!("events: {} without, {} with: {:.3}", without.len(), with.len(), ratio(&without, &with));
+    println!(
+        "events: {} without, {} with: {:.3}",
+        without.len(),
+        with.len(),
+        ratio(&without, &with)
+    );
     for (name, thousandths) in [("p50", 500), ("p99", 990), ("p99.9", 999)] {
         let (without, with) = (part(&mut without, thousandths), part(&mut with, thousandths));
         let change = with.as_secs_f64() / without.as_secs_f64() - 1.0;

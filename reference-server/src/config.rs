@@ -17,9 +17,9 @@ use std::path::Path;
 
 pub use environment::{NAMED, named_in};
 pub use sections::{
-    Audit, AuditAnchoring, AuditBucket, AuditSink, AuditSinkKind, AuditWitness, AuditWitnessing, Bootstrap,
-    Cedar, Config, Federation, Jwt, Kms, KmsAge, KmsBackendName, Mfa, Notices, Passwords, Secrets,
-    Server, Store, Telemetry, TelemetryFormat, Tls, WorkloadRule, Workloads,
+    Audit, AuditAnchoring, AuditBucket, AuditSink, AuditSinkKind, AuditWitness, AuditWitnessing,
+    Bootstrap, Cedar, Config, Federation, Jwt, Kms, KmsAge, KmsBackendName, Mfa, Notices,
+    Passwords, Secrets, Server, Store, Telemetry, TelemetryFormat, Tls, WorkloadRule, Workloads,
 };
 
 /// What is wrong with the configuration, for the operator who wrote it.

@@ -38,7 +38,9 @@ macro_rules! section {
 mod audit;
 mod identity;
 
-pub use audit::{Audit, AuditAnchoring, AuditBucket, AuditSink, AuditSinkKind, AuditWitness, AuditWitnessing};
+pub use audit::{
+    Audit, AuditAnchoring, AuditBucket, AuditSink, AuditSinkKind, AuditWitness, AuditWitnessing,
+};
 pub use identity::{Federation, Jwt, Notices, Passwords, WorkloadRule, Workloads};
 
 section! {
