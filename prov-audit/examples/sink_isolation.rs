@@ -93,11 +93,11 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let root = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
     let dir = tempfile::tempdir_in(root)?;
     let bare = open(&dir.path().join("without")).await?;
-    let sunk = open(&dir.path().join("with")).await?;
+    let burdened = open(&dir.path().join("with")).await?;
     let (stop, mut running) = (watch::Sender::new(false), JoinSet::new());
     for manner in [Manner::Dead, Manner::Stalled, Manner::Slow] {
         let name = format!("{manner:?}").to_lowercase();
-        let sink: Arc<Sink> = sunk.add_sink(SinkOptions::new(name), Unwell(manner)).await?;
+        let sink: Arc<Sink> = burdened.add_sink(SinkOptions::new(name), Unwell(manner)).await?;
         let mut stopped = stop.subscribe();
         running.spawn(sink.run(Box::pin(async move {
             let _ = stopped.wait_for(|stop| *stop).await;
@@ -107,8 +107,8 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     for _ in 0..TURNS / 2 {
         // Each goes first as often as the other.
         without.extend(turn(&bare).await);
-        with.extend(turn(&sunk).await);
-        with.extend(turn(&sunk).await);
+        with.extend(turn(&burdened).await);
+        with.extend(turn(&burdened).await);
         without.extend(turn(&bare).await);
     }
     stop.send_replace(true);
@@ -126,7 +126,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         println!("{name}: {without:.1?} without, {with:.1?} with: {:+.1} %", change * 100.0);
     }
     bare.close().await?;
-    sunk.close().await?;
+    burdened.close().await?;
     Ok(())
 }
 
