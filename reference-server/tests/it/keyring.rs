@@ -24,9 +24,11 @@ impl Keyring {
         let (bus, daemon) = (tool("/usr/bin/dbus-daemon")?, tool("/usr/bin/gnome-keyring-daemon")?);
         tool("/usr/bin/secret-tool")?;
         let home = tempfile::tempdir().unwrap();
+        let config = home.path().join("bus.conf");
+        std::fs::write(&config, bus_config(home.path())).unwrap();
         let mut bus = Command::new(bus)
-            .args(["--session", "--nofork", "--nopidfile", "--print-address=1"])
-            .args(["--address", &format!("unix:dir={}", home.path().display())])
+            .args(["--nofork", "--nopidfile", "--print-address=1", "--config-file"])
+            .arg(config)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -78,6 +80,22 @@ impl Keyring {
             run(&mut self.tool(&["lookup", "service", "prov", "username", &account]));
         (code == Some(0)).then(|| serde_json::from_str(&out).unwrap())
     }
+}
+
+/// A session bus that starts nothing by itself: whoever asked before the keyring of the test is on the bus
+/// would be answered by another, which is locked.
+fn bus_config(home: &Path) -> String {
+    format!(
+        r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+             "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+        <busconfig>
+          <type>session</type>
+          <listen>unix:dir={}</listen>
+          <auth>EXTERNAL</auth>
+          <policy context="default"><allow send_destination="*"/><allow own="*"/></policy>
+        </busconfig>"#,
+        home.display()
+    )
 }
 
 impl Drop for Keyring {
