@@ -92,7 +92,11 @@ fn bus_config(home: &Path) -> String {
           <type>session</type>
           <listen>unix:dir={}</listen>
           <auth>EXTERNAL</auth>
-          <policy context="default"><allow send_destination="*"/><allow own="*"/></policy>
+          <policy context="default">
+            <allow send_destination="*" eavesdrop="true"/>
+            <allow eavesdrop="true"/>
+            <allow own="*"/>
+          </policy>
         </busconfig>"#,
         home.display()
     )
