@@ -36,9 +36,12 @@ impl Known {
         }
     }
 
-    /// Nothing is wrong any more.
+    /// Nothing is wrong any more. That something was stays until it is recorded, however often it is seen
+    /// to be over before.
     pub(super) fn clear(&mut self) {
-        self.ended = self.alarm.take().filter(|(_, is_told)| *is_told).map(|(alarm, _)| alarm);
+        if let Some((alarm, true)) = self.alarm.take() {
+            self.ended = Some(alarm);
+        }
     }
 }
 
@@ -144,5 +147,25 @@ impl Shared {
     ) -> (u64, Option<Timestamp>, Option<JoinAlarm>) {
         let known = self.own(class).lock().clone();
         (known.published, known.time, known.alarm.map(|(alarm, _)| alarm))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::joining::JoinAlarmKind;
+
+    #[test]
+    fn that_an_alarm_is_over_is_not_forgotten_before_it_is_recorded() {
+        let mut known = Known::default();
+        known.raise(Refused::new(JoinAlarmKind::Gap, "events are missing"), Timestamp::UNIX_EPOCH);
+        known.clear();
+        assert!(known.ended.is_none(), "of what nobody was told, nobody need hear that it is over");
+        known.raise(Refused::new(JoinAlarmKind::Gap, "events are missing"), Timestamp::UNIX_EPOCH);
+        known.alarm.as_mut().unwrap().1 = true;
+        known.clear();
+        known.clear();
+        assert_eq!(known.ended.take().unwrap().kind, JoinAlarmKind::Gap);
+        assert!(known.alarm.is_none());
     }
 }
