@@ -1,5 +1,8 @@
-//! Writes `ACTIONS.md` anew.
+//! Writes `ACTIONS.md` anew, in the crate that cargo runs this of.
+
+use std::path::PathBuf;
 
 fn main() -> std::io::Result<()> {
-    std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/ACTIONS.md"), prov_audit::action_page())
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
+    std::fs::write(here.join("ACTIONS.md"), prov_audit::action_page())
 }

@@ -5,15 +5,16 @@ mod asvs;
 mod complaints;
 mod named;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use named::Named;
 
 use crate::steps::Outcome;
 
-/// The root of the workspace.
+/// The root of the workspace that cargo runs this task of. Not the one it was compiled in: checkouts that share
+/// a target folder share the program.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(PathBuf::new, PathBuf::from).join("..")
 }
 
 /// The documents that are made, each with its path.
@@ -45,8 +46,8 @@ pub(crate) fn check() -> Outcome {
 }
 
 fn check_names() -> Outcome {
-    let security =
-        std::fs::read_to_string(root().join("SECURITY.md")).map_err(|e| e.to_string())?;
+    let security = std::fs::read_to_string(root().join("SECURITY.md"))
+        .map_err(|e| format!("`SECURITY.md` of the workspace can not be read: {e}"))?;
     let named = asvs::evidence().chain(complaints::evidence()).map(str::to_owned);
     let named: Vec<String> = named.chain(named::tests_in(&security)).collect();
     let mut there = Named::at(root());

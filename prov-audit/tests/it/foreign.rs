@@ -122,7 +122,7 @@ async fn the_go_teams_packages_verify_the_directory_and_refuse_a_changed_one() {
     let build = Command::new("go")
         .args(["build", "-o"])
         .arg(&program)
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/go/verify.go"))
+        .arg("tests/it/go/verify.go")
         .envs([("GO111MODULE", "off"), ("GOPATH", "/usr/share/gocode"), ("GOFLAGS", "")])
         .env("GOCACHE", scratch.path().join("cache"))
         .output()

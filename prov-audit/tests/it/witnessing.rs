@@ -458,7 +458,7 @@ async fn a_foreign_client_is_cosigned_by_our_witness_and_a_foreign_library_verif
     let house = House::watching(&[&log.vkey]).await;
     let clock: Arc<dyn Clock> = Arc::<prov_core::SystemClock>::clone(&house.bench.clock);
     let (_tasks, url) = serve(&house.witness, house.bench.open().await, clock).await;
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/python/feed.py");
+    let script = "tests/it/python/feed.py";
     let [classic, quantum] = house.witness.keys().map(ToString::to_string);
     let run = move || {
         let mut command = Command::new(&python);

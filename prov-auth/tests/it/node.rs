@@ -27,7 +27,7 @@ impl Program {
     /// what it imports is there; returns when it has said `ready`.
     pub(crate) fn start(name: &str, package: &str, arguments: &[&str]) -> Option<Self> {
         let folder = packages(package)?;
-        let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../prov-auth/tests/peers");
+        let peers = Path::new("../prov-auth/tests/peers");
         let script = peers.join(name);
         let mut command = Command::new("node");
         command.arg(script).args(arguments).arg(folder).stdout(Stdio::piped());
@@ -46,7 +46,7 @@ impl Program {
 /// What a program prints that ends by itself; `None`, visibly, when what it imports is not there.
 pub(crate) fn printed(name: &str, package: &str, arguments: &[&str]) -> Option<String> {
     let folder = packages(package)?;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name);
+    let script = Path::new("tests/peers").join(name);
     let output = Command::new("node").arg(script).args(arguments).arg(folder).output().unwrap();
     let (out, error) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -29,7 +29,7 @@ fn interpreter(module: &str) -> Option<PathBuf> {
 impl Script {
     /// Starts the script `<name>` of prov-auth with these arguments, if what it imports is there.
     pub(crate) fn start(name: &str, module: &str, arguments: &[&str]) -> Option<Self> {
-        let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../prov-auth/tests/peers");
+        let peers = Path::new("../prov-auth/tests/peers");
         let script = peers.join(name);
         let mut command = Command::new(interpreter(module)?);
         command.arg(script).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());

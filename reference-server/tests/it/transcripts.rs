@@ -62,7 +62,7 @@ impl Transcript {
 
     /// Lines that may come out otherwise each time are shown and not compared.
     fn keep_but(&self, name: &str, differs: impl Fn(&str) -> bool) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/transcripts").join(name);
+        let path = Path::new("../docs/transcripts").join(name);
         if std::env::var_os("PROV_WRITE_TRANSCRIPTS").is_some() {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, &self.0).unwrap();

@@ -60,13 +60,13 @@ impl Report {
     /// points, which threads that take turns otherwise change a little. With `PROV_WRITE_TRANSCRIPTS=1`
     /// it is written anew.
     pub(super) fn keep(&self) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/transcripts/faults.md");
+        let path = Path::new("../docs/transcripts/faults.md");
         if std::env::var_os("PROV_WRITE_TRANSCRIPTS").is_some() {
             let all = self.total();
             let text = format!("{HEAD}\n{}\n{all} points, none of them wrong.\n", self.table());
-            std::fs::write(&path, text).unwrap();
+            std::fs::write(path, text).unwrap();
         }
-        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
         let kept: BTreeMap<&str, usize> = kept
             .lines()
             .filter_map(|line| {
