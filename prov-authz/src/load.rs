@@ -23,7 +23,7 @@ pub use compile::PolicyInfo;
 pub(crate) use compile::{Compiled, Provenance, compile, findings_of_draft};
 pub(crate) use compiler::Compiler;
 pub(crate) use digest::digest_of;
-pub(crate) use files::{BUNDLE_FILE, ENTITIES_FILE};
+pub(crate) use files::{BUNDLE_FILE, ENTITIES_FILE, SCHEMA_FILE};
 pub use files::{PolicyFiles, SourceFile};
 pub(crate) use finding::refusal;
 pub use finding::{Finding, Severity};

@@ -9,7 +9,7 @@ use super::Finding;
 use super::digest::{Digest, Lengths};
 
 /// The name of the schema's file.
-pub(super) const SCHEMA_FILE: &str = "schema.cedarschema";
+pub(crate) const SCHEMA_FILE: &str = "schema.cedarschema";
 /// The name of the file of entities, which need not be there.
 pub(crate) const ENTITIES_FILE: &str = "entities.json";
 /// No file of entities is larger than this many bytes: some 200,000 entities.

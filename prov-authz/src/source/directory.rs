@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::git::Checkout;
+use crate::load::SCHEMA_FILE;
 use crate::{Finding, PolicyFiles};
 
 /// A directory that changes is read again this many times before it is left alone for now.
@@ -38,7 +39,9 @@ pub(crate) fn read_directory(directory: &Path) -> Result<Reading, Unready> {
         }
         let before = State::of(directory, checkout.as_ref());
         let read = PolicyFiles::read(&before.place);
-        if State::of(directory, checkout.as_ref()) == before {
+        let stood_still =
+            before.lists_all_of(&read) && State::of(directory, checkout.as_ref()) == before;
+        if stood_still {
             let commit = before.commit;
             return read.map(|files| Reading { files, commit }).map_err(Unready::Refused);
         }
@@ -76,6 +79,19 @@ impl State {
             is_busy: checkout.is_some_and(Checkout::is_busy),
             place,
             files,
+        }
+    }
+
+    /// Whether every file that was read, or could not be, was there already: one that came and went while the
+    /// directory was read leaves it as it was before. Only the schema is looked for wherever it is not.
+    fn lists_all_of(&self, read: &Result<PolicyFiles, Vec<Finding>>) -> bool {
+        let lists = |name: &str| self.files.iter().any(|file| file.name == name);
+        match read {
+            Ok(files) => files.all().all(|file| lists(&file.name)),
+            Err(findings) => findings
+                .iter()
+                .map(|finding| finding.file.as_str())
+                .all(|name| name.is_empty() || name == SCHEMA_FILE || lists(name)),
         }
     }
 }
