@@ -25,6 +25,8 @@ use prov_core::store::{MemoryStore, Store};
 use prov_core::{Clock, ManualClock, RequestFacts, RequestId, Result, SecretText, SecurityContext};
 
 const PASSWORD: &str = "purple teapot singing";
+/// Who sign in, in turns, each on a device of their own.
+const PEOPLE: usize = 25;
 
 async fn open(clock: &ManualClock) -> Result<Arc<AuthService>> {
     let time: Arc<dyn Clock> = Arc::new(clock.clone());
@@ -92,7 +94,8 @@ async fn main() -> Result<()> {
     let service = open(&clock).await?;
     let system = SecurityContext::system("example", &clock)?;
     let request = RequestFacts::new(RequestId::generate(&clock)?, clock.now());
-    for name in ["alice", "locked"] {
+    let people: Vec<_> = (0..PEOPLE).map(|number| format!("person-{number}")).collect();
+    for name in ["alice", "locked"].into_iter().chain(people.iter().map(String::as_str)) {
         let new = NewUser::new(name).with_password(SecretText::new(PASSWORD));
         let made = service.create_user(&system, new.keeping_its_password()).await?;
         if name == "locked" {
@@ -103,7 +106,7 @@ async fn main() -> Result<()> {
     for (name, median) in names.iter().zip(medians(&service, &request, names).await) {
         println!("refused sign-in of `{name}`: median {median:?}");
     }
-    sign_ins(&service, &clock, &request).await?;
+    sign_ins(&service, &clock, &request, &people).await?;
     exchanges(&service, &clock, &request).await
 }
 
@@ -135,23 +138,32 @@ impl Beside {
     }
 }
 
+/// People sign in again on the device that they signed in on before.
 async fn sign_ins(
     service: &AuthService,
     clock: &ManualClock,
     request: &RequestFacts,
+    people: &[String],
 ) -> Result<()> {
     let broken = |_| prov_core::Error::from(prov_core::codes::INTERNAL);
     let parameters = Params::new(19_456, 2, 1, None).map_err(broken)?;
     let mut memory = vec![Block::default(); parameters.block_count()];
     let alone = Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters);
     let (password, mut beside) = (SecretText::new(PASSWORD), Beside::NONE);
-    for _ in 0..200 {
+    let mut devices = Vec::new();
+    for name in people {
+        if let LoginOutcome::Tokens(tokens) = service.login(name, &password, request).await? {
+            let facts = RequestFacts::new(RequestId::generate(clock)?, clock.now());
+            devices.push((name, facts.by_device(tokens.device)));
+        }
+    }
+    for (name, request) in std::iter::repeat_n(&devices, 8).flatten() {
         let (start, mut hash) = (Instant::now(), [0; 32]);
         alone
             .hash_password_into_with_memory(PASSWORD.as_bytes(), &[7; 16], &mut hash, &mut memory)
             .map_err(broken)?;
         let (limit, start) = (start.elapsed(), Instant::now());
-        let _tokens = service.login("alice", &password, request).await?;
+        let _tokens = service.login(name, &password, request).await?;
         beside.add(limit, start.elapsed());
         clock.advance(Duration::from_secs(11));
     }

@@ -194,18 +194,20 @@ impl MfaService {
             };
             let now = self.clock.now();
             factors.prune(now);
-            let before = factors.passkeys.clone();
+            let before = credentials(&factors.passkeys);
             let (answer, batch, after) = match decide(&mut factors, now)? {
                 Decided::Kept(answer) => return Ok(answer),
-                Decided::Changed(answer) => {
-                    (answer, Batch::new().with(factors.put(expect)?), &*factors.passkeys)
-                }
+                Decided::Changed(answer) => (
+                    answer,
+                    Batch::new().with(factors.put(expect)?),
+                    credentials(&factors.passkeys),
+                ),
                 Decided::Removed(answer) => {
                     let batch = Batch::new().delete(UserFactors::key(user.as_str()), expect);
-                    (answer, batch, &[][..])
+                    (answer, batch, Vec::new())
                 }
             };
-            let batch = with_owners(batch, user, &before, after)?;
+            let batch = with_owners(batch, user, &before, &after)?;
             let batch = batch.and(self.pinned(user, news(&answer)).await?);
             match self.store.commit(batch).await {
                 Ok(_) => return Ok(answer),
@@ -318,18 +320,22 @@ impl MfaService {
 fn with_owners(
     mut batch: Batch,
     user: &UserId,
-    before: &[Passkey],
-    after: &[Passkey],
+    before: &[String],
+    after: &[String],
 ) -> Result<Batch> {
-    let is_in = |some: &[Passkey], one: &Passkey| some.iter().any(|other| other.id == one.id);
-    for gone in before.iter().filter(|passkey| !is_in(after, passkey)) {
+    for gone in before.iter().filter(|id| !after.contains(id)) {
         let key = PasskeyOwner::key(PasskeyOwner::of(gone, user).id());
         batch = batch.delete(key, Expect::Any);
     }
-    for new in after.iter().filter(|passkey| !is_in(before, passkey)) {
+    for new in after.iter().filter(|id| !before.contains(id)) {
         batch = batch.with(PasskeyOwner::of(new, user).put(Expect::Absent)?);
     }
     Ok(batch)
+}
+
+/// The credential ids of passkeys.
+fn credentials(passkeys: &[Passkey]) -> Vec<String> {
+    passkeys.iter().map(|passkey| passkey.credential_id.clone()).collect()
 }
 
 /// Refuses unless a second factor was proved recently: by the token, or in the same session. Who has

@@ -4,7 +4,7 @@ use aws_lc_rs::digest;
 use prov_core::store::Entity;
 use prov_core::{Timestamp, UserId};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 prov_core::typed_id!(
     /// Names one passkey or security key of a user.
@@ -20,7 +20,7 @@ pub(crate) struct Passkey {
     /// The credential id, in base 64 for URLs.
     pub(crate) credential_id: String,
     /// The public key and what was learnt at registration, in the form of the library that checks it.
-    pub(crate) credential: Value,
+    pub(crate) credential: Box<RawValue>,
     /// How often it was used, as it says; 0 for ever where it does not count.
     pub(crate) counter: u32,
     /// Whether it may be copied to other devices of its owner.
@@ -38,7 +38,7 @@ pub(crate) struct Passkey {
 #[derive(Debug)]
 pub(crate) enum Asserted {
     /// It holds; from now on the passkey is this.
-    Held { counter: u32, credential: Value },
+    Held { counter: u32, credential: Box<RawValue> },
     /// It does not; the reason is for the audit log only.
     Wrong(&'static str),
 }
@@ -60,8 +60,8 @@ pub(crate) struct PasskeyOwner {
 }
 
 impl PasskeyOwner {
-    pub(crate) fn of(passkey: &Passkey, user: &UserId) -> Self {
-        Self { digest: credential_digest(&passkey.credential_id), user: user.clone() }
+    pub(crate) fn of(credential_id: &str, user: &UserId) -> Self {
+        Self { digest: credential_digest(credential_id), user: user.clone() }
     }
 }
 

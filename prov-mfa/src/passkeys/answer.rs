@@ -4,7 +4,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prov_core::{Error, Result, codes as core_codes};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use webauthn_rs_core::proto::{PublicKeyCredential, RegisterPublicKeyCredential};
 
@@ -43,7 +42,8 @@ impl RegistrationAnswer {
     /// # Errors
     /// [`core_codes::INVALID_REQUEST`] naming `credential`.
     pub(crate) fn read(answer: Value) -> Result<Self> {
-        let credential: RegisterPublicKeyCredential = parse("credential", answer)?;
+        let credential: RegisterPublicKeyCredential =
+            serde_json::from_value(answer).map_err(|e| malformed("credential").source(e))?;
         let client = client_data("credential", &credential.response.client_data_json)?;
         Ok(Self { credential, client })
     }
@@ -56,8 +56,8 @@ impl AssertionAnswer {
         if answer.len() > LONGEST {
             return Err(malformed("assertion"));
         }
-        let value = serde_json::from_str(answer).map_err(|e| malformed("assertion").source(e))?;
-        let credential: PublicKeyCredential = parse("assertion", value)?;
+        let credential: PublicKeyCredential =
+            serde_json::from_str(answer).map_err(|e| malformed("assertion").source(e))?;
         let client = client_data("assertion", &credential.response.client_data_json)?;
         Ok(Self { credential, client })
     }
@@ -73,10 +73,6 @@ impl AssertionAnswer {
     pub(crate) fn digest(&self) -> String {
         credential_digest(&self.credential_id())
     }
-}
-
-fn parse<T: DeserializeOwned>(field: &'static str, answer: Value) -> Result<T> {
-    serde_json::from_value(answer).map_err(|e| malformed(field).source(e))
 }
 
 fn client_data(field: &'static str, json: &[u8]) -> Result<ClientData> {

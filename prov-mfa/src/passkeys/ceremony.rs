@@ -6,7 +6,7 @@ use aws_lc_rs::digest;
 use prov_core::store::Entity;
 use prov_core::{SessionId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// What a ceremony is for. An answer to one is no answer to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub(crate) struct Ceremony {
     /// What a new passkey is to be called.
     pub(crate) name: Option<String>,
     /// In the form of the library that checks the answer.
-    pub(crate) state: Value,
+    pub(crate) state: Box<RawValue>,
     pub(crate) expires_at: Timestamp,
 }
 

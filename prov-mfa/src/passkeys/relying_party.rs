@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prov_core::{Error, Result, UserId, codes as core_codes};
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use webauthn_attestation_ca::AttestationCaList;
 use webauthn_rs_core::WebauthnCore;
 use webauthn_rs_core::error::WebauthnError;
@@ -45,7 +46,7 @@ pub(crate) struct Asked {
     /// For `parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`.
     pub(crate) options: Value,
     /// For the ceremony.
-    pub(crate) state: Value,
+    pub(crate) state: Box<RawValue>,
     /// The challenge, in base 64 for URLs.
     pub(crate) challenge: String,
 }
@@ -54,7 +55,7 @@ pub(crate) struct Asked {
 #[derive(Debug, Clone)]
 pub(crate) struct Registered {
     pub(crate) credential_id: String,
-    pub(crate) credential: Value,
+    pub(crate) credential: Box<RawValue>,
     pub(crate) counter: u32,
     pub(crate) synced: bool,
     pub(crate) discoverable: Option<bool>,
@@ -121,14 +122,18 @@ impl RelyingParty {
             });
         }
         let challenge = URL_SAFE_NO_PAD.encode(&asked.public_key.challenge);
-        Ok(Asked { options: value(&asked.public_key)?, state: value(&state)?, challenge })
+        Ok(Asked { options: value(&asked.public_key)?, state: kept(&state)?, challenge })
     }
 
     /// Checks the answer to [`Self::ask_to_register`] (WebAuthn level 3, section 7.1).
     ///
     /// # Errors
     /// [`codes::PASSKEY_REFUSED`] saying why.
-    pub(crate) fn register(&self, answer: &RegistrationAnswer, state: Value) -> Result<Registered> {
+    pub(crate) fn register(
+        &self,
+        answer: &RegistrationAnswer,
+        state: &RawValue,
+    ) -> Result<Registered> {
         let state: RegistrationState = read(state)?;
         if answer.client.cross_origin {
             return Err(refused("it was asked for out of a frame of another site"));
@@ -151,7 +156,7 @@ impl RelyingParty {
             synced: credential.backup_eligible,
             discoverable: told,
             attested: self.makers.is_some(),
-            credential: value(&credential)?,
+            credential: kept(&credential)?,
         })
     }
 
@@ -169,7 +174,7 @@ impl RelyingParty {
         // The answer is checked with the credential that is stored when it arrives.
         state.set_allowed_credentials(Vec::new());
         let challenge = URL_SAFE_NO_PAD.encode(&asked.public_key.challenge);
-        Ok(Asked { options: value(&asked.public_key)?, state: value(&state)?, challenge })
+        Ok(Asked { options: value(&asked.public_key)?, state: kept(&state)?, challenge })
     }
 
     /// Checks the answer to [`Self::ask_to_prove`] with the credential it names (WebAuthn level 3,
@@ -180,14 +185,14 @@ impl RelyingParty {
     pub(crate) fn check(
         &self,
         answer: &AssertionAnswer,
-        state: &Value,
+        state: &RawValue,
         passkey: &Passkey,
     ) -> Result<Asserted> {
         if answer.client.cross_origin {
             return Ok(Asserted::Wrong("cross_origin"));
         }
         let mut credential = credential_of(passkey)?;
-        let state: AuthenticationState = read(state.clone())?;
+        let state: AuthenticationState = read(state)?;
         let checked =
             self.core.authenticate_single_credential(&answer.credential, &state, &credential);
         let held = match checked {
@@ -196,21 +201,30 @@ impl RelyingParty {
         };
         credential.counter = held.counter();
         credential.backup_state = held.backup_state();
-        Ok(Asserted::Held { counter: credential.counter, credential: value(&credential)? })
+        Ok(Asserted::Held { counter: credential.counter, credential: kept(&credential)? })
     }
 }
 
 fn credential_of(passkey: &Passkey) -> Result<Credential> {
-    read(passkey.credential.clone())
+    read(&passkey.credential)
 }
 
+/// What a browser is asked.
 fn value(from: &impl Serialize) -> Result<Value> {
-    serde_json::to_value(from)
-        .map_err(|e| Error::new(core_codes::INTERNAL).context("writing a passkey").source(e))
+    serde_json::to_value(from).map_err(unwritten)
 }
 
-fn read<T: serde::de::DeserializeOwned>(from: Value) -> Result<T> {
-    serde_json::from_value(from)
+/// What is kept until it is read again.
+fn kept(from: &impl Serialize) -> Result<Box<RawValue>> {
+    to_raw_value(from).map_err(unwritten)
+}
+
+fn unwritten(error: serde_json::Error) -> Error {
+    Error::new(core_codes::INTERNAL).context("writing a passkey").source(error)
+}
+
+fn read<T: serde::de::DeserializeOwned>(from: &RawValue) -> Result<T> {
+    serde_json::from_str(from.get())
         .map_err(|e| Error::new(core_codes::STORE_CORRUPT).context("reading a passkey").source(e))
 }
 

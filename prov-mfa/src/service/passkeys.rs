@@ -98,7 +98,7 @@ impl MfaService {
             return Err(Error::new(codes::PASSKEY_REFUSED)
                 .detail("no registration waits for this answer; begin again"));
         };
-        let registered = relying_party.register(answer, state)?;
+        let registered = relying_party.register(answer, &state)?;
         let owner = credential_digest(&registered.credential_id);
         if self.store.load::<PasskeyOwner>(&owner).await?.is_some() {
             return Err(codes::PASSKEY_KNOWN.into());
