@@ -2,15 +2,18 @@
 //! it is missing, damaged or of another log.
 //!
 //! It holds numbers only: every value that can be asked for is there as 64 bits of a keyed hash.
-//! What stems from the personal part stands in a table of its own, with the subject's pseudonym, so
+//! What stems from the personal part stands in tables of its own, by the subject's pseudonym, so
 //! that erasing a subject takes it out.
 
 mod block;
 mod indexer;
 mod places;
+mod postings;
 mod schema;
 mod search;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use prov_core::{Error, Result, codes as core_codes};
 use rusqlite::{Connection, Transaction};
 use tokio::sync::oneshot;
 
-use super::block::{Filling, Posting};
+use super::block::Filling;
 use super::places::BLOCK;
 use super::terms::{Terms, Words};
 use super::words::public_texts;
@@ -201,7 +201,8 @@ impl Indexer {
             self.discard();
             return self.open();
         }
-        let Some(Open { db, .. }) = &self.open else { return Err(not_open()) };
+        let Some(Open { db, filling, .. }) = &mut self.open else { return Err(not_open()) };
+        filling.forget_owners();
         schema::prune(db, before, tally).map_err(failed)
     }
 
@@ -239,7 +240,7 @@ impl Adding<'_> {
         let seq = record.seq;
         if !self.filling.holds(seq) {
             self.filling.write(db)?;
-            *self.filling = Filling::of(seq);
+            self.filling.go_on(seq);
         }
         // What this version can't read is in the log all the same; only queries don't find it.
         let Some(leaf) = Leaf::read(&record.leaf) else { return Ok(()) };
@@ -254,9 +255,9 @@ impl Adding<'_> {
         self.add_public(seq, &leaf);
         if let Some(sealed) = &leaf.subject {
             let pid = self.terms.of(self.vault, "pid", &sealed.pid);
-            self.filling.add(seq, Posting::Public(pid));
+            self.filling.add(seq, pid);
             for term in self.terms.of_sealed(self.vault, sealed).iter().flat_map(|all| all.iter()) {
-                self.filling.add(seq, Posting::Personal { term: *term, pid });
+                self.filling.add_personal(seq, *term, pid);
             }
         }
         *self.tally.entry((leaf.action, leaf.outcome.as_str())).or_default() += 1;
@@ -285,7 +286,7 @@ impl Adding<'_> {
         let mut words = Words::default();
         public_texts(leaf, &mut |text| words.add(&self.terms.of_text(self.vault, text)));
         for term in values.into_iter().chain(words.terms) {
-            self.filling.add(seq, Posting::Public(term));
+            self.filling.add(seq, term);
         }
     }
 

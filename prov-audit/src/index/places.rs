@@ -3,9 +3,9 @@
 /// Records in a block.
 pub(crate) const BLOCK: u64 = 4096;
 
-/// Blocks whose terms stand together in the tables: of 32,768 records. Terms are hashes, so each new one
-/// falls anywhere among those of its span; within one span that is memory, among all it would be the disk.
-const SPAN: u64 = 8;
+/// Blocks whose terms stand together in the tables: of 32,768 records. Terms are hashes, so those of a block
+/// fall anywhere among those of its span; within one span that is memory, among all it would be the disk.
+pub(super) const SPAN: u64 = 8;
 
 /// The span of a block.
 pub(super) fn span_of(block: u64) -> u64 {
@@ -15,7 +15,7 @@ pub(super) fn span_of(block: u64) -> u64 {
 const WORDS: usize = 64;
 
 /// As many places as fit before a list is longer than all bits.
-const LISTED: usize = 256;
+pub(super) const LISTED: usize = 256;
 
 /// A set of places in a block.
 #[derive(Debug, Clone, PartialEq, Eq)]

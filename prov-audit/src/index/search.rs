@@ -3,10 +3,14 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Rows};
 
-use super::places::{BLOCK, Places, span_of};
+use super::places::{BLOCK, Places, SPAN, span_of};
+use super::postings::{Entries, block_of, page_of, page_within, pages_between, sorted};
 use super::schema::open_to_read;
+
+/// More owners of a term than this are not looked up one by one.
+const MANY: usize = 32;
 
 /// What must be true of an event.
 #[derive(Debug, Clone)]
@@ -192,10 +196,11 @@ impl<'a> Searching<'a> {
         match condition {
             Condition::Has { public, personal } => {
                 let mut newest = None;
-                for (table, terms) in [("posting", public), ("personal", personal)] {
-                    for term in terms {
-                        newest = newest.max(self.newest(table, *term, from, newest)?);
-                    }
+                for term in public {
+                    newest = newest.max(self.newest(sorted(*term), from, newest)?);
+                }
+                for term in personal {
+                    newest = newest.max(self.newest_owned(*term, from, newest)?);
                 }
                 Ok(newest)
             }
@@ -232,26 +237,45 @@ impl<'a> Searching<'a> {
         }
     }
 
-    /// The newest block up to `from`, and not before `least`, that has this term: span by span.
-    fn newest(
+    /// The newest block up to `from`, and not before `least`, that has this term in public: span by span.
+    fn newest(&self, term: u64, from: u64, least: Option<u64>) -> rusqlite::Result<Option<u64>> {
+        let mut in_span = self.db.prepare_cached(
+            "SELECT page, entries FROM posting WHERE page BETWEEN ?1 AND ?2 ORDER BY page DESC",
+        )?;
+        for (first, last) in self.spans(from, least) {
+            let mut pages = in_span.query(pages_between(first, last, term))?;
+            while let Some(page) = pages.next()? {
+                if Entries::of(page.get_ref(1)?.as_blob()?).find(term).is_some() {
+                    return Ok(Some(block_of(page.get(0)?)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The newest block up to `from`, and not before `least`, in whose span somebody has this term.
+    fn newest_owned(
         &self,
-        table: &str,
         term: i64,
         from: u64,
         least: Option<u64>,
     ) -> rusqlite::Result<Option<u64>> {
-        let mut in_span = self.db.prepare_cached(&format!(
-            "SELECT max(block) FROM {table} WHERE span = ?1 AND term = ?2 AND block <= ?3"
-        ))?;
-        let least = least.unwrap_or(self.oldest / BLOCK);
-        for span in (span_of(least)..=span_of(from)).rev() {
-            let row = (span.cast_signed(), term, from.cast_signed());
-            let block: Option<i64> = in_span.query_row(row, |row| row.get(0))?;
-            if block.is_some() {
-                return Ok(block.map(i64::cast_unsigned));
+        let mut owner = self
+            .db
+            .prepare_cached("SELECT pid FROM owner WHERE span = ?1 AND term = ?2 LIMIT 1")?;
+        for (_, last) in self.spans(from, least) {
+            if owner.exists((span_of(last).cast_signed(), term))? {
+                return Ok(Some(last));
             }
         }
         Ok(None)
+    }
+
+    /// The first and last blocks of every span down from `from` to `least`.
+    fn spans(&self, from: u64, least: Option<u64>) -> impl Iterator<Item = (u64, u64)> + use<> {
+        let least = least.unwrap_or(self.oldest / BLOCK);
+        let spans = (span_of(least)..=span_of(from)).rev();
+        spans.map(move |span| (span * SPAN, from.min(span * SPAN + SPAN - 1)))
     }
 
     /// Where in a block the condition is met.
@@ -279,24 +303,41 @@ impl<'a> Searching<'a> {
             }
             Condition::Has { public, personal } => {
                 places = Places::NONE;
-                let span = span_of(block).cast_signed();
-                for (table, terms) in [("posting", public), ("personal", personal)] {
-                    let sql = format!(
-                        "SELECT places FROM {table} WHERE span = ?1 AND term = ?2 AND block = ?3"
-                    );
-                    let mut statement = self.db.prepare_cached(&sql)?;
-                    for term in terms {
-                        let mut rows = statement.query((span, term, block.cast_signed()))?;
-                        while let Some(row) = rows.next()? {
-                            places.add_bytes(row.get_ref(0)?.as_blob()?);
-                        }
-                    }
+                let mut page =
+                    self.db.prepare_cached("SELECT entries FROM posting WHERE page = ?1")?;
+                for term in public {
+                    let term = sorted(*term);
+                    add_found(&mut places, page.query([page_of(block, page_within(term))])?, term)?;
+                }
+                for term in personal {
+                    self.add_personal(&mut places, block, *term)?;
                 }
             }
             Condition::Between(first, last) => places = self.between(block, *first, *last)?,
             Condition::ActionBelow(_) => places = Places::NONE,
         }
         Ok(places)
+    }
+
+    /// Adds where in a block this term stems from somebody's personal part.
+    fn add_personal(&self, places: &mut Places, block: u64, term: i64) -> rusqlite::Result<()> {
+        let mut owners =
+            self.db.prepare_cached("SELECT pid FROM owner WHERE span = ?1 AND term = ?2")?;
+        let asked = (span_of(block).cast_signed(), term);
+        let owners = owners.query_map(asked, |row| row.get(0))?.take(MANY + 1);
+        let owners: Vec<i64> = owners.collect::<Result<_, _>>()?;
+        let (block, term) = (block.cast_signed(), sorted(term));
+        if owners.len() > MANY {
+            let mut all =
+                self.db.prepare_cached("SELECT entries FROM personal WHERE block = ?1")?;
+            return add_found(places, all.query([block])?, term);
+        }
+        let mut one =
+            self.db.prepare_cached("SELECT entries FROM personal WHERE block = ?1 AND pid = ?2")?;
+        for pid in owners {
+            add_found(places, one.query((block, pid))?, term)?;
+        }
+        Ok(())
     }
 
     fn between(&self, block: u64, first: i64, last: i64) -> rusqlite::Result<Places> {
@@ -338,6 +379,16 @@ impl<'a> Searching<'a> {
             })
             .optional()
     }
+}
+
+/// Adds the places of a term in the entries of these rows.
+fn add_found(places: &mut Places, mut rows: Rows<'_>, term: u64) -> rusqlite::Result<()> {
+    while let Some(row) = rows.next()? {
+        if let Some(found) = Entries::of(row.get_ref(0)?.as_blob()?).find(term) {
+            places.add_bytes(found);
+        }
+    }
+    Ok(())
 }
 
 /// How many events by action and outcome.

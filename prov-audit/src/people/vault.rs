@@ -381,6 +381,10 @@ pub(crate) async fn secret(store: &dyn Store, id: &str) -> Result<SecretBytes> {
 /// Names are compared without regard to case, and to how their characters are put together
 /// (NFKC).
 pub(crate) fn folded(name: &str) -> String {
+    // What most names are has no other forms.
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
     name.nfkc().collect::<String>().to_lowercase()
 }
 
