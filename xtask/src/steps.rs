@@ -1,6 +1,7 @@
 //! Running programs, and the tools that come from the package registry.
 
-use std::process::{Command, Output};
+use std::io;
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::Instant;
 
 /// What a step ends with: nothing, or what went wrong.
@@ -14,24 +15,37 @@ pub(crate) fn in_ci() -> bool {
 
 /// Runs a program and waits; its output goes to the terminal.
 pub(crate) fn run(program: &str, args: &[&str]) -> Outcome {
+    timed(program, args, |command| Ok((command.status()?, ()))).map(drop)
+}
+
+/// As [`run`]; gives what was printed.
+pub(crate) fn printed(program: &str, args: &[&str]) -> Result<String, String> {
+    timed(program, args, |command| {
+        let output = command.stderr(Stdio::inherit()).output()?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        print!("{printed}");
+        Ok((output.status, printed))
+    })
+}
+
+fn timed<T>(
+    program: &str,
+    args: &[&str],
+    run: impl FnOnce(&mut Command) -> io::Result<(ExitStatus, T)>,
+) -> Result<T, String> {
     let started = Instant::now();
     println!("── {program} {}", args.join(" "));
-    let status = Command::new(program)
-        .args(args)
-        .status()
+    let (status, made) = run(Command::new(program).args(args))
         .map_err(|e| format!("`{program}` does not start: {e}"))?;
-    println!(
-        "── {program} {}: {status} after {:.1?}",
-        args.first().unwrap_or(&""),
-        started.elapsed()
-    );
-    if status.success() { Ok(()) } else { Err(format!("`{program} {}` failed", args.join(" "))) }
+    let first = args.first().unwrap_or(&"");
+    println!("── {program} {first}: {status} after {:.1?}", started.elapsed());
+    if status.success() { Ok(made) } else { Err(format!("`{program} {}` failed", args.join(" "))) }
 }
 
 /// A program that runs beside the steps.
 pub(crate) struct Beside {
     what: String,
-    running: std::thread::JoinHandle<std::io::Result<Output>>,
+    running: std::thread::JoinHandle<io::Result<Output>>,
 }
 
 /// Starts a program that is in nobody's way: it gets the time that is left over, and a tenth where none is.
