@@ -40,6 +40,14 @@ async fn published(bench: &Bench, count: usize) -> (Node, Node, Record) {
     let (one, two) = (Node::open(bench, "one").await, Node::open(bench, "two").await);
     let seen = || two.of("one").is_some() && one.of("two").is_some();
     beside(&[&one, &two], until("they know each other", seen)).await;
+    // That it follows the other's log is what parts are published for.
+    beside(&[&one, &two], async {
+        let follows = |record: &Record| record.id.contains("/one/standard");
+        while !records_of(bench, "audit.joined_follower").await.iter().any(follows) {
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    })
+    .await;
     one.record(bench, count).await;
     let mut part = None;
     beside(&[&one], async {
