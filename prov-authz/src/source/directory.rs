@@ -107,3 +107,28 @@ impl Stamp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_after_the_first_look_is_not_read_as_one_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        PolicyFiles::shipped().write_missing(folder.path()).unwrap();
+        let before = State::of(folder.path(), None);
+        assert!(before.lists_all_of(&PolicyFiles::read(folder.path())));
+        let late = folder.path().join("zz.cedar");
+        for text in [&b"@id(\"zz\") permit (principal, action, resource);"[..], b"\xFF"] {
+            fs::write(&late, text).unwrap();
+            let read = PolicyFiles::read(folder.path());
+            fs::remove_file(&late).unwrap();
+            assert_eq!(State::of(folder.path(), None), before, "as if nothing had been");
+            assert!(!before.lists_all_of(&read));
+        }
+        fs::remove_file(folder.path().join(SCHEMA_FILE)).unwrap();
+        let without = State::of(folder.path(), None);
+        let read = PolicyFiles::read(folder.path());
+        assert!(read.is_err() && without.lists_all_of(&read), "a schema that is missing is told");
+    }
+}
