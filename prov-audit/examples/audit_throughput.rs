@@ -1,5 +1,6 @@
 //! Events per second, durable before acknowledged, at 1, 64 and 512 in flight, beside what the disk
-//! can sync and what SQLite with four indexes commits in the same run. Run with `--release`; an argument names the directory to measure in.
+//! can sync and what SQLite with four indexes commits in the same run. Run with `--release`; an argument names the directory to measure
+//! in, a second one says how many shall be in flight, and leaves out what they are compared with.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -111,17 +112,20 @@ fn print(what: &str, mut times: Vec<Duration>) {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
+    let only = std::env::args().nth(2).map(|flying| flying.parse()).transpose()?;
     let dir = tempfile::tempdir_in(root)?;
     let clock = SystemClock::new();
     let shared: Arc<dyn Clock> = Arc::new(clock);
     let store = Arc::new(MemoryStore::new(Arc::clone(&shared)));
     let options = LogOptions::new(dir.path(), "example.org/audit", store, shared);
     let log = Arc::new(Log::open(options).await?);
-    print("fdatasync alone", syncs(dir.path())?);
-    for together in [1, 64, 512] {
-        print(&format!("SQLite, {together} in a commit"), sqlite(dir.path(), together)?);
+    if only.is_none() {
+        print("fdatasync alone", syncs(dir.path())?);
+        for together in [1, 64, 512] {
+            print(&format!("SQLite, {together} in a commit"), sqlite(dir.path(), together)?);
+        }
     }
-    for flying in [1, 64, 512, 4096] {
+    for flying in only.map_or_else(|| vec![1, 64, 512, 4096], |only: usize| vec![only]) {
         print(&format!("{flying} in flight"), measure(&log, clock, flying).await);
     }
     log.close().await?;

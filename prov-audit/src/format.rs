@@ -130,7 +130,7 @@ pub(crate) struct Record<'a> {
     /// The leaf's bytes: UTF-8 by construction.
     pub(crate) text: &'a str,
     /// What it says; `None` when this version can't read it.
-    pub(crate) leaf: Option<Leaf>,
+    pub(crate) leaf: Option<Leaf<'a>>,
 }
 
 impl Writer {
@@ -208,7 +208,7 @@ impl Record<'_> {
     }
 
     fn action(&self) -> &str {
-        self.leaf.as_ref().map_or("unknown", |leaf| leaf.action.as_str())
+        self.leaf.as_ref().map_or("unknown", |leaf| &*leaf.action)
     }
 
     fn outcome(&self) -> &'static str {

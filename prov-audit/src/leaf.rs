@@ -3,6 +3,8 @@
 //! JSON, written once and never again. Everything in it is public to whoever may read the log;
 //! what is personal is in `subject`, sealed.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use prov_core::audit::{DecisionRecord, Event, Outcome, Resource};
 use prov_core::{Error, PrincipalKind, RequestId, Result, codes as core_codes};
@@ -18,72 +20,86 @@ const LONGEST_PATH: usize = 1024;
 /// The format's number; a reader that knows another number only must not guess.
 const FORMAT: u8 = 1;
 
-/// What a leaf says.
+/// What a leaf says: borrowed from the event that is written, or from the bytes that are read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Leaf {
+pub(crate) struct Leaf<'a> {
     pub(crate) v: u8,
     pub(crate) id: Uuid,
     pub(crate) time: Timestamp,
-    pub(crate) action: String,
+    #[serde(borrow)]
+    pub(crate) action: Cow<'a, str>,
     pub(crate) outcome: Outcome,
-    pub(crate) actor: LeafActor,
+    #[serde(borrow)]
+    pub(crate) actor: LeafActor<'a>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) resource: Option<Resource>,
-    #[serde(default, skip_serializing_if = "LeafRequest::is_empty")]
-    pub(crate) request: LeafRequest,
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub(crate) context: Map<String, Value>,
+    pub(crate) resource: Option<Cow<'a, Resource>>,
+    #[serde(borrow, default, skip_serializing_if = "LeafRequest::is_empty")]
+    pub(crate) request: LeafRequest<'a>,
+    #[serde(default, skip_serializing_if = "has_none")]
+    pub(crate) context: Cow<'a, Map<String, Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) decision: Option<DecisionRecord>,
+    pub(crate) decision: Option<Cow<'a, DecisionRecord>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) subject: Option<Sealed>,
+    pub(crate) subject: Option<Cow<'a, Sealed>>,
 }
 
 /// Who, as a pseudonym.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct LeafActor {
+pub(crate) struct LeafActor<'a> {
     pub(crate) kind: PrincipalKind,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) id: Option<String>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<Cow<'a, str>>,
 }
 
 /// In which request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct LeafRequest {
+pub(crate) struct LeafRequest<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) id: Option<RequestId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) method: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) path: Option<String>,
+    pub(crate) id: Option<Cow<'a, RequestId>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) method: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) path: Option<Cow<'a, str>>,
 }
 
-impl LeafRequest {
+impl LeafRequest<'_> {
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-impl Leaf {
+fn has_none(context: &Map<String, Value>) -> bool {
+    context.is_empty()
+}
+
+/// The first characters of a path.
+fn cut(path: &str) -> &str {
+    path.char_indices().nth(LONGEST_PATH).and_then(|(end, _)| path.get(..end)).unwrap_or(path)
+}
+
+impl<'a> Leaf<'a> {
     /// The leaf of an event whose personal part is sealed already.
-    pub(crate) fn new(event: Event, sealed: Option<Sealed>) -> Self {
-        let (method, path) = event.target.unzip();
+    pub(crate) fn of(event: &'a Event, sealed: Option<&'a Sealed>) -> Self {
+        let target = event.target.as_ref();
         Self {
             v: FORMAT,
             id: event.id,
             time: event.time,
-            action: event.action.as_str().to_owned(),
+            action: event.action.as_str().into(),
             outcome: event.outcome,
-            actor: LeafActor { kind: event.actor.kind, id: event.actor.id },
-            resource: event.resource,
-            request: LeafRequest {
-                id: event.request_id,
-                method,
-                path: path.map(|path| path.chars().take(LONGEST_PATH).collect()),
+            actor: LeafActor {
+                kind: event.actor.kind,
+                id: event.actor.id.as_deref().map(Cow::Borrowed),
             },
-            context: event.context,
-            decision: event.decision,
-            subject: sealed,
+            resource: event.resource.as_ref().map(Cow::Borrowed),
+            request: LeafRequest {
+                id: event.request_id.as_ref().map(Cow::Borrowed),
+                method: target.map(|(method, _)| method.into()),
+                path: target.map(|(_, path)| cut(path).into()),
+            },
+            context: Cow::Borrowed(&event.context),
+            decision: event.decision.as_ref().map(Cow::Borrowed),
+            subject: sealed.map(Cow::Borrowed),
         }
     }
 
@@ -97,7 +113,7 @@ impl Leaf {
     }
 
     /// Reads a leaf back; `None` for what this version did not write.
-    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok().filter(|leaf: &Self| leaf.v == FORMAT)
     }
 }

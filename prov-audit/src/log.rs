@@ -260,7 +260,7 @@ fn notices(clock: Arc<dyn Clock>) -> Notices {
             }
         };
         // Nothing in these can fail to be written as JSON.
-        Leaf::new(event, None).to_bytes().unwrap_or_default()
+        Leaf::of(&event, None).to_bytes().unwrap_or_default()
     })
 }
 

@@ -1,5 +1,6 @@
 //! An event as it is read back.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
@@ -110,7 +111,7 @@ pub(crate) struct Place {
 }
 
 impl AuditRecord {
-    pub(crate) fn new(place: Place, leaf: Leaf, opened: Option<Opened>) -> Self {
+    pub(crate) fn new(place: Place, leaf: Leaf<'_>, opened: Option<Opened>) -> Self {
         let Place { origin, log, seq, hash } = place;
         let (personal, erased) = match opened {
             Some(Opened::Clear(personal)) => (personal, false),
@@ -118,11 +119,11 @@ impl AuditRecord {
             None => (crate::people::PersonalData::default(), false),
         };
         let request = RecordedRequest {
-            id: leaf.request.id,
+            id: leaf.request.id.map(Cow::into_owned),
             ip: personal.ip,
-            method: leaf.request.method,
-            path: leaf.request.path,
-            user_agent: personal.user_agent,
+            method: leaf.request.method.map(Cow::into_owned),
+            path: leaf.request.path.map(Cow::into_owned),
+            user_agent: personal.user_agent.map(Cow::into_owned),
         };
         Self {
             id: leaf.id,
@@ -130,13 +131,17 @@ impl AuditRecord {
             seq,
             log,
             time: leaf.time,
-            action: leaf.action,
+            action: leaf.action.into_owned(),
             outcome: leaf.outcome,
-            actor: RecordedActor { kind: leaf.actor.kind, id: leaf.actor.id, name: personal.name },
-            resource: leaf.resource,
+            actor: RecordedActor {
+                kind: leaf.actor.kind,
+                id: leaf.actor.id.map(Cow::into_owned),
+                name: personal.name.map(Cow::into_owned),
+            },
+            resource: leaf.resource.map(Cow::into_owned),
             request: (request != RecordedRequest::default()).then_some(request),
-            context: leaf.context,
-            decision: leaf.decision,
+            context: leaf.context.into_owned(),
+            decision: leaf.decision.map(Cow::into_owned),
             hash,
             erased,
         }

@@ -12,8 +12,10 @@ use crate::{Clock, Error, Result, codes, random};
 #[doc(hidden)]
 pub fn fresh(prefix: &str, clock: &dyn Clock) -> Result<Arc<str>> {
     let millis = u64::try_from(clock.now().as_millisecond()).unwrap_or(0);
-    let random = u128::from_be_bytes(random::bytes::<16>()?);
-    Ok(format!("{prefix}_{}", ulid::Ulid::from_parts(millis, random)).into())
+    let random = u128::from_be_bytes(random::for_id()?);
+    let mut ulid = [0; ulid::ULID_LEN];
+    let ulid = ulid::Ulid::from_parts(millis, random).array_to_str(&mut ulid);
+    Ok([prefix, ulid].join("_").into())
 }
 
 /// Checks the text of an identifier. Public for [`typed_id!`](crate::typed_id).

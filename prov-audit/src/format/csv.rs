@@ -1,5 +1,7 @@
 //! RFC 4180.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::Record;
@@ -13,12 +15,12 @@ const CELLS: usize = 14;
 pub(super) fn line(record: &Record<'_>) -> String {
     let mut cells = vec![record.log().to_owned(), record.seq.to_string(), record.hash.clone()];
     if let Some(leaf) = &record.leaf {
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
         let resource = leaf.resource.as_ref();
         cells.extend([
             leaf.time.to_string(),
             leaf.id.to_string(),
-            leaf.action.clone(),
+            leaf.action.to_string(),
             leaf.outcome.as_str().to_owned(),
             word(&leaf.actor.kind),
             text(&leaf.actor.id),

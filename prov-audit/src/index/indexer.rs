@@ -260,11 +260,11 @@ impl Adding<'_> {
                 self.filling.add_personal(seq, *term, pid);
             }
         }
-        *self.tally.entry((leaf.action, leaf.outcome.as_str())).or_default() += 1;
+        *self.tally.entry((leaf.action.into_owned(), leaf.outcome.as_str())).or_default() += 1;
         Ok(())
     }
 
-    fn add_public(&mut self, seq: u64, leaf: &Leaf) {
+    fn add_public(&mut self, seq: u64, leaf: &Leaf<'_>) {
         let mut values = vec![
             // Each is there once: remembering their hashes would push the useful ones out.
             self.vault.term("id", &leaf.id.to_string()),
@@ -305,7 +305,7 @@ impl Adding<'_> {
 
 /// The actions of the policies that an event is about: `deploy` where a decision was asked for, or
 /// where a route asks for one (`deploy servers`).
-fn asked_actions(leaf: &Leaf) -> impl Iterator<Item = &str> {
+fn asked_actions<'a>(leaf: &'a Leaf<'_>) -> impl Iterator<Item = &'a str> {
     let of = |key: &str| leaf.context.get(key).and_then(serde_json::Value::as_str);
     let routed = of("asked").and_then(|asked| asked.split(' ').next());
     [of("action"), routed].into_iter().flatten()

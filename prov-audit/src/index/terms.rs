@@ -55,7 +55,7 @@ impl Terms {
         Some(terms)
     }
 
-    fn of_person(&mut self, vault: &Vault, personal: &PersonalData) -> Vec<i64> {
+    fn of_person(&mut self, vault: &Vault, personal: &PersonalData<'_>) -> Vec<i64> {
         let mut words = Words::default();
         for text in [&personal.name, &personal.user_agent].into_iter().flatten() {
             words.add(&self.of_text(vault, text));

@@ -28,13 +28,13 @@ pub(crate) fn words_of(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// Shows the texts of the public part of an event.
-pub(super) fn public_texts(leaf: &Leaf, each: &mut dyn FnMut(&str)) {
+pub(super) fn public_texts(leaf: &Leaf<'_>, each: &mut dyn FnMut(&str)) {
     let public = Public {
         action: &leaf.action,
-        resource: leaf.resource.as_ref(),
+        resource: leaf.resource.as_deref(),
         target: [leaf.request.method.as_deref(), leaf.request.path.as_deref()],
         context: &leaf.context,
-        decision: leaf.decision.as_ref(),
+        decision: leaf.decision.as_deref(),
     };
     public.texts(each);
 }

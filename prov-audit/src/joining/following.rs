@@ -228,7 +228,7 @@ fn read_parts(mirror: &Mirror, first: u64, parts: Vec<PartRecord>) -> Read {
 fn people_in(piece: &Piece) -> BTreeSet<String> {
     let Content::Leaves(leaves) = &piece.content else { return BTreeSet::new() };
     let sealed = leaves.iter().filter_map(|leaf| Leaf::read(leaf)?.subject);
-    sealed.map(|sealed| sealed.pid).collect()
+    sealed.map(|sealed| sealed.into_owned().pid).collect()
 }
 
 /// Takes away what the log pruned, unless it must be kept here.

@@ -327,7 +327,8 @@ impl Keeping {
                     return Ok(Some(PruneEnd::Hold(hold.id.clone())));
                 }
                 if let Some(leaf) = leaf {
-                    *tally.entry((leaf.action, leaf.outcome.as_str())).or_default() += 1;
+                    *tally.entry((leaf.action.into_owned(), leaf.outcome.as_str())).or_default() +=
+                        1;
                 }
             }
         }

@@ -217,10 +217,7 @@ impl Log {
                     let what = format!("record {} of the audit log can't be read", hit.seq);
                     Error::new(codes::DAMAGED).detail(what).source(e)
                 })?;
-                let leaf = Leaf::read(&record.leaf).ok_or_else(|| {
-                    Error::new(codes::DAMAGED).context("a leaf of another format")
-                })?;
-                leaves.push((of, hit.seq, hex::encode(leaf_hash(&record.leaf)), leaf));
+                leaves.push((of, hit.seq, hex::encode(leaf_hash(&record.leaf)), record.leaf));
             }
             Ok(leaves)
         })
@@ -228,6 +225,8 @@ impl Log {
         let mut records = Vec::with_capacity(leaves.len());
         for (of, seq, hash, leaf) in leaves {
             let Some(source) = sources.get(of) else { continue };
+            let leaf = Leaf::read(&leaf)
+                .ok_or_else(|| Error::new(codes::DAMAGED).context("a leaf of another format"))?;
             let opened = match &leaf.subject {
                 Some(sealed) => Some(source.vault.open_sealed(sealed).await?),
                 None => None,

@@ -1,38 +1,36 @@
 //! Taking events down.
 
-use async_trait::async_trait;
-use prov_core::audit::{Event, Receipt, Recorder};
+use std::pin::Pin;
+
+use prov_core::audit::{Event, Receipt, Recorder, RetentionClass};
 use prov_core::{PrincipalKind, Result};
+use uuid::Uuid;
 
 use super::Log;
 use crate::leaf::Leaf;
 use crate::people::PersonalData;
 
-#[async_trait]
 impl Recorder for Log {
-    async fn record(&self, event: Event) -> Result<Receipt> {
-        let (id, class) = (event.id, event.retention_class());
-        // What prov does by itself, such as revoking, must go on whatever is away.
-        if event.actor.kind != PrincipalKind::System {
-            self.sinks.admit(class, || self.options.clock.now())?;
+    // As `async_trait` has it; what can be done at once is done before anything is put in a box.
+    fn record<'life0, 'async_trait>(
+        &'life0 self,
+        event: Event,
+    ) -> Pin<Box<dyn Future<Output = Result<Receipt>> + Send + 'async_trait>>
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait,
+    {
+        match self.bytes_at_once(&event) {
+            Ok(Some(bytes)) => Box::pin(self.append(event.id, event.retention_class(), bytes)),
+            Ok(None) => Box::pin(self.record_by_the_store(event)),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
         }
-        let personal = PersonalData::of(&event);
-        let (actor, time) = (event.actor.clone(), event.time);
-        let mut begun = Begun { log: self, event: Some(event) };
-        let sealed = self.vault.seal(&actor, time, &personal).await;
-        // From here on the journal sees to it that what was begun is finished.
-        let event = begun.event.take();
-        let leaf = event.map(|event| Leaf::new(event, None));
-        let (sealed, mut leaf) = (sealed?, leaf.ok_or(prov_core::codes::INTERNAL)?);
-        leaf.subject = sealed;
-        let seq = self.journals.of(class).append(leaf.to_bytes()?).await?;
-        Ok(Receipt::new(id, seq))
     }
 }
 
-/// An event whose personal part is being sealed, for which the store may have to be asked. Whoever
-/// stops waiting leaves it in the log all the same: a client that goes away must not take the event
-/// of its request with it.
+/// An event whose personal part is being sealed, for which the store has to be asked. Whoever stops
+/// waiting leaves it in the log all the same: a client that goes away must not take the event of its
+/// request with it.
 struct Begun<'a> {
     log: &'a Log,
     event: Option<Event>,
@@ -49,6 +47,41 @@ impl Drop for Begun<'_> {
 }
 
 impl Log {
+    /// The leaf of an event; `None` when the store must be asked for the key that seals it.
+    fn bytes_at_once(&self, event: &Event) -> Result<Option<Vec<u8>>> {
+        // What prov does by itself, such as revoking, must go on whatever is away.
+        if event.actor.kind != PrincipalKind::System {
+            self.sinks.admit(event.retention_class(), || self.options.clock.now())?;
+        }
+        let personal = PersonalData::of(event);
+        if !self.vault.seals(&event.actor, &personal) {
+            return Leaf::of(event, None).to_bytes().map(Some);
+        }
+        match self.vault.seal_at_once(&event.actor, event.time, &personal)? {
+            Some(sealed) => Leaf::of(event, Some(&sealed)).to_bytes().map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn append(&self, id: Uuid, class: RetentionClass, leaf: Vec<u8>) -> Result<Receipt> {
+        let seq = self.journals.of(class).append(leaf).await?;
+        Ok(Receipt::new(id, seq))
+    }
+
+    async fn record_by_the_store(&self, event: Event) -> Result<Receipt> {
+        let mut begun = Begun { log: self, event: Some(event) };
+        let sealed = match &begun.event {
+            Some(event) => {
+                self.vault.seal(&event.actor, event.time, &PersonalData::of(event)).await
+            }
+            None => Ok(None),
+        };
+        // From here on the journal sees to it that what was begun is finished.
+        let event = begun.event.take().ok_or(prov_core::codes::INTERNAL)?;
+        let leaf = Leaf::of(&event, sealed?.as_deref()).to_bytes()?;
+        self.append(event.id, event.retention_class(), leaf).await
+    }
+
     /// Records without asking anybody for anything: where the key of the subject is not at hand, the
     /// personal part is left out, and the event says so.
     fn record_and_leave(&self, event: Event) -> Result<()> {
@@ -57,6 +90,7 @@ impl Log {
         let sealed = self.vault.seal_at_hand(&event.actor, event.time, &personal)?;
         let left_out = sealed.is_none() && self.vault.seals(&event.actor, &personal);
         let event = if left_out { event.with("personal_part", "left out") } else { event };
-        self.journals.of(class).append_and_leave(Leaf::new(event, sealed).to_bytes()?)
+        let leaf = Leaf::of(&event, sealed.as_deref()).to_bytes()?;
+        self.journals.of(class).append_and_leave(leaf)
     }
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -20,31 +21,41 @@ pub(crate) struct Sealed {
 
 /// What is personal about an event.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PersonalData {
+pub(crate) struct PersonalData<'a> {
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
-    pub(crate) name: Option<String>,
+    pub(crate) name: Option<Cow<'a, str>>,
     #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
     pub(crate) ip: Option<IpAddr>,
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
-    pub(crate) user_agent: Option<String>,
+    pub(crate) user_agent: Option<Cow<'a, str>>,
 }
 
-impl PersonalData {
-    /// Takes it out of an event.
-    pub(crate) fn of(event: &Event) -> Self {
+impl<'a> PersonalData<'a> {
+    /// What an event has of it.
+    pub(crate) fn of(event: &'a Event) -> Self {
         Self {
-            name: event.actor.name.as_ref().map(|name| name.expose().clone()),
+            name: event.actor.name.as_ref().map(|name| name.expose().into()),
             ip: event.ip.as_ref().map(|ip| ip.expose().to_canonical()),
-            user_agent: event.user_agent.as_ref().map(|agent| agent.expose().clone()),
+            user_agent: event.user_agent.as_ref().map(|agent| agent.expose().into()),
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// The same, without the event.
+    pub(super) fn to_owned(&self) -> PersonalData<'static> {
+        let owned = |text: &Cow<'_, str>| Cow::Owned(text.clone().into_owned());
+        PersonalData {
+            name: self.name.as_ref().map(owned),
+            ip: self.ip,
+            user_agent: self.user_agent.as_ref().map(owned),
+        }
+    }
 }
 
-impl fmt::Debug for PersonalData {
+impl fmt::Debug for PersonalData<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[personal]")
     }
@@ -70,7 +81,7 @@ impl SubjectKey {
     }
 
     /// Seals for one log: it opens in no other.
-    pub(super) fn seal(&self, origin: &str, data: &PersonalData) -> Result<String> {
+    pub(super) fn seal(&self, origin: &str, data: &PersonalData<'_>) -> Result<String> {
         let failed = |doing: &'static str| Error::new(core_codes::INTERNAL).context(doing);
         let mut text =
             serde_json::to_vec(data).map_err(|e| failed("serializing personal data").source(e))?;
@@ -82,7 +93,7 @@ impl SubjectKey {
     }
 
     /// `None` when the text was not sealed with this key for this log.
-    pub(super) fn open(&self, origin: &str, sealed: &str) -> Option<PersonalData> {
+    pub(super) fn open(&self, origin: &str, sealed: &str) -> Option<PersonalData<'static>> {
         let mut text = Zeroizing::new(URL_SAFE_NO_PAD.decode(sealed).ok()?);
         let (nonce, log) = (Nonce::assume_unique_for_key(NONCE), Aad::from(origin.as_bytes()));
         let clear = self.0.open_in_place(nonce, log, text.as_mut_slice()).ok()?;
@@ -104,7 +115,7 @@ mod tests {
     fn a_sealed_part_opens_with_its_key_and_for_its_log_only() {
         let key = SubjectKey::new(&SecretBytes::new(vec![3; 32])).unwrap();
         let other = SubjectKey::new(&SecretBytes::new(vec![4; 32])).unwrap();
-        let data = PersonalData { name: Some("alice".to_owned()), ..PersonalData::default() };
+        let data = PersonalData { name: Some("alice".into()), ..PersonalData::default() };
         let sealed = key.seal("a", &data).unwrap();
         assert_eq!(key.open("a", &sealed), Some(data.clone()));
         assert_eq!(key.open("b", &sealed), None);

@@ -1,5 +1,6 @@
 mod news;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use prov_core::audit::Actor;
 use prov_core::store::{Batch, Entity, Expect, Scan, Store, StoreExt, Term};
 use prov_core::{Clock, Error, PrincipalKind, Result, SecretBytes, codes as core_codes, random};
@@ -22,7 +23,7 @@ use super::{PersonalData, Sealed};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Opened {
     /// It was read.
-    Clear(PersonalData),
+    Clear(PersonalData<'static>),
     /// Its key is destroyed.
     Erased,
 }
@@ -35,10 +36,22 @@ struct Known {
     names: Vec<String>,
     key: SubjectKey,
     expires_at: Option<Timestamp>,
+    /// What was sealed last: most events of a subject say the same of it as the one before.
+    last: Mutex<Option<SealedBefore>>,
+}
+
+/// A sealed part, and what it was made of.
+#[derive(Debug)]
+struct SealedBefore {
+    origin: Arc<str>,
+    data: PersonalData<'static>,
+    sealed: Arc<Sealed>,
 }
 
 #[derive(Debug, Default)]
 struct Cache {
+    /// The ids of subjects' entities, by kind and account: they are a keyed hash of them.
+    ids: HashMap<&'static str, HashMap<String, Arc<str>>>,
     by_id: HashMap<String, Arc<Known>>,
     by_pid: HashMap<String, Arc<Known>>,
     gone: HashSet<String>,
@@ -56,11 +69,11 @@ impl Cache {
 }
 
 /// Seals and opens personal data. Keys of subjects seen since the start stay in memory (about one
-/// kilobyte each), so that recording asks the store for nothing.
+/// kilobyte each, and what was sealed last), so that recording asks the store for nothing.
 pub(crate) struct Vault {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    origin: String,
+    origin: Arc<str>,
     hashing: hmac::Key,
     unattributed_for: Duration,
     cache: Arc<RwLock<Cache>>,
@@ -68,6 +81,9 @@ pub(crate) struct Vault {
 
 /// At most so many pseudonyms are remembered as gone.
 const MOST_GONE: usize = 65_536;
+
+/// Of each kind of account at most so many ids are remembered.
+const MOST_IDS: usize = 65_536;
 
 impl Vault {
     /// Loads the hashing key of the log, or makes it.
@@ -79,7 +95,7 @@ impl Vault {
     ) -> Result<Self> {
         let secret = secret(&*store, "hashing").await?;
         let hashing = hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
-        let origin = origin.to_owned();
+        let origin = origin.into();
         Ok(Self { store, clock, origin, hashing, unattributed_for, cache: Arc::default() })
     }
 
@@ -89,7 +105,7 @@ impl Vault {
         Self {
             store: Arc::clone(&self.store),
             clock: Arc::clone(&self.clock),
-            origin: origin.to_owned(),
+            origin: origin.into(),
             hashing: self.hashing.clone(),
             unattributed_for: self.unattributed_for,
             cache: Arc::clone(&self.cache),
@@ -101,34 +117,62 @@ impl Vault {
         &self,
         actor: &Actor,
         time: Timestamp,
-        data: &PersonalData,
-    ) -> Result<Option<Sealed>> {
+        data: &PersonalData<'_>,
+    ) -> Result<Option<Arc<Sealed>>> {
         if !self.seals(actor, data) {
             return Ok(None);
         }
         let known = self.subject_of(actor, time).await?;
-        let ct = known.key.seal(&self.origin, data)?;
-        Ok(Some(Sealed { pid: known.pid.clone(), ct }))
+        self.seal_with(&known, data).map(Some)
     }
 
-    /// As [`Vault::seal`], with what is in memory; `None` also when the subject's key is not.
+    /// As [`Vault::seal`], with what is in memory; `None` when the subject's key is not, or the store
+    /// has yet to learn this name of it.
+    pub(crate) fn seal_at_once(
+        &self,
+        actor: &Actor,
+        time: Timestamp,
+        data: &PersonalData<'_>,
+    ) -> Result<Option<Arc<Sealed>>> {
+        let id = self.subject_of_actor(actor, time);
+        self.at_hand(&id)
+            .filter(|known| known.has(actor))
+            .map(|known| self.seal_with(&known, data))
+            .transpose()
+    }
+
+    /// As [`Vault::seal`], with what is in memory; `None` when nothing is sealed, or the subject's key
+    /// is not there.
     pub(crate) fn seal_at_hand(
         &self,
         actor: &Actor,
         time: Timestamp,
-        data: &PersonalData,
-    ) -> Result<Option<Sealed>> {
-        let (id, _) = self.subject_and_name(actor, time);
-        let known = self.cache.read().by_id.get(&id).cloned();
+        data: &PersonalData<'_>,
+    ) -> Result<Option<Arc<Sealed>>> {
+        let known = self.at_hand(&self.subject_of_actor(actor, time));
         let Some(known) = known.filter(|_| self.seals(actor, data)) else { return Ok(None) };
-        let ct = known.key.seal(&self.origin, data)?;
-        Ok(Some(Sealed { pid: known.pid.clone(), ct }))
+        self.seal_with(&known, data).map(Some)
     }
 
     /// Whether there is anything to seal.
     #[expect(clippy::unused_self, reason = "what is sealed is the vault's decision")]
-    pub(crate) fn seals(&self, actor: &Actor, data: &PersonalData) -> bool {
+    pub(crate) fn seals(&self, actor: &Actor, data: &PersonalData<'_>) -> bool {
         !data.is_empty() && actor.kind != PrincipalKind::System
+    }
+
+    fn seal_with(&self, known: &Known, data: &PersonalData<'_>) -> Result<Arc<Sealed>> {
+        let mut last = known.last.lock();
+        if let Some(last) = &*last
+            && last.origin == self.origin
+            && last.data == *data
+        {
+            return Ok(Arc::clone(&last.sealed));
+        }
+        let ct = known.key.seal(&self.origin, data)?;
+        let sealed = Arc::new(Sealed { pid: known.pid.clone(), ct });
+        let (origin, data) = (Arc::clone(&self.origin), data.to_owned());
+        *last = Some(SealedBefore { origin, data, sealed: Arc::clone(&sealed) });
+        Ok(sealed)
     }
 
     /// Opens a sealed part, asking the store for a key that is not at hand.
@@ -198,7 +242,7 @@ impl Vault {
         let pid = stored.entity.pid;
         let erasure = Erasure { pid: pid.clone(), erased_at: self.clock.now() };
         let batch =
-            Batch::new().delete(Subject::key(&id), Expect::Any).with(erasure.put(Expect::Any)?);
+            Batch::new().delete(Subject::key(&*id), Expect::Any).with(erasure.put(Expect::Any)?);
         self.store.commit(batch).await?;
         self.forget(&pid);
         Ok(Some(pid))
@@ -231,22 +275,22 @@ impl Vault {
     }
 
     async fn subject_of(&self, actor: &Actor, time: Timestamp) -> Result<Arc<Known>> {
-        let (id, name) = self.subject_and_name(actor, time);
-        let at_hand = self.cache.read().by_id.get(&id).cloned();
-        match at_hand {
-            Some(known) if name.as_ref().is_none_or(|name| known.has(name)) => Ok(known),
-            _ => self.load_or_create(id, actor, name).await,
+        let id = self.subject_of_actor(actor, time);
+        match self.at_hand(&id) {
+            Some(known) if known.has(actor) => Ok(known),
+            _ => self.load_or_create(&id, actor, name_of(actor).map(Cow::into_owned)).await,
         }
     }
 
-    /// The id of a subject's entity, and the name it is looked up by.
-    fn subject_and_name(&self, actor: &Actor, time: Timestamp) -> (String, Option<String>) {
+    fn at_hand(&self, id: &str) -> Option<Arc<Known>> {
+        self.cache.read().by_id.get(id).cloned()
+    }
+
+    /// The id of the entity of the subject that an event is of.
+    fn subject_of_actor(&self, actor: &Actor, time: Timestamp) -> Arc<str> {
         match &actor.id {
-            Some(account) => {
-                let name = actor.name.as_ref().map(|name| folded(name.expose()));
-                (self.subject_id(actor.kind, account), name)
-            }
-            None => (hex::encode(self.hash("unattributed", &day_of(time))), None),
+            Some(account) => self.subject_id(actor.kind, account),
+            None => self.hashed("unattributed", &day_of(time)),
         }
     }
 
@@ -254,12 +298,12 @@ impl Vault {
     /// second takes what the first made.
     async fn load_or_create(
         &self,
-        id: String,
+        id: &str,
         actor: &Actor,
         name: Option<String>,
     ) -> Result<Arc<Known>> {
         for _ in 0..8 {
-            let written = if let Some(mut stored) = self.store.load::<Subject>(&id).await? {
+            let written = if let Some(mut stored) = self.store.load::<Subject>(id).await? {
                 let known = name.as_ref().is_none_or(|name| stored.names.contains(name));
                 if known || stored.names.len() >= MOST_NAMES {
                     match self.remember(&stored.entity)? {
@@ -270,7 +314,7 @@ impl Vault {
                 stored.entity.names.extend(name.clone());
                 self.store.replace(stored.version, &stored.entity).await.map(|_| stored.entity)
             } else {
-                let subject = self.fresh(&id, actor, name.clone())?;
+                let subject = self.fresh(id, actor, name.clone())?;
                 self.store.create(&subject).await.map(|_| subject)
             };
             match written {
@@ -308,6 +352,7 @@ impl Vault {
             names: subject.names.clone(),
             key: SubjectKey::new(&subject.key)?,
             expires_at: subject.expires_at,
+            last: Mutex::default(),
         });
         let mut cache = self.cache.write();
         if cache.gone.contains(&known.pid) {
@@ -332,13 +377,28 @@ impl Vault {
         cache.gone.insert(pid.to_owned());
     }
 
-    fn subject_id(&self, kind: PrincipalKind, account: &str) -> String {
+    fn subject_id(&self, kind: PrincipalKind, account: &str) -> Arc<str> {
         let kind = match kind {
             PrincipalKind::User => "user",
             PrincipalKind::Workload => "workload",
             _ => "other",
         };
-        hex::encode(self.hash(kind, account))
+        self.hashed(kind, account)
+    }
+
+    /// The keyed hash as text, remembered: the same few accounts do most of what is done.
+    fn hashed(&self, kind: &'static str, value: &str) -> Arc<str> {
+        if let Some(id) = self.cache.read().ids.get(kind).and_then(|ids| ids.get(value)) {
+            return Arc::clone(id);
+        }
+        let id: Arc<str> = hex::encode(self.hash(kind, value)).into();
+        let mut cache = self.cache.write();
+        let ids = cache.ids.entry(kind).or_default();
+        if ids.len() >= MOST_IDS {
+            ids.clear();
+        }
+        ids.insert(value.to_owned(), Arc::clone(&id));
+        id
     }
 
     fn hash(&self, kind: &str, value: &str) -> Vec<u8> {
@@ -351,9 +411,18 @@ impl Vault {
 }
 
 impl Known {
-    fn has(&self, name: &String) -> bool {
-        self.names.len() >= MOST_NAMES || self.names.contains(name)
+    /// Whether the subject is looked up by the name that the actor has.
+    fn has(&self, actor: &Actor) -> bool {
+        name_of(actor).is_none_or(|name| {
+            self.names.len() >= MOST_NAMES || self.names.iter().any(|known| *known == name)
+        })
     }
+}
+
+/// The name that the subject of an event is looked up by.
+fn name_of(actor: &Actor) -> Option<Cow<'_, str>> {
+    let name = actor.id.as_ref().and(actor.name.as_ref())?;
+    Some(folded(name.expose()))
 }
 
 impl fmt::Debug for Vault {
@@ -380,12 +449,13 @@ pub(crate) async fn secret(store: &dyn Store, id: &str) -> Result<SecretBytes> {
 
 /// Names are compared without regard to case, and to how their characters are put together
 /// (NFKC).
-pub(crate) fn folded(name: &str) -> String {
+pub(crate) fn folded(name: &str) -> Cow<'_, str> {
     // What most names are has no other forms.
     if name.is_ascii() {
-        return name.to_ascii_lowercase();
+        let is_folded = !name.bytes().any(|byte| byte.is_ascii_uppercase());
+        return if is_folded { name.into() } else { name.to_ascii_lowercase().into() };
     }
-    name.nfkc().collect::<String>().to_lowercase()
+    name.nfkc().collect::<String>().to_lowercase().into()
 }
 
 fn day_of(time: Timestamp) -> String {

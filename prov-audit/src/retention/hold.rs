@@ -117,7 +117,7 @@ impl NewHold {
 
 impl Hold {
     /// Whether it keeps an event. One that this version can't read is kept by every hold.
-    pub(crate) fn keeps(&self, class: RetentionClass, leaf: Option<&Leaf>) -> bool {
+    pub(crate) fn keeps(&self, class: RetentionClass, leaf: Option<&Leaf<'_>>) -> bool {
         if self.log.is_some_and(|log| log != class) {
             return false;
         }
@@ -125,7 +125,7 @@ impl Hold {
         let in_time = self.from.is_none_or(|from| leaf.time >= from)
             && self.to.is_none_or(|to| leaf.time <= to);
         let about = |user: &String| {
-            leaf.actor.id.as_ref() == Some(user)
+            leaf.actor.id.as_deref() == Some(user)
                 || leaf.resource.as_ref().is_some_and(|resource| resource.id == *user)
         };
         in_time && self.user.as_ref().is_none_or(about)

@@ -2,7 +2,9 @@
 
 use prov_audit::{Query, verify, verify_proof};
 use prov_core::audit::{Action, Actor, Event, Outcome, Recorder, RetentionClass};
-use prov_core::{PrincipalKind, SecurityContext, SubjectData, UserId};
+use prov_core::{
+    Clock, PrincipalKind, RequestFacts, RequestId, SecurityContext, SubjectData, UserId,
+};
 
 use crate::bench_log::{Bench, files_below};
 
@@ -110,6 +112,27 @@ async fn a_renamed_account_is_found_by_every_name_it_had() {
         let page = log.query(&Query::new().user(name)).await.unwrap();
         assert_eq!(page.items.len(), 2, "{name}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_personal_stands_in_each_event_as_it_was_then() {
+    let bench = Bench::new();
+    let log = bench.open().await;
+    let told = [("alice", 1), ("alice", 2), ("alice", 2), ("Alice", 2), ("alice", 1)];
+    for (name, last) in told {
+        let request =
+            RequestFacts::new(RequestId::generate(&*bench.clock).unwrap(), bench.clock.now())
+                .from_client(Some(format!("203.0.113.{last}").parse().unwrap()));
+        let event = bench.event(Action::AUTH_LOGIN, "user_1", name).in_request(&request);
+        log.record(event).await.unwrap();
+    }
+    let page = log.query(&Query::new().user("user_1")).await.unwrap();
+    let read = page.items.iter().rev().map(|record| {
+        let ip = record.request.as_ref().and_then(|request| request.ip).unwrap().to_string();
+        (record.actor.name.clone().unwrap(), ip)
+    });
+    let wanted = told.map(|(name, last)| (name.to_owned(), format!("203.0.113.{last}")));
+    assert_eq!(read.collect::<Vec<_>>(), wanted);
 }
 
 #[tokio::test(flavor = "multi_thread")]

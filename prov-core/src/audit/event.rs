@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use uuid::{NoContext, Uuid};
+use uuid::{Builder, Uuid};
 
 use super::{Action, DecisionRecord};
-use crate::{Clock, PrincipalKind, RequestFacts, RequestId, SecurityContext};
+use crate::{Clock, PrincipalKind, RequestFacts, RequestId, SecurityContext, random};
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -246,9 +246,10 @@ impl Event {
 
 /// A UUIDv7 of this moment.
 fn uuid_at(time: Timestamp) -> Uuid {
-    let seconds = u64::try_from(time.as_second()).unwrap_or(0);
-    let nanos = u32::try_from(time.subsec_nanosecond()).unwrap_or(0);
-    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanos))
+    let millis = u64::try_from(time.as_millisecond()).unwrap_or(0);
+    // Without randomness an event is still told apart by its place, and is not to be lost.
+    let random = random::for_id().unwrap_or_default();
+    Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The port that makes events durable.
 
 use std::fmt::Debug;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -40,10 +41,17 @@ pub trait Recorder: Debug + Send + Sync + 'static {
     async fn record(&self, event: Event) -> Result<Receipt>;
 }
 
-#[async_trait]
 impl<R: Recorder + ?Sized> Recorder for Arc<R> {
-    async fn record(&self, event: Event) -> Result<Receipt> {
-        (**self).record(event).await
+    // As `async_trait` has it, without a second box around the first.
+    fn record<'life0, 'async_trait>(
+        &'life0 self,
+        event: Event,
+    ) -> Pin<Box<dyn Future<Output = Result<Receipt>> + Send + 'async_trait>>
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait,
+    {
+        (**self).record(event)
     }
 }
 
