@@ -5,17 +5,23 @@
 //! What stems from the personal part stands in tables of its own, by the subject's pseudonym, so
 //! that erasing a subject takes it out.
 
-mod block;
+mod events;
+mod filling;
 mod indexer;
 mod places;
 mod postings;
+mod removal;
 mod schema;
 mod search;
+mod stretch;
+mod sums;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod times;
 mod words;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -35,6 +41,9 @@ use crate::files::io_error;
 use crate::journal::{Journal, Watermark};
 use crate::log::Tally;
 use crate::people::Vault;
+
+/// How often whoever waits for the index looks whether it needs keys.
+const KEYS_EVERY: Duration = Duration::from_millis(20);
 
 /// What an index is made from: the records of a log in this directory, as far as they are durable.
 #[derive(Debug, Clone)]
@@ -58,8 +67,9 @@ impl Indexed {
 /// The open index of one log.
 #[derive(Debug)]
 pub(crate) struct Index {
-    file: PathBuf,
+    file: IndexFile,
     log: Indexed,
+    vault: Arc<Vault>,
     shared: Arc<IndexShared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -71,8 +81,47 @@ struct IndexShared {
     position: Watermark,
     orders: Mutex<Vec<Order>>,
     stopping: AtomicBool,
+    /// Whoever read the index found that it is damaged.
+    damaged: AtomicBool,
+    /// The thread can't write the index.
+    failing: AtomicBool,
+    /// What was taken out still stands in the write-ahead log.
+    traces: AtomicBool,
+    /// Subjects whose keys the thread needs to go on, by their pseudonyms.
+    lacking: Mutex<BTreeSet<String>>,
     /// How many queries wait for the index.
     waiting: AtomicUsize,
+}
+
+impl IndexShared {
+    /// Whether the thread has something else to do than to read the log.
+    fn is_called(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+            || self.damaged.load(Ordering::Acquire)
+            || !self.orders.lock().is_empty()
+    }
+}
+
+/// The file of an index, to be read.
+#[derive(Debug, Clone)]
+pub(crate) struct IndexFile {
+    path: PathBuf,
+    shared: Arc<IndexShared>,
+}
+
+impl IndexFile {
+    /// Reads the index. One that turns out to be damaged is made anew.
+    pub(crate) fn ask<T>(&self, ask: impl FnOnce(&Path) -> rusqlite::Result<T>) -> Result<T> {
+        ask(&self.path).map_err(|error| {
+            if sums::is_damage(&error) && !self.shared.damaged.swap(true, Ordering::AcqRel) {
+                tracing::warn!(?error, "the audit index is damaged; it is made anew from the log");
+            }
+            Error::new(codes::INDEX_BEHIND)
+                .context("reading the audit index")
+                .retry_after(Duration::from_secs(1))
+                .source(error)
+        })
+    }
 }
 
 /// One query that waits; also when it is dropped meanwhile.
@@ -92,16 +141,22 @@ impl Drop for Waiting<'_> {
 }
 
 impl Index {
-    /// Starts the thread that keeps the index. Keys of subjects that it needs to catch up must be
-    /// in the vault's memory.
+    /// Starts the thread that keeps the index. It has no time for the store: keys of subjects that it needs
+    /// to catch up should be in the vault's memory; where one is not, it waits until [`Self::caught_up`] is
+    /// asked for, which gets them.
     pub(crate) fn open(file: PathBuf, log: Indexed, vault: Arc<Vault>) -> Result<Self> {
         let shared = Arc::new(IndexShared {
             position: Watermark::new(0),
             orders: Mutex::default(),
-            stopping: AtomicBool::new(false),
+            stopping: AtomicBool::default(),
+            damaged: AtomicBool::default(),
+            failing: AtomicBool::default(),
+            traces: AtomicBool::default(),
+            lacking: Mutex::default(),
             waiting: AtomicUsize::new(0),
         });
-        let mut indexer = Indexer::new(file.clone(), log.clone(), vault, Arc::clone(&shared));
+        let (ours, theirs) = (Arc::clone(&vault), Arc::clone(&shared));
+        let mut indexer = Indexer::new(file.clone(), log.clone(), ours, theirs);
         // An empty log has nothing to catch up with: its index must be there for the first question.
         if let Err(error) = indexer.open() {
             tracing::warn!(?error, "the audit index can't be opened yet; its thread tries again");
@@ -110,12 +165,22 @@ impl Index {
             .name("audit-index".to_owned())
             .spawn(move || indexer.run())
             .map_err(|e| io_error(e, "starting the index"))?;
-        Ok(Self { file, log, shared, thread: Mutex::new(Some(thread)) })
+        let file = IndexFile { path: file, shared: Arc::clone(&shared) };
+        Ok(Self { file, log, vault, shared, thread: Mutex::new(Some(thread)) })
     }
 
     /// The database file, for readers.
-    pub(crate) fn file(&self) -> &Path {
+    pub(crate) fn file(&self) -> &IndexFile {
         &self.file
+    }
+
+    /// What keeps it from being what it should be, if anything does.
+    pub(crate) fn trouble(&self) -> Option<&'static str> {
+        if self.shared.traces.load(Ordering::Acquire) {
+            return Some("what was erased is not out of an index yet: it is read without a pause");
+        }
+        let is_failing = self.shared.failing.load(Ordering::Acquire);
+        is_failing.then_some("an index can't be written: it lags until it can")
     }
 
     /// How many records are indexed.
@@ -131,9 +196,21 @@ impl Index {
         }
         let _hurry = Waiting::on(&self.shared.waiting);
         let mut position = self.shared.position.watch();
-        let reached = timeout(patience, position.wait_for(|size| *size >= head)).await;
-        if let Ok(Ok(_)) = reached {
-            return Ok(());
+        let reached = timeout(patience, async {
+            loop {
+                let reached = position.wait_for(|size| *size >= head);
+                if let Ok(Ok(_)) = timeout(KEYS_EVERY, reached).await {
+                    return Ok(());
+                }
+                let lacking = std::mem::take(&mut *self.shared.lacking.lock());
+                if !lacking.is_empty() {
+                    self.vault.have_at_hand(lacking).await?;
+                    self.log.durable.nudge();
+                }
+            }
+        });
+        if let Ok(done) = reached.await {
+            return done;
         }
         let behind = head.saturating_sub(self.position());
         Err(Error::new(codes::INDEX_BEHIND)
@@ -146,7 +223,8 @@ impl Index {
         self.order(Order::Rebuild).await
     }
 
-    /// Takes out what the index knows from the personal parts of these subjects.
+    /// Takes out what the index knows from the personal parts of these subjects. It is an error while
+    /// somebody reads for so long that traces are left in the write-ahead log; they go as soon as they can.
     pub(crate) async fn forget(&self, pids: Vec<i64>) -> Result<()> {
         self.order(|reply| Order::Forget(pids, reply)).await
     }

@@ -1,24 +1,24 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use prov_core::{Error, Result, codes as core_codes};
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, ErrorCode, Transaction};
 use tokio::sync::oneshot;
 
-use super::block::Filling;
-use super::places::BLOCK;
+use super::filling::Filling;
+use super::schema::Position;
 use super::terms::{Terms, Words};
 use super::words::public_texts;
-use super::{IndexShared, Indexed, schema};
+use super::{Hit, IndexShared, Indexed, removal, schema, sums};
 use crate::files::io_error;
 use crate::leaf::Leaf;
 use crate::log::Tally;
 use crate::merkle::leaf_hash;
 use crate::people::Vault;
-use crate::segment::{Record, SegmentCursor};
+use crate::segment::{self, Record, SegmentCursor};
 
 /// What the thread can be asked to do.
 #[derive(Debug)]
@@ -27,6 +27,20 @@ pub(super) enum Order {
     Forget(Vec<i64>, oneshot::Sender<Result<()>>),
     Prune(u64, Tally, oneshot::Sender<Result<()>>),
 }
+
+impl Order {
+    fn answer(self, done: Result<()>) {
+        let (Self::Rebuild(reply) | Self::Forget(_, reply) | Self::Prune(.., reply)) = self;
+        // Who asked may have gone.
+        let _ = reply.send(done);
+    }
+}
+
+/// How long readers are waited for when something was taken out: longer than any question takes.
+const EMPTYING: Duration = Duration::from_secs(5);
+
+/// An index that can't be read or written so many times in a row is made anew.
+const MOST_FAILURES: u32 = 20;
 
 /// What comes within this is written together.
 const GATHER: Duration = Duration::from_millis(40);
@@ -51,6 +65,8 @@ struct Open {
     db: Connection,
     cursor: SegmentCursor,
     filling: Filling,
+    /// The oldest record that it holds, or will.
+    oldest: u64,
 }
 
 impl Indexer {
@@ -65,18 +81,56 @@ impl Indexer {
 
     /// Works until it is told to stop.
     pub(super) fn run(mut self) {
+        let mut failed = 0;
         while !self.shared.stopping.load(Ordering::Acquire) {
             let known = self.shared.position.size();
             let started = Instant::now();
-            if let Err(error) = self.step() {
-                tracing::warn!(?error, "the audit index failed; it is made anew from the log");
-                self.discard();
-                self.refuse_orders();
-                std::thread::sleep(REST);
-            } else if self.shared.position.size() > known {
-                self.give_way(started.elapsed());
+            let done = self.step();
+            self.shared.failing.store(done.is_err(), Ordering::Release);
+            match done {
+                Ok(()) => {
+                    failed = 0;
+                    if self.shared.position.size() > known {
+                        self.give_way(started.elapsed());
+                    }
+                }
+                Err(failure) => {
+                    failed += 1;
+                    let is_removed = self.put_right(failure, failed);
+                    self.refuse_orders(is_removed);
+                    std::thread::sleep(REST);
+                }
             }
         }
+    }
+
+    /// After a failure: what is damaged is made anew, as is what can't be read or written for long. What
+    /// only lacks room stays, as it is, and goes on when there is some. Says whether it is removed.
+    fn put_right(&mut self, failure: Failure, times: u32) -> bool {
+        // What was read and not written yet is read again.
+        self.open = None;
+        let is_lost = match failure {
+            Failure::Damaged(error) => {
+                tracing::warn!(?error, "the audit index is damaged; it is made anew from the log");
+                true
+            }
+            Failure::Passing(error) => {
+                tracing::warn!(?error, times, "the audit index failed; it is tried again");
+                false
+            }
+            Failure::Io(error) => {
+                tracing::warn!(?error, times, "the audit index can't be read or written");
+                times.is_multiple_of(MOST_FAILURES)
+            }
+        };
+        if !is_lost {
+            return false;
+        }
+        let removed = self.discard();
+        if let Err(failure) = &removed {
+            tracing::warn!(?failure, "the audit index can't be removed");
+        }
+        removed.is_ok()
     }
 
     /// After a batch, rests for twice as long as it took, or until a few more may have come: the
@@ -84,136 +138,230 @@ impl Indexer {
     /// waits, or there is something to do.
     fn give_way(&self, worked: Duration) {
         let until = Instant::now() + (2 * worked).clamp(GATHER, REST);
-        let wanted = || {
-            self.shared.waiting.load(Ordering::Acquire) > 0
-                || self.shared.stopping.load(Ordering::Acquire)
-                || !self.shared.orders.lock().is_empty()
-        };
+        let wanted = || self.shared.waiting.load(Ordering::Acquire) > 0 || self.shared.is_called();
         while Instant::now() < until && !wanted() {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
 
-    fn step(&mut self) -> Result<()> {
-        if self.open.is_none() {
-            self.open()?;
+    fn step(&mut self) -> Result<(), Failure> {
+        if self.shared.damaged.swap(false, Ordering::AcqRel) {
+            self.discard()?;
         }
-        let orders = std::mem::take(&mut *self.shared.orders.lock());
-        for order in orders {
-            match order {
-                Order::Rebuild(reply) => {
-                    self.discard();
-                    let _ = reply.send(self.open());
-                }
-                Order::Forget(pids, reply) => {
-                    let _ = reply.send(self.forget(&pids));
-                }
-                Order::Prune(before, tally, reply) => {
-                    let _ = reply.send(self.prune(before, &tally));
-                }
+        self.have_open()?;
+        let mut orders = std::mem::take(&mut *self.shared.orders.lock()).into_iter();
+        while let Some(order) = orders.next() {
+            if let Err(failure) = self.obey(order) {
+                self.shared.orders.lock().splice(..0, orders);
+                return Err(failure);
             }
+        }
+        if self.shared.traces.load(Ordering::Acquire) {
+            self.empty(Duration::ZERO)?;
         }
         let known = self.shared.position.size();
         let durable = self.log.durable.wait_beyond(known, REST);
-        if durable > known { self.read(durable) } else { Ok(()) }
+        if durable > known && !self.shared.is_called() { self.read(durable) } else { Ok(()) }
     }
 
-    pub(super) fn open(&mut self) -> Result<()> {
+    fn obey(&mut self, order: Order) -> Result<(), Failure> {
+        let done = self.have_open().and_then(|()| match &order {
+            Order::Rebuild(_) => self.discard().and_then(|()| self.open()),
+            Order::Forget(pids, _) => self.forget(pids),
+            Order::Prune(before, tally, _) => self.prune(*before, tally),
+        });
+        let leaves_traces =
+            matches!(order, Order::Forget(..)) && self.shared.traces.load(Ordering::Acquire);
+        order.answer(match &done {
+            Ok(()) if leaves_traces => Err(Error::new(core_codes::UNAVAILABLE)
+                .detail("traces of who was erased are in the index while it is read; they go by themselves")
+                .retry_after(REST)),
+            Ok(()) => Ok(()),
+            Err(_) => Err(not_open()),
+        });
+        done
+    }
+
+    fn have_open(&mut self) -> Result<(), Failure> {
+        if self.open.is_some() { Ok(()) } else { self.open() }
+    }
+
+    pub(super) fn open(&mut self) -> Result<(), Failure> {
         let origin = self.log.name.clone();
         if let Some(folder) = self.file.parent() {
             std::fs::create_dir_all(folder).map_err(|e| io_error(e, "making the index"))?;
         }
-        let db = schema::open(&self.file, &origin).map_err(failed)?;
-        let position = schema::position(&db, &origin).map_err(failed)?;
-        let Some((size, last_hash)) = position.filter(|(size, last)| self.is_ours(*size, last))
-        else {
-            drop(db);
-            self.discard();
-            return Err(Error::new(core_codes::INTERNAL).context("an index of another log"));
+        let db = schema::open(&self.file, &origin)?;
+        let position = schema::position(&db, &origin)?;
+        let oldest = segment::oldest(&self.log.dir)?;
+        let is_ours = position.as_ref().map(|found| self.is_ours(found, oldest)).transpose()?;
+        let Some(Position { size, .. }) = position.filter(|_| is_ours == Some(true)) else {
+            let error = Error::new(core_codes::INTERNAL).context("an index of another log");
+            return Err(Failure::Damaged(error));
         };
-        tracing::debug!(size, last_hash = hex::encode(&last_hash), "audit index opened");
-        let cursor = SegmentCursor::at(&self.log.dir, size)
-            .map_err(|e| io_error(e, "reading the log for the index"))?;
+        tracing::debug!(size, "audit index opened");
+        let cursor = SegmentCursor::at(&self.log.dir, size)?;
         self.shared.position.advance(size);
-        self.open = Some(Open { db, cursor, filling: Filling::of(size) });
-        Ok(())
+        let filling = Filling::of(cursor.next_seq(), oldest);
+        self.open = Some(Open { db, cursor, filling, oldest });
+        // The program may have been stopped when somebody had been taken out.
+        self.empty(Duration::ZERO)
     }
 
-    /// Whether the log has, where the index ends, the leaf that the index saw last.
-    fn is_ours(&self, size: u64, last_hash: &[u8]) -> bool {
-        let Some(last) = size.checked_sub(1) else { return true };
-        if size > self.log.durable.size() {
-            return false;
+    /// Whether the log has, where the index ends, the leaf that the index saw last, and begins where the
+    /// index does: it does not when it was pruned and the program stopped before the index was.
+    fn is_ours(&self, position: &Position, oldest: u64) -> Result<bool, Failure> {
+        let Some(last) = position.size.checked_sub(1) else { return Ok(true) };
+        if position.size > self.log.durable.size() || position.oldest != oldest || last < oldest {
+            return Ok(false);
         }
-        SegmentCursor::at(&self.log.dir, last)
-            .and_then(|mut cursor| cursor.read(size, 1))
-            .is_ok_and(|records| records.first().is_some_and(|r| leaf_hash(&r.leaf) == last_hash))
+        let records = SegmentCursor::at(&self.log.dir, last)?.read(position.size, 1)?;
+        let last = records.first();
+        Ok(last.is_some_and(|record| leaf_hash(&record.leaf)[..] == position.last_hash))
     }
 
-    fn read(&mut self, durable: u64) -> Result<()> {
-        let Some(Open { db, cursor, filling }) = &mut self.open else { return Ok(()) };
-        // What is left of the block, so that each is written once when there is much to do.
-        let most = usize::try_from(BLOCK - cursor.next_seq() % BLOCK).unwrap_or(1);
-        let mut records = Vec::with_capacity(most);
-        while records.len() < most {
-            let more = cursor
-                .read(durable, most - records.len())
-                .map_err(|e| io_error(e, "reading the log for the index"))?;
-            if more.is_empty() {
-                break;
-            }
-            records.extend(more);
-        }
-        let Some(last) = records.last() else { return Ok(()) };
-        let (size, hash) = (last.seq + 1, leaf_hash(&last.leaf));
-        let all = db.unchecked_transaction().map_err(failed)?;
+    /// Takes in what belongs together of what is durable: a whole span when there is much to do.
+    fn read(&mut self, durable: u64) -> Result<(), Failure> {
+        let Some(Open { db, cursor, filling, oldest }) = &mut self.open else { return Ok(()) };
+        let wanted = cursor.next_seq() + filling.wanted(durable);
         let (vault, terms) = (&*self.vault, &mut self.terms);
         let mut adding = Adding { vault, terms, filling, tally: BTreeMap::new() };
-        for record in &records {
-            adding.add(&all, record).map_err(failed)?;
+        let (mut last, mut lacks) = (None, None);
+        while cursor.next_seq() < wanted && lacks.is_none() && !self.shared.is_called() {
+            let most = usize::try_from(wanted - cursor.next_seq()).unwrap_or(1);
+            let records = cursor.read(durable, most)?;
+            if records.is_empty() {
+                break;
+            }
+            let (taken, left) = adding.add_all(&records);
+            last = taken.cloned().or(last);
+            lacks = left;
         }
-        adding.finish(&all).map_err(failed)?;
-        all.execute("UPDATE meta SET size = ?1, last_hash = ?2", (size.cast_signed(), hash))
-            .map_err(failed)?;
-        all.commit().map_err(failed)?;
-        self.shared.position.advance(cursor.next_seq());
+        if let Some(last) = last {
+            let all = db.unchecked_transaction()?;
+            adding.finish(&all)?;
+            let size = last.seq + 1;
+            let last_hash = leaf_hash(&last.leaf).to_vec();
+            Position { size, oldest: *oldest, last_hash }.write(&all)?;
+            all.commit()?;
+            self.shared.position.advance(size);
+        }
+        if let Some((seq, pids)) = lacks {
+            *cursor = SegmentCursor::at(&self.log.dir, seq)?;
+            *self.shared.lacking.lock() = pids;
+            std::thread::sleep(GATHER);
+        }
         Ok(())
     }
 
-    /// An index that can't be opened keeps nobody waiting.
-    fn refuse_orders(&self) {
-        let orders = std::mem::take(&mut *self.shared.orders.lock());
-        for order in orders {
-            let (Order::Rebuild(reply) | Order::Forget(_, reply) | Order::Prune(.., reply)) = order;
-            let _ = reply.send(Err(not_open()));
+    /// An index that can't be opened keeps nobody waiting. In one that is removed nobody is found.
+    fn refuse_orders(&self, is_removed: bool) {
+        for order in std::mem::take(&mut *self.shared.orders.lock()) {
+            let forgets = matches!(order, Order::Forget(..));
+            order.answer(if is_removed && forgets { Ok(()) } else { Err(not_open()) });
         }
     }
 
-    fn forget(&self, pids: &[i64]) -> Result<()> {
-        let Some(Open { db, .. }) = &self.open else { return Err(not_open()) };
-        schema::forget(db, pids).map_err(failed)
+    /// Takes these out. Where that can't be done, of a full disk for example, the whole index goes: it
+    /// will be made anew without them.
+    fn forget(&mut self, pids: &[i64]) -> Result<(), Failure> {
+        let Some(Open { db, filling, .. }) = &mut self.open else { return Err(not_open().into()) };
+        filling.lost(0);
+        match removal::forget(db, pids) {
+            Ok(true) => self.empty(EMPTYING),
+            Ok(false) if self.shared.traces.load(Ordering::Acquire) => self.empty(EMPTYING),
+            Ok(false) => Ok(()),
+            Err(error) => {
+                let what = "who was erased can't be taken out of the audit index: it is made anew";
+                tracing::warn!(?error, "{what}");
+                self.discard()
+            }
+        }
     }
 
     /// Takes out what is known of records before `before`, of which there are so many by action and
     /// outcome. An index that has not got there yet never will.
-    fn prune(&mut self, before: u64, tally: &Tally) -> Result<()> {
+    fn prune(&mut self, before: u64, tally: &Tally) -> Result<(), Failure> {
         if self.shared.position.size() < before {
-            self.discard();
+            self.discard()?;
             return self.open();
         }
-        let Some(Open { db, filling, .. }) = &mut self.open else { return Err(not_open()) };
-        filling.forget_owners();
-        schema::prune(db, before, tally).map_err(failed)
+        let Some(Open { db, filling, oldest, .. }) = &mut self.open else {
+            return Err(not_open().into());
+        };
+        filling.lost(before);
+        *oldest = before.max(*oldest);
+        removal::prune(db, before, tally)?;
+        self.empty(EMPTYING)
     }
 
-    fn discard(&mut self) {
+    /// Empties the write-ahead log, where what was taken out still stands. That can't be done while somebody
+    /// reads: it is tried for so long, and from then on whenever there is time.
+    fn empty(&self, patience: Duration) -> Result<(), Failure> {
+        let Some(Open { db, .. }) = &self.open else { return Err(not_open().into()) };
+        self.shared.traces.store(true, Ordering::Release);
+        let until = Instant::now() + patience;
+        while !removal::empty(db)? {
+            if Instant::now() >= until || self.shared.stopping.load(Ordering::Acquire) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.shared.traces.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    fn discard(&mut self) -> Result<(), Failure> {
         self.open = None;
         self.shared.position.advance(0);
         for suffix in ["", "-wal", "-shm"] {
             let mut file = self.file.clone().into_os_string();
             file.push(suffix);
-            // There may be none.
-            let _ = std::fs::remove_file(file);
+            match std::fs::remove_file(file) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error.into());
+                }
+                // There may be none.
+                Ok(()) | Err(_) => {}
+            }
+        }
+        self.shared.traces.store(false, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// Why the thread could not go on.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The index is not what was written, or of something else.
+    Damaged(Error),
+    /// The files can't be read or written.
+    Io(Error),
+    /// Something that will pass, such as a full disk.
+    Passing(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Passing(error)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Passing(io_error(error, "reading the log for the index"))
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        let (is_damage, code) = (sums::is_damage(&error), error.sqlite_error_code());
+        let error =
+            Error::new(core_codes::INTERNAL).context("writing the audit index").source(error);
+        match code {
+            _ if is_damage => Self::Damaged(error),
+            Some(ErrorCode::SystemIoFailure) => Self::Io(error),
+            _ => Self::Passing(error),
         }
     }
 }
@@ -222,9 +370,8 @@ fn not_open() -> Error {
     Error::new(core_codes::UNAVAILABLE).context("the index is not open")
 }
 
-fn failed(error: rusqlite::Error) -> Error {
-    Error::new(core_codes::INTERNAL).context("writing the audit index").source(error)
-}
+/// The record that waits for keys, and whose.
+type Lacking = Option<(u64, BTreeSet<String>)>;
 
 /// Takes records in, until they are written together.
 struct Adding<'a> {
@@ -235,33 +382,45 @@ struct Adding<'a> {
 }
 
 impl Adding<'_> {
-    /// Adds one record with everything it can be found by.
-    fn add(&mut self, db: &Transaction<'_>, record: &Record) -> rusqlite::Result<()> {
-        let seq = record.seq;
-        if !self.filling.holds(seq) {
-            self.filling.write(db)?;
-            self.filling.go_on(seq);
+    /// Adds these up to the first whose subject's key is not at hand, but will be. Gives the last that was
+    /// added; and which was not, with the pseudonyms of all that are lacking.
+    fn add_all<'r>(&mut self, all: &'r [Record]) -> (Option<&'r Record>, Lacking) {
+        let mut last = None;
+        for (at, record) in all.iter().enumerate() {
+            let leaf = Leaf::read(&record.leaf);
+            if self.lacks(leaf.as_ref()).is_some() {
+                let rest = all.iter().skip(at).filter_map(|record| Leaf::read(&record.leaf));
+                let lacking = rest.filter_map(|leaf| self.lacks(Some(&leaf)).map(str::to_owned));
+                return (last, Some((record.seq, lacking.collect())));
+            }
+            self.add(record, leaf);
+            last = Some(record);
         }
+        (last, None)
+    }
+
+    fn lacks<'l>(&self, leaf: Option<&'l Leaf<'_>>) -> Option<&'l str> {
+        let pid = leaf?.subject.as_ref().map(|sealed| sealed.pid.as_str())?;
+        self.vault.lacks(pid).then_some(pid)
+    }
+
+    /// Adds one record with everything it can be found by.
+    fn add(&mut self, record: &Record, leaf: Option<Leaf<'_>>) {
+        let seq = record.seq;
+        self.filling.begin(seq);
         // What this version can't read is in the log all the same; only queries don't find it.
-        let Some(leaf) = Leaf::read(&record.leaf) else { return Ok(()) };
+        let Some(leaf) = leaf else { return };
         let time = leaf.time.as_microsecond();
-        db.prepare_cached("INSERT OR REPLACE INTO event VALUES (?1, ?2, ?3, ?4)")?.execute((
-            seq.cast_signed(),
-            time,
-            record.segment.cast_signed(),
-            record.offset.cast_signed(),
-        ))?;
-        self.filling.add_time(time);
+        self.filling.add_event(Hit { seq, time, segment: record.segment, place: record.offset });
         self.add_public(seq, &leaf);
         if let Some(sealed) = &leaf.subject {
             let pid = self.terms.of(self.vault, "pid", &sealed.pid);
             self.filling.add(seq, pid);
-            for term in self.terms.of_sealed(self.vault, sealed).iter().flat_map(|all| all.iter()) {
-                self.filling.add_personal(seq, *term, pid);
+            if let Some(terms) = self.terms.of_sealed(self.vault, sealed) {
+                self.filling.add_personal(seq, &terms, pid);
             }
         }
         *self.tally.entry((leaf.action.into_owned(), leaf.outcome.as_str())).or_default() += 1;
-        Ok(())
     }
 
     fn add_public(&mut self, seq: u64, leaf: &Leaf<'_>) {

@@ -1,22 +1,19 @@
-//! Terms and where they are, as they are stored: all of a page in one value.
+//! Terms and where they are, as they are stored: all of a page, or of a person, in one value.
 //!
-//! A value is the number of its terms (4 bytes), the terms in order (8 each), where the places of each stand
-//! (4 each), and [`Places`] with their length before them (2). Terms that are in the same places share them; one
-//! that is in one place has it there and then. Numbers are little-endian. In a value that is damaged nothing
-//! is found where it makes no sense.
+//! A value is its sum (4 bytes), the number of its terms (4), the terms in order (8 each), where the places of each
+//! stand (4 each), and [`Places`] with their length before them (2). Terms that are in the same places share them;
+//! one that is in one place has it there and then. Numbers are little-endian.
 
 use std::collections::HashMap;
 
-use super::places::{BLOCK, LISTED, Places, SPAN, span_of};
+use super::places::Places;
+use super::stretch::Stretch;
+use super::sums;
 
 /// Marks the one place of a term where else its places would be looked for.
 const ONE: u32 = 1 << 31;
 
-/// The pages of the terms of one block: terms fall into them by their first six bits. So many, that a
-/// page of ordinary events is a page of the database.
-const PAGES: u64 = 64;
-
-/// A term that something has at a place of the block.
+/// A term that something has at a place of the stretch.
 pub(super) type Posting = (u64, u16);
 
 /// A term as it is sorted.
@@ -24,45 +21,27 @@ pub(super) fn sorted(term: i64) -> u64 {
     term.cast_unsigned()
 }
 
-/// The place of a record in its block.
-pub(super) fn place_of(seq: u64) -> u16 {
-    u16::try_from(seq % BLOCK).unwrap_or_default()
+/// Where a value stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum At {
+    /// In a page of this stretch.
+    Page(Stretch, i64),
+    /// With what stems from this person in this stretch.
+    Person(Stretch, i64),
 }
 
-/// Which of a block's pages a term is in.
-pub(super) fn page_within(term: u64) -> u64 {
-    term >> 58
-}
-
-/// The number of a page: those of one span stand together, and in it those of the same terms.
-pub(super) fn page_of(block: u64, within: u64) -> i64 {
-    let (span, in_span) = (span_of(block), block % SPAN);
-    ((span * PAGES + within) * SPAN + in_span).cast_signed()
-}
-
-/// The block of a page.
-pub(super) fn block_of(page: i64) -> u64 {
-    let page = page.cast_unsigned();
-    page / (PAGES * SPAN) * SPAN + page % SPAN
-}
-
-/// The pages of blocks from `first` to `last` of one span that this term may be in.
-pub(super) fn pages_between(first: u64, last: u64, term: u64) -> (i64, i64) {
-    (page_of(first, page_within(term)), page_of(last, page_within(term)))
-}
-
-/// The first and last pages of a block's span up to the block before it, one pair for each range of
-/// terms; none when the block begins its span.
-pub(super) fn pages_before(block: u64) -> impl Iterator<Item = (i64, i64)> {
-    let first = block - block % SPAN;
-    let before = block.checked_sub(1).filter(|last| *last >= first);
-    (0..PAGES).filter_map(move |within| {
-        before.map(|last| (page_of(first, within), page_of(last, within)))
-    })
+impl At {
+    fn row(self) -> (&'static str, Stretch, [i64; 2]) {
+        match self {
+            Self::Page(stretch, page) => ("posting", stretch, [page, 0]),
+            Self::Person(stretch, pid) => ("personal", stretch, [stretch.number(), pid]),
+        }
+    }
 }
 
 /// The value of these, which must be sorted.
-pub(super) fn to_bytes(postings: &[Posting]) -> Vec<u8> {
+pub(super) fn to_bytes(at: At, postings: &[Posting]) -> Vec<u8> {
+    let (table, stretch, numbers) = at.row();
     let (mut terms, mut places, mut pool) = (Vec::new(), Vec::new(), Vec::new());
     let (mut pooled, mut list) = (HashMap::<Vec<u8>, u32>::new(), Vec::new());
     for same in postings.chunk_by(|one, other| one.0 == other.0) {
@@ -73,7 +52,7 @@ pub(super) fn to_bytes(postings: &[Posting]) -> Vec<u8> {
         let at = if lowest == highest {
             ONE | u32::from(*lowest)
         } else {
-            write_places(same, &mut list);
+            write_places(stretch, same, &mut list);
             if let Some(at) = pooled.get(&list) {
                 *at
             } else {
@@ -87,23 +66,23 @@ pub(super) fn to_bytes(postings: &[Posting]) -> Vec<u8> {
         places.extend(at.to_le_bytes());
     }
     let count = u32::try_from(terms.len() / 8).unwrap_or_default().to_le_bytes();
-    [&count[..], &terms, &places, &pool].concat()
+    sums::summed(table, &numbers, [&sums::begun(), &count[..], &terms, &places, &pool].concat())
 }
 
-/// The places of one term, as [`Places::to_bytes`] writes them: few are listed without a set in between.
-fn write_places(same: &[Posting], list: &mut Vec<u8>) {
+/// The places of one term, as [`Places::write`] writes them: few are listed without a set in between.
+fn write_places(stretch: Stretch, same: &[Posting], list: &mut Vec<u8>) {
     list.clear();
-    if same.len() < LISTED {
+    if !Places::is_many(stretch.records(), same.len()) {
         for several in same.chunk_by(|one, other| one.1 == other.1) {
             list.extend(several.iter().take(1).flat_map(|(_, place)| place.to_le_bytes()));
         }
         return;
     }
-    let mut all = Places::NONE;
+    let mut all = Places::none(stretch.records());
     for (_, place) in same {
         all.add(u64::from(*place));
     }
-    list.extend(all.to_bytes());
+    all.write(list);
 }
 
 /// A value, to be read.
@@ -115,12 +94,15 @@ pub(super) struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    pub(super) fn of(bytes: &'a [u8]) -> Self {
-        Self::whole(bytes).unwrap_or(Self { terms: &[], places: &[], pool: &[] })
+    /// What stands there, if it is what was written there.
+    pub(super) fn of(at: At, bytes: &'a [u8]) -> rusqlite::Result<Self> {
+        let (table, _, numbers) = at.row();
+        let body = sums::checked(table, &numbers, bytes)?;
+        Self::whole(body).ok_or_else(|| sums::damaged(table))
     }
 
-    fn whole(bytes: &'a [u8]) -> Option<Self> {
-        let (count, rest) = bytes.split_first_chunk()?;
+    fn whole(body: &'a [u8]) -> Option<Self> {
+        let (count, rest) = body.split_first_chunk()?;
         let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
         let (terms, rest) = rest.split_at_checked(count.checked_mul(8)?)?;
         let (places, pool) = rest.split_at_checked(count * 4)?;
@@ -149,78 +131,77 @@ impl<'a> Entries<'a> {
         let (length, rest) = self.pool.get(usize::try_from(at).ok()?..)?.split_first_chunk()?;
         rest.get(..usize::from(u16::from_le_bytes(*length)))
     }
-}
 
-/// Adds what a value holds.
-pub(super) fn read(bytes: &[u8], postings: &mut Vec<Posting>) {
-    let entries = Entries::of(bytes);
-    for (at, term) in entries.terms().enumerate() {
-        let mut places = Places::NONE;
-        places.add_bytes(entries.places_at(at).unwrap_or_default());
-        postings.extend(places.descending().map(|place| (term, place_of(place))));
+    /// Shows every posting of the records from number `from` on, by the record.
+    pub(super) fn each(self, stretch: Stretch, from: u64, each: &mut dyn FnMut(u64, u64)) {
+        for (at, term) in self.terms().enumerate() {
+            let mut places = Places::none(stretch.records());
+            places.add_bytes(self.places_at(at).unwrap_or_default());
+            let records = places.descending().map(|place| stretch.first() + place);
+            records.take_while(|seq| *seq >= from).for_each(|seq| each(seq, term));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::places::{BLOCK, SPAN};
     use super::*;
+
+    fn places() -> [At; 2] {
+        [At::Page(Stretch::span_of(SPAN), 512 * 16), At::Person(Stretch::block_of(BLOCK), 7)]
+    }
 
     #[test]
     fn what_is_stored_is_found_and_read_back() {
-        let mut postings: Vec<Posting> = vec![(7, 1), (7, 1), (7, 4095), (u64::MAX, 0)];
-        postings.extend((0..300).map(|place| (9, place * 3)));
-        postings.sort_unstable();
-        let bytes = to_bytes(&postings);
-        let mut back = Vec::new();
-        read(&bytes, &mut back);
-        back.sort_unstable();
-        postings.dedup();
-        assert_eq!(back, postings);
-        let places = |term| {
-            let mut places = Places::NONE;
-            Entries::of(&bytes).find(term).map(|bytes| places.add_bytes(bytes))?;
-            Some(places.count())
-        };
-        assert_eq!([places(7), places(9), places(u64::MAX)], [Some(2), Some(300), Some(1)]);
-        assert_eq!([places(8), places(0)], [None, None]);
+        for at in places() {
+            let (_, stretch, _) = at.row();
+            let mut postings: Vec<Posting> = vec![(7, 1), (7, 1), (7, 4095), (u64::MAX, 0)];
+            postings.extend((0..300).map(|place| (9, place * 3)));
+            postings.sort_unstable();
+            let bytes = to_bytes(at, &postings);
+            let entries = Entries::of(at, &bytes).unwrap();
+            let read = |from| {
+                let mut back: Vec<Posting> = Vec::new();
+                entries.each(stretch, from, &mut |seq, term| back.push((term, stretch.place(seq))));
+                back.sort_unstable();
+                back
+            };
+            postings.dedup();
+            assert_eq!(read(0), postings);
+            postings.retain(|(_, place)| *place >= 9);
+            assert_eq!(read(stretch.first() + 9), postings);
+            let places = |term| {
+                let mut places = Places::none(stretch.records());
+                entries.find(term).map(|bytes| places.add_bytes(bytes))?;
+                Some(places.count())
+            };
+            assert_eq!([places(7), places(9), places(u64::MAX)], [Some(2), Some(300), Some(1)]);
+            assert_eq!([places(8), places(0)], [None, None]);
+        }
     }
 
     #[test]
     fn terms_in_the_same_places_share_them() {
         let of = |terms: u64| {
             let all = (0..terms).flat_map(|term| (0..100).map(move |place| (term, place)));
-            to_bytes(&all.collect::<Vec<_>>()).len()
+            to_bytes(places()[0], &all.collect::<Vec<_>>()).len()
         };
         assert_eq!(of(10) - of(1), 9 * 12);
     }
 
     #[test]
-    fn in_a_damaged_value_nothing_is_found_where_it_makes_no_sense() {
-        let bytes = to_bytes(&[(1, 1), (2, 2), (2, 3), (3, 3)]);
+    fn a_value_that_is_not_whole_or_stands_elsewhere_is_damaged() {
+        let bytes = to_bytes(places()[0], &[(1, 1), (2, 2), (2, 3), (3, 3)]);
         for length in 0..bytes.len() {
-            let cut = Entries::of(bytes.get(..length).unwrap());
-            assert_eq!(cut.find(2), None, "cut at {length}");
+            Entries::of(places()[0], &bytes[..length]).unwrap_err();
         }
-        let mut wild = bytes.clone();
+        Entries::of(places()[1], &bytes).unwrap_err();
+        // Were the sum right by chance, nothing would be found where it makes no sense.
+        let mut wild = bytes[4..].to_vec();
         let places_of_2 = 4 + 3 * 8 + 4;
-        wild.get_mut(places_of_2..places_of_2 + 4)
-            .unwrap()
-            .copy_from_slice(&[0xFF, 0xFF, 0xFF, 0x7F]);
-        assert_eq!(Entries::of(&wild).find(2), None);
-        assert_eq!(Entries::of(&wild).find(3), Some(&[3, 0][..]));
-    }
-
-    #[test]
-    fn pages_tell_their_block_and_those_of_a_span_are_neighbours() {
-        for block in 0..3 * SPAN {
-            for within in [0, 1, PAGES - 1] {
-                assert_eq!(block_of(page_of(block, within)), block);
-            }
-        }
-        assert_eq!(pages_between(SPAN, 2 * SPAN - 1, 0), (page_of(SPAN, 0), page_of(SPAN, 0) + 7));
-        assert_eq!(pages_before(SPAN).count(), 0);
-        let before: Vec<_> = pages_before(SPAN + 2).collect();
-        assert_eq!(before.len() as u64, PAGES);
-        assert_eq!(before[1], (page_of(SPAN, 1), page_of(SPAN + 1, 1)));
+        wild[places_of_2..places_of_2 + 4].copy_from_slice(&[0xFF, 0xFF, 0xFF, 0x7F]);
+        assert_eq!(Entries::whole(&wild).unwrap().find(2), None);
+        assert_eq!(Entries::whole(&wild).unwrap().find(3), Some(&[3, 0][..]));
     }
 }

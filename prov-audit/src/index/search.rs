@@ -1,13 +1,18 @@
-//! Looking for events, block by block, the newest first.
+//! Looking for events, stretch by stretch, the newest first.
 
+use std::cell::{OnceCell, RefCell};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OptionalExtension, Rows};
+use rusqlite::{CachedStatement, Connection};
 
-use super::places::{BLOCK, Places, SPAN, span_of};
-use super::postings::{Entries, block_of, page_of, page_within, pages_between, sorted};
-use super::schema::open_to_read;
+use super::filling::{PAGE, PERSON, each_person};
+use super::places::Places;
+use super::postings::{At, Entries, sorted};
+use super::schema::{Position, open_to_read};
+use super::stretch::Stretch;
+use super::times::Times;
+use super::{events, sums, times};
 
 /// More owners of a term than this are not looked up one by one.
 const MANY: usize = 32;
@@ -73,6 +78,10 @@ pub(crate) struct Searching<'a> {
     oldest: u64,
     term_of: &'a dyn Fn(&str) -> i64,
     deadline: Instant,
+    /// When the events of every stretch were, the newest first; looked at once, if at all.
+    times: OnceCell<Vec<(Stretch, Times)>>,
+    /// The page of events that was looked at last.
+    events: RefCell<(i64, Vec<Hit>)>,
 }
 
 impl<'a> Searching<'a> {
@@ -83,11 +92,10 @@ impl<'a> Searching<'a> {
         term_of: &'a dyn Fn(&str) -> i64,
     ) -> rusqlite::Result<Self> {
         let db = open_to_read(file)?;
-        let size = db.query_row("SELECT size FROM meta", [], |row| row.get::<_, i64>(0))?;
-        let oldest = db.query_row("SELECT min(seq) FROM event", [], |row| row.get(0))?;
-        let oldest = Option::<i64>::map_or(oldest, 0, i64::cast_unsigned);
-        let (size, deadline) = (size.cast_unsigned(), Instant::now() + longest);
-        Ok(Self { db, size, oldest, term_of, deadline })
+        let Position { size, oldest, .. } = Position::of(&db)?;
+        let deadline = Instant::now() + longest;
+        let (times, events) = (OnceCell::new(), RefCell::new((-1, Vec::new())));
+        Ok(Self { db, size, oldest, term_of, deadline, times, events })
     }
 
     /// The newest events before `before` that meet the condition.
@@ -98,12 +106,12 @@ impl<'a> Searching<'a> {
         limit: usize,
     ) -> rusqlite::Result<Found> {
         let mut found = Found::default();
-        let stopped = self.each_block(condition, before, &mut |block, places| {
+        let stopped = self.each_stretch(condition, before, &mut |stretch, places| {
             for place in places.descending() {
                 if found.hits.len() >= limit {
                     return Ok(false);
                 }
-                found.hits.extend(self.event(block * BLOCK + place)?);
+                found.hits.extend(self.event(stretch.first() + place)?);
             }
             Ok(found.hits.len() < limit)
         })?;
@@ -123,9 +131,9 @@ impl<'a> Searching<'a> {
         let mut counts = vec![0; each.len()];
         let each: Vec<Condition> =
             each.iter().map(|c| self.prepared(c)).collect::<Result<_, _>>()?;
-        let stopped = self.each_block(all, u64::MAX, &mut |block, places| {
+        let stopped = self.each_stretch(all, u64::MAX, &mut |stretch, places| {
             for (count, condition) in counts.iter_mut().zip(&each) {
-                let mut both = self.places(condition, block)?;
+                let mut both = self.places(condition, stretch)?;
                 both.and(places);
                 *count += both.count();
             }
@@ -134,29 +142,29 @@ impl<'a> Searching<'a> {
         Ok((counts, stopped))
     }
 
-    /// Shows every block in which the condition is met somewhere, until told to stop. Gives where it
+    /// Shows every stretch in which the condition is met somewhere, until told to stop. Gives where it
     /// stopped when time ran out.
-    fn each_block(
+    fn each_stretch(
         &self,
         condition: &Condition,
         before: u64,
-        each: &mut dyn FnMut(u64, &Places) -> rusqlite::Result<bool>,
+        each: &mut dyn FnMut(Stretch, &Places) -> rusqlite::Result<bool>,
     ) -> rusqlite::Result<Option<u64>> {
         let condition = self.prepared(condition)?;
         let end = before.min(self.size);
-        let mut next = end.checked_sub(1).map(|last| last / BLOCK);
-        while let Some(from) = next {
+        let mut next = end.checked_sub(1).map(|last| Stretch::of(last, self.size));
+        while let Some(from) = next.filter(|from| from.end().min(end) > self.oldest) {
             if Instant::now() >= self.deadline {
-                return Ok(Some(end.min((from + 1) * BLOCK)));
+                return Ok(Some(end.min(from.end())));
             }
-            let Some(block) = self.candidate(&condition, from)? else { return Ok(None) };
-            let mut places = self.places(&condition, block)?;
-            let start = self.oldest.saturating_sub(block * BLOCK).min(BLOCK);
-            places.and(&Places::between(start, end.saturating_sub(block * BLOCK).min(BLOCK)));
-            if !places.is_empty() && !each(block, &places)? {
+            let Some(stretch) = self.candidate(&condition, from)? else { return Ok(None) };
+            let mut places = self.places(&condition, stretch)?;
+            let at = |seq: u64| seq.saturating_sub(stretch.first()).min(stretch.records());
+            places.and(&Places::between(stretch.records(), at(self.oldest), at(end)));
+            if !places.is_empty() && !each(stretch, &places)? {
                 return Ok(None);
             }
-            next = block.checked_sub(1);
+            next = stretch.before();
         }
         Ok(None)
     }
@@ -191,8 +199,8 @@ impl<'a> Searching<'a> {
         Ok(terms)
     }
 
-    /// The newest block up to `from` in which the condition may be met.
-    fn candidate(&self, condition: &Condition, from: u64) -> rusqlite::Result<Option<u64>> {
+    /// The newest stretch up to `from` in which the condition may be met.
+    fn candidate(&self, condition: &Condition, from: Stretch) -> rusqlite::Result<Option<Stretch>> {
         match condition {
             Condition::Has { public, personal } => {
                 let mut newest = None;
@@ -205,15 +213,15 @@ impl<'a> Searching<'a> {
                 Ok(newest)
             }
             Condition::All(all) => {
-                let mut block = from;
+                let mut stretch = from;
                 loop {
-                    let start = block;
+                    let start = stretch;
                     for one in all {
-                        let Some(next) = self.candidate(one, block)? else { return Ok(None) };
-                        block = next;
+                        let Some(next) = self.candidate(one, stretch)? else { return Ok(None) };
+                        stretch = next;
                     }
-                    if block == start {
-                        return Ok(Some(block));
+                    if stretch == start {
+                        return Ok(Some(stretch));
                     }
                 }
             }
@@ -224,171 +232,201 @@ impl<'a> Searching<'a> {
                 }
                 Ok(newest)
             }
-            Condition::Between(first, last) => self
-                .db
-                .prepare_cached(
-                    "SELECT block FROM block WHERE block <= ?1 AND last >= ?2 AND first <= ?3
-                     ORDER BY block DESC LIMIT 1",
-                )?
-                .query_row((from.cast_signed(), first, last), |row| row.get::<_, i64>(0))
-                .optional()
-                .map(|block| block.map(i64::cast_unsigned)),
+            Condition::Between(first, last) => {
+                let mut all = self.times()?.iter().filter(|(stretch, _)| *stretch <= from);
+                let found = all.find(|(_, times)| times.0 <= *last && times.1 >= *first);
+                Ok(found.map(|(stretch, _)| *stretch))
+            }
             Condition::Not(_) | Condition::ActionBelow(_) => Ok(Some(from)),
         }
     }
 
-    /// The newest block up to `from`, and not before `least`, that has this term in public: span by span.
-    fn newest(&self, term: u64, from: u64, least: Option<u64>) -> rusqlite::Result<Option<u64>> {
-        let mut in_span = self.db.prepare_cached(
-            "SELECT page, entries FROM posting WHERE page BETWEEN ?1 AND ?2 ORDER BY page DESC",
-        )?;
-        for (first, last) in self.spans(from, least) {
-            let mut pages = in_span.query(pages_between(first, last, term))?;
-            while let Some(page) = pages.next()? {
-                if Entries::of(page.get_ref(1)?.as_blob()?).find(term).is_some() {
-                    return Ok(Some(block_of(page.get(0)?)));
-                }
+    /// The newest stretch up to `from`, and not before `least`, that has this term in public.
+    fn newest(
+        &self,
+        term: u64,
+        from: Stretch,
+        least: Option<Stretch>,
+    ) -> rusqlite::Result<Option<Stretch>> {
+        let mut one = self.db.prepare_cached(PAGE)?;
+        for stretch in self.down(from, least) {
+            if find_in_page(&mut one, stretch, term, &mut |_| {})? {
+                return Ok(Some(stretch));
             }
         }
         Ok(None)
     }
 
-    /// The newest block up to `from`, and not before `least`, in whose span somebody has this term.
+    /// The newest stretch up to `from`, and not before `least`, in whose span somebody has this term.
     fn newest_owned(
         &self,
         term: i64,
-        from: u64,
-        least: Option<u64>,
-    ) -> rusqlite::Result<Option<u64>> {
-        let mut owner = self
-            .db
-            .prepare_cached("SELECT pid FROM owner WHERE span = ?1 AND term = ?2 LIMIT 1")?;
-        for (_, last) in self.spans(from, least) {
-            if owner.exists((span_of(last).cast_signed(), term))? {
-                return Ok(Some(last));
+        from: Stretch,
+        least: Option<Stretch>,
+    ) -> rusqlite::Result<Option<Stretch>> {
+        let mut owners =
+            self.db.prepare_cached("SELECT spans FROM owner WHERE grp = ?1 AND term = ?2")?;
+        let mut known = None;
+        for stretch in self.down(from, least) {
+            let (group, bit) = stretch.group();
+            let spans = match known {
+                Some((of, spans)) if of == group => spans,
+                _ => {
+                    let mut spans = 0;
+                    let mut rows = owners.query((group, term))?;
+                    // Of a span that somebody has it in, no more has to be known.
+                    while spans & bit == 0
+                        && let Some(row) = rows.next()?
+                    {
+                        spans |= row.get::<_, i64>(0)?.cast_unsigned();
+                    }
+                    known = Some((group, spans));
+                    spans
+                }
+            };
+            if spans & bit != 0 {
+                return Ok(Some(stretch));
             }
         }
         Ok(None)
     }
 
-    /// The first and last blocks of every span down from `from` to `least`.
-    fn spans(&self, from: u64, least: Option<u64>) -> impl Iterator<Item = (u64, u64)> + use<> {
-        let least = least.unwrap_or(self.oldest / BLOCK);
-        let spans = (span_of(least)..=span_of(from)).rev();
-        spans.map(move |span| (span * SPAN, from.min(span * SPAN + SPAN - 1)))
+    /// Every stretch down from `from` to `least`.
+    fn down(&self, from: Stretch, least: Option<Stretch>) -> impl Iterator<Item = Stretch> + use<> {
+        let oldest = self.oldest;
+        std::iter::successors(Some(from), |stretch| stretch.before()).take_while(move |stretch| {
+            stretch.end() > oldest && least.is_none_or(|l| l <= *stretch)
+        })
     }
 
-    /// Where in a block the condition is met.
-    fn places(&self, condition: &Condition, block: u64) -> rusqlite::Result<Places> {
-        let mut places;
+    /// Where in a stretch the condition is met.
+    fn places(&self, condition: &Condition, stretch: Stretch) -> rusqlite::Result<Places> {
+        let mut places = Places::none(stretch.records());
         match condition {
             Condition::All(all) => {
-                places = Places::ALL;
+                places.invert();
                 for one in all {
                     if places.is_empty() {
                         break;
                     }
-                    places.and(&self.places(one, block)?);
+                    places.and(&self.places(one, stretch)?);
                 }
             }
             Condition::Any(any) => {
-                places = Places::NONE;
                 for one in any {
-                    places.or(&self.places(one, block)?);
+                    places.or(&self.places(one, stretch)?);
                 }
             }
             Condition::Not(one) => {
-                places = self.places(one, block)?;
+                places = self.places(one, stretch)?;
                 places.invert();
             }
             Condition::Has { public, personal } => {
-                places = Places::NONE;
-                let mut page =
-                    self.db.prepare_cached("SELECT entries FROM posting WHERE page = ?1")?;
+                let mut page = self.db.prepare_cached(PAGE)?;
                 for term in public {
-                    let term = sorted(*term);
-                    add_found(&mut places, page.query([page_of(block, page_within(term))])?, term)?;
+                    let add = &mut |found: &[u8]| places.add_bytes(found);
+                    find_in_page(&mut page, stretch, sorted(*term), add)?;
                 }
                 for term in personal {
-                    self.add_personal(&mut places, block, *term)?;
+                    self.add_personal(&mut places, stretch, *term)?;
                 }
             }
-            Condition::Between(first, last) => places = self.between(block, *first, *last)?,
-            Condition::ActionBelow(_) => places = Places::NONE,
+            Condition::Between(first, last) => places = self.between(stretch, *first, *last)?,
+            Condition::ActionBelow(_) => {}
         }
         Ok(places)
     }
 
-    /// Adds where in a block this term stems from somebody's personal part.
-    fn add_personal(&self, places: &mut Places, block: u64, term: i64) -> rusqlite::Result<()> {
-        let mut owners =
-            self.db.prepare_cached("SELECT pid FROM owner WHERE span = ?1 AND term = ?2")?;
-        let asked = (span_of(block).cast_signed(), term);
-        let owners = owners.query_map(asked, |row| row.get(0))?.take(MANY + 1);
+    /// Adds where in a stretch this term stems from somebody's personal part.
+    fn add_personal(
+        &self,
+        places: &mut Places,
+        stretch: Stretch,
+        term: i64,
+    ) -> rusqlite::Result<()> {
+        let mut owners = self.db.prepare_cached(
+            "SELECT pid FROM owner WHERE grp = ?1 AND term = ?2 AND spans & ?3 != 0",
+        )?;
+        let (group, bit) = stretch.group();
+        let owners =
+            owners.query_map((group, term, bit.cast_signed()), |row| row.get(0))?.take(MANY + 1);
         let owners: Vec<i64> = owners.collect::<Result<_, _>>()?;
-        let (block, term) = (block.cast_signed(), sorted(term));
+        let term = sorted(term);
+        let add = &mut |entries: Entries<'_>| {
+            if let Some(found) = entries.find(term) {
+                places.add_bytes(found);
+            }
+        };
         if owners.len() > MANY {
-            let mut all =
-                self.db.prepare_cached("SELECT entries FROM personal WHERE block = ?1")?;
-            return add_found(places, all.query([block])?, term);
+            let only = stretch.number()..stretch.number() + 1;
+            return each_person(&self.db, only, &mut |_, _, entries| add(entries));
         }
-        let mut one =
-            self.db.prepare_cached("SELECT entries FROM personal WHERE block = ?1 AND pid = ?2")?;
+        let mut one = self.db.prepare_cached(PERSON)?;
         for pid in owners {
-            add_found(places, one.query((block, pid))?, term)?;
+            let mut rows = one.query((stretch.number(), pid))?;
+            if let Some(row) = rows.next()? {
+                add(Entries::of(At::Person(stretch, pid), row.get_ref(0)?.as_blob()?)?);
+            }
         }
         Ok(())
     }
 
-    fn between(&self, block: u64, first: i64, last: i64) -> rusqlite::Result<Places> {
-        let known: Option<(i64, i64)> = self
-            .db
-            .prepare_cached("SELECT first, last FROM block WHERE block = ?1")?
-            .query_row([block.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        match known {
-            None => return Ok(Places::NONE),
-            Some((from, to)) if from >= first && to <= last => return Ok(Places::ALL),
-            Some((from, to)) if to < first || from > last => return Ok(Places::NONE),
-            Some(_) => {}
+    fn between(&self, stretch: Stretch, first: i64, last: i64) -> rusqlite::Result<Places> {
+        let (from, to) = times::load(&self.db, stretch)?;
+        let mut places = Places::none(stretch.records());
+        if to < first || from > last {
+            return Ok(places);
         }
-        let mut places = Places::NONE;
-        let mut events =
-            self.db.prepare_cached("SELECT seq, time FROM event WHERE seq >= ?1 AND seq < ?2")?;
-        let start = (block * BLOCK).cast_signed();
-        let mut rows = events.query((start, start + BLOCK.cast_signed()))?;
-        while let Some(row) = rows.next()? {
-            let time: i64 = row.get(1)?;
-            if (first..=last).contains(&time) {
-                places.add((row.get::<_, i64>(0)? - start).cast_unsigned());
-            }
+        if from >= first && to <= last {
+            places.invert();
+            return Ok(places);
+        }
+        let start = stretch.first().max(self.oldest);
+        let end = stretch.end().min(self.size);
+        for page in events::page_of(start)..=events::page_of(end.saturating_sub(1)) {
+            let events = events::load(&self.db, page)?;
+            let then = events.iter().filter(|event| (first..=last).contains(&event.time));
+            then.for_each(|event| places.add(u64::from(stretch.place(event.seq))));
         }
         Ok(places)
     }
 
+    /// When the events of every stretch were, the newest first.
+    fn times(&self) -> rusqlite::Result<&[(Stretch, Times)]> {
+        if let Some(known) = self.times.get() {
+            return Ok(known);
+        }
+        let newest = self.size.checked_sub(1).map(|last| Stretch::of(last, self.size));
+        let all = newest.into_iter().flat_map(|newest| self.down(newest, None));
+        let all = all.map(|stretch| Ok((stretch, times::load(&self.db, stretch)?)));
+        let all = all.collect::<rusqlite::Result<Vec<_>>>()?;
+        Ok(self.times.get_or_init(|| all))
+    }
+
     fn event(&self, seq: u64) -> rusqlite::Result<Option<Hit>> {
-        self.db
-            .prepare_cached("SELECT seq, time, segment, place FROM event WHERE seq = ?1")?
-            .query_row([seq.cast_signed()], |row| {
-                Ok(Hit {
-                    seq: row.get::<_, i64>(0)?.cast_unsigned(),
-                    time: row.get(1)?,
-                    segment: row.get::<_, i64>(2)?.cast_unsigned(),
-                    place: row.get::<_, i64>(3)?.cast_unsigned(),
-                })
-            })
-            .optional()
+        let mut known = self.events.borrow_mut();
+        let page = events::page_of(seq);
+        if known.0 != page {
+            *known = (page, events::load(&self.db, page)?);
+        }
+        Ok(known.1.iter().find(|event| event.seq == seq).copied())
     }
 }
 
-/// Adds the places of a term in the entries of these rows.
-fn add_found(places: &mut Places, mut rows: Rows<'_>, term: u64) -> rusqlite::Result<()> {
-    while let Some(row) = rows.next()? {
-        if let Some(found) = Entries::of(row.get_ref(0)?.as_blob()?).find(term) {
-            places.add_bytes(found);
-        }
-    }
-    Ok(())
+/// Shows where in a stretch a term is, and says whether it is anywhere. Every page of a stretch is there.
+fn find_in_page(
+    page: &mut CachedStatement<'_>,
+    stretch: Stretch,
+    term: u64,
+    each: &mut dyn FnMut(&[u8]),
+) -> rusqlite::Result<bool> {
+    let number = stretch.page_of(term);
+    let mut rows = page.query([number])?;
+    let row = rows.next()?.ok_or_else(|| sums::damaged("posting"))?;
+    let entries = Entries::of(At::Page(stretch, number), row.get_ref(0)?.as_blob()?)?;
+    let found = entries.find(term);
+    found.into_iter().for_each(each);
+    Ok(found.is_some())
 }
 
 /// How many events by action and outcome.

@@ -1,33 +1,115 @@
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::block::Filling;
+use super::filling::Filling;
 use super::places::{BLOCK, SPAN};
-use super::postings::block_of;
-use super::schema;
+use super::schema::{self, Position};
+use super::search::{Condition, Searching};
+use super::{Hit, removal};
 
-/// An index with these personal terms: number of the record, term, whose it is.
-fn index(personal: &[(u64, i64, i64)], write_every: usize) -> (TempDir, Connection) {
-    let folder = tempfile::tempdir().unwrap();
-    let db = schema::open(&folder.path().join("index"), "origin").unwrap();
-    let mut filling = Filling::of(0);
-    for some in personal.chunks(write_every) {
-        let all = db.unchecked_transaction().unwrap();
-        for (seq, term, pid) in some {
-            if !filling.holds(*seq) {
-                filling.write(&all).unwrap();
-                filling.go_on(*seq);
-            }
-            filling.add_time(1);
-            filling.add(*seq, *pid);
-            filling.add_personal(*seq, *term, *pid);
-        }
-        filling.write(&all).unwrap();
-        all.commit().unwrap();
+/// Of each record a term of its own, one of 17 that many have, and what stems from one of five people: a term
+/// that they have always, and one of three that change.
+fn add(filling: &mut Filling, seq: u64) {
+    let number = seq.cast_signed();
+    filling.begin(seq);
+    filling.add_event(Hit {
+        seq,
+        time: number * 1000,
+        segment: seq / 5000 * 5000,
+        place: 64 + seq,
+    });
+    for term in [unique(seq), shared(seq % 17), pid(seq % 5)] {
+        filling.add(seq, term);
     }
-    (folder, db)
+    filling.add_personal(seq, &[name(seq % 5), agent(seq % 3)], pid(seq % 5));
+}
+
+/// A hash, for the tests: numbers that fall anywhere.
+fn hash(kind: u64, of: u64) -> i64 {
+    let mixed =
+        (of + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ kind.wrapping_mul(0xD1B5_4A32_D192_ED03);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9).cast_signed()
+}
+
+fn unique(of: u64) -> i64 {
+    hash(1, of)
+}
+fn shared(of: u64) -> i64 {
+    hash(2, of)
+}
+fn pid(of: u64) -> i64 {
+    hash(3, of)
+}
+fn name(of: u64) -> i64 {
+    hash(4, of)
+}
+fn agent(of: u64) -> i64 {
+    hash(5, of)
+}
+
+/// An index of these records, written after so many each time.
+struct Written {
+    _folder: TempDir,
+    file: std::path::PathBuf,
+    db: Connection,
+    filling: Filling,
+    size: u64,
+    oldest: u64,
+}
+
+impl Written {
+    fn new(records: Range<u64>, write_every: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("index");
+        let db = schema::open(&file, "origin").unwrap();
+        let (size, oldest) = (records.start, records.start);
+        let filling = Filling::of(size, oldest);
+        let mut written = Self { _folder: folder, file, db, filling, size, oldest };
+        written.go_on(records.end, write_every);
+        written
+    }
+
+    fn go_on(&mut self, end: u64, write_every: u64) {
+        while self.size < end {
+            let wanted = self.size + self.filling.wanted(end).min(write_every);
+            let all = self.db.unchecked_transaction().unwrap();
+            (self.size..wanted.min(end)).for_each(|seq| add(&mut self.filling, seq));
+            self.filling.write(&all).unwrap();
+            self.size = wanted.min(end);
+            let (size, oldest) = (self.size, self.oldest);
+            Position { size, oldest, last_hash: vec![7; 32] }.write(&all).unwrap();
+            all.commit().unwrap();
+        }
+    }
+
+    fn forget(&mut self, who: u64) {
+        self.filling.lost(0);
+        removal::forget(&self.db, &[pid(who)]).unwrap();
+    }
+
+    fn prune(&mut self, before: u64) {
+        self.filling.lost(before);
+        self.oldest = before;
+        removal::prune(&self.db, before, &BTreeMap::new()).unwrap();
+    }
+
+    fn tables(&self) -> Vec<Vec<Vec<rusqlite::types::Value>>> {
+        let tables = ["event", "stretch", "posting", "personal", "owner"];
+        tables.map(|table| rows(&self.db, &format!("SELECT * FROM {table}"))).into()
+    }
+
+    fn found(&self, condition: &Condition) -> Vec<u64> {
+        let searching =
+            Searching::open(&self.file, std::time::Duration::from_secs(100), &|_| 0).unwrap();
+        let found = searching.search(condition, u64::MAX, usize::MAX).unwrap();
+        assert!(found.stopped.is_none());
+        let (counts, _) = searching.count(condition, &[Condition::All(Vec::new())]).unwrap();
+        assert_eq!(counts, [found.hits.len() as u64]);
+        found.hits.iter().map(|hit| hit.seq).collect()
+    }
 }
 
 fn rows(db: &Connection, sql: &str) -> Vec<Vec<rusqlite::types::Value>> {
@@ -37,51 +119,117 @@ fn rows(db: &Connection, sql: &str) -> Vec<Vec<rusqlite::types::Value>> {
     statement.query_map([], read).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-fn numbers(db: &Connection, sql: &str) -> Vec<i64> {
-    let mut statement = db.prepare(sql).unwrap();
-    statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+fn has(public: &[i64], personal: &[i64]) -> Condition {
+    Condition::Has { public: public.into(), personal: personal.into() }
+}
+
+/// Those of these records of which something is true, the newest first.
+fn those(records: Range<u64>, of: impl Fn(u64) -> bool) -> Vec<u64> {
+    records.rev().filter(|seq| of(*seq)).collect()
+}
+
+/// Asks in many ways, of an index of which these records are left, and nothing personal of these people.
+fn ask(index: &Written, left: &Range<u64>, forgotten: &[u64]) {
+    let left = || left.clone();
+    let knows = |seq: u64| !forgotten.contains(&(seq % 5));
+    for seq in
+        [left().start, left().start + 1, u64::midpoint(left().start, left().end), left().end - 1]
+    {
+        assert_eq!(index.found(&has(&[unique(seq)], &[])), [seq]);
+    }
+    assert_eq!(index.found(&has(&[unique(left().end)], &[])), [0; 0]);
+    assert_eq!(index.found(&has(&[shared(3)], &[])), those(left(), |seq| seq % 17 == 3));
+    for who in 0..5 {
+        let of_name = those(left(), |seq| seq % 5 == who && knows(seq));
+        assert_eq!(index.found(&has(&[], &[name(who)])), of_name);
+        assert_eq!(index.found(&has(&[pid(who)], &[])), those(left(), |seq| seq % 5 == who));
+    }
+    let both = Condition::All(vec![has(&[shared(3)], &[]), has(&[], &[agent(1)])]);
+    let expected = those(left(), |seq| seq % 17 == 3 && seq % 3 == 1 && knows(seq));
+    assert_eq!(index.found(&both), expected);
+    let not =
+        Condition::All(vec![has(&[shared(3)], &[]), Condition::Not(has(&[], &[agent(1)]).into())]);
+    let expected = those(left(), |seq| seq % 17 == 3 && !(seq % 3 == 1 && knows(seq)));
+    assert_eq!(index.found(&not), expected);
+    let (from, to) = (left().start + 700, left().end - 300);
+    let between = Condition::Between(from.cast_signed() * 1000, to.cast_signed() * 1000);
+    assert_eq!(index.found(&between), those(left(), |seq| (from..=to).contains(&seq)));
+    assert_eq!(index.found(&Condition::Between(i64::MIN, -1)), [0; 0]);
 }
 
 #[test]
-fn a_block_that_is_written_in_pieces_is_as_one_that_is_written_at_once() {
-    let personal: Vec<_> = (0..3 * BLOCK / 2)
-        .step_by(3)
-        .map(|seq| (seq, (seq % 17).cast_signed() << 50, (seq % 5).cast_signed()))
-        .collect();
-    let (_one, whole) = index(&personal, usize::MAX);
-    let (_other, pieces) = index(&personal, 7);
-    for table in ["posting", "personal", "owner", "block"] {
-        let sql = format!("SELECT * FROM {table}");
-        let rows = [rows(&whole, &sql), rows(&pieces, &sql)];
-        assert!(!rows[0].is_empty(), "{table}");
-        assert_eq!(rows[0], rows[1], "{table}");
+fn what_is_written_in_pieces_is_as_what_is_written_at_once() {
+    for (start, end) in [(0, 2 * SPAN), (SPAN + BLOCK + 77, 3 * SPAN)] {
+        let whole = Written::new(start..end, u64::MAX);
+        let pieces = Written::new(start..end, 1500);
+        assert!(whole.tables().iter().all(|rows| !rows.is_empty()));
+        assert_eq!(whole.tables(), pieces.tables());
+        ask(&whole, &(start..end), &[]);
     }
+    // Of a span that is not full, written in pieces or, when reading it was interrupted, several blocks at once.
+    let end = SPAN + 2 * BLOCK + 5;
+    let mut pieces = Written::new(0..end, 1000);
+    let mut whole = Written::new(0..SPAN, u64::MAX);
+    let all = whole.db.unchecked_transaction().unwrap();
+    (SPAN..end).for_each(|seq| add(&mut whole.filling, seq));
+    whole.filling.write(&all).unwrap();
+    Position { size: end, oldest: 0, last_hash: Vec::new() }.write(&all).unwrap();
+    all.commit().unwrap();
+    assert_eq!(whole.tables(), pieces.tables());
+    ask(&pieces, &(0..end), &[]);
+    pieces.go_on(2 * SPAN, 3000);
+    assert_eq!(pieces.tables(), Written::new(0..2 * SPAN, u64::MAX).tables());
+}
+
+#[test]
+fn spans_that_are_one_answer_as_their_blocks_did() {
+    let mut index = Written::new(0..SPAN - 1, 4000);
+    let blocks = rows(&index.db, "SELECT stretch FROM stretch").len();
+    ask(&index, &(0..SPAN - 1), &[]);
+    index.go_on(SPAN, 1);
+    let spans = rows(&index.db, "SELECT stretch FROM stretch").len();
+    assert_eq!((blocks as u64, spans), (SPAN / BLOCK, 1));
+    ask(&index, &(0..SPAN), &[]);
 }
 
 #[test]
 fn of_who_is_forgotten_no_row_is_left_and_others_keep_theirs() {
-    let far = SPAN * BLOCK;
-    let personal = [(0, 7, 1), (1, 7, 2), (2, 8, 1), (far, 7, 1), (far + 1, 9, 2)];
-    let (_folder, db) = index(&personal, usize::MAX);
-    schema::forget(&db, &[1]).unwrap();
-    assert_eq!(numbers(&db, "SELECT pid FROM personal"), [2, 2]);
-    assert_eq!(numbers(&db, "SELECT pid FROM owner"), [2, 2]);
-    assert_eq!(numbers(&db, "SELECT term FROM owner ORDER BY span"), [7, 9]);
+    let end = SPAN + BLOCK + 9;
+    let mut index = Written::new(0..end, 5000);
+    index.forget(2);
+    let of_them = |sql: &str| rows(&index.db, &format!("{sql} WHERE pid = {}", pid(2)));
+    assert_eq!(of_them("SELECT pid FROM personal").len(), 0);
+    assert_eq!(of_them("SELECT pid FROM owner").len(), 0);
+    ask(&index, &(0..end), &[2]);
+    index.forget(4);
+    ask(&index, &(0..end), &[2, 4]);
+    // As if they had never been known.
+    index.prune(SPAN + BLOCK);
+    ask(&index, &(SPAN + BLOCK..end), &[2, 4]);
 }
 
 #[test]
 fn of_what_is_pruned_no_row_is_left_and_newer_ones_keep_theirs() {
-    let far = SPAN * BLOCK;
-    let personal =
-        [(0, 7, 1), (far, 7, 1), (far + 1, 8, 1), (far + BLOCK, 7, 2), (far + BLOCK, 9, 1)];
-    let (_folder, db) = index(&personal, usize::MAX);
-    schema::prune(&db, far + BLOCK, &BTreeMap::new()).unwrap();
-    let left = i64::try_from(SPAN + 1).unwrap();
-    assert_eq!(numbers(&db, "SELECT DISTINCT block FROM personal"), [left]);
-    assert_eq!(numbers(&db, "SELECT block FROM block"), [left]);
-    let pages = numbers(&db, "SELECT page FROM posting");
-    assert!(!pages.is_empty() && pages.iter().all(|page| block_of(*page) == SPAN + 1));
-    let owners = rows(&db, "SELECT span, term, pid FROM owner");
-    let owner = |term: i64, pid: i64| [1, term, pid].map(rusqlite::types::Value::Integer).to_vec();
-    assert_eq!(owners, [owner(7, 2), owner(9, 1)]);
+    let end = 2 * SPAN + 3 * BLOCK + 9;
+    let edges =
+        [1, BLOCK, SPAN - 1, SPAN, SPAN + BLOCK + 300, 2 * SPAN + BLOCK + 300, end - 1, end];
+    for start in edges {
+        let mut index = Written::new(0..end, 30_000);
+        index.prune(start);
+        // As an index that was made of what is left, but for how its parts were numbered.
+        let anew = Written::new(start..end, BLOCK);
+        assert_eq!(index.tables(), anew.tables(), "pruned before {start}");
+        if start < end - 1000 {
+            ask(&index, &(start..end), &[]);
+        }
+    }
+    // It goes on as it should, also into the next span.
+    let mut index = Written::new(0..SPAN + 3 * BLOCK, 30_000);
+    index.prune(SPAN + BLOCK + 300);
+    index.go_on(3 * SPAN + 100, 30_000);
+    assert_eq!(index.tables(), Written::new(SPAN + BLOCK + 300..3 * SPAN + 100, 30_000).tables());
+    // What an index never knew is not taken out of it.
+    let before = index.tables();
+    index.prune(SPAN);
+    assert_eq!(index.tables(), before);
 }

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use prov_core::audit::{Outcome, RetentionClass};
 use prov_core::{Error, Result, codes as core_codes};
 
-use super::read::{LONGEST, unreadable};
+use super::read::LONGEST;
 use super::sources::Source;
 use super::{CLASSES, Log, blocking, class_name, place};
 use crate::index::{Condition, Hit, Searching, tally, words_of};
@@ -61,9 +61,9 @@ impl Log {
             let term_of = |action: &str| vault.term("action", action);
             let mut all = Vec::new();
             for (source, condition, before) in asked {
-                let index =
-                    Searching::open(&source.index, LONGEST, &term_of).map_err(unreadable)?;
-                all.push(index.search(&condition, before, limit + 1).map_err(unreadable)?);
+                all.push(source.index.ask(|file| {
+                    Searching::open(file, LONGEST, &term_of)?.search(&condition, before, limit + 1)
+                })?);
             }
             Ok(all)
         })
@@ -110,7 +110,7 @@ impl Log {
             CountBy::Nothing => self.count_each(files, |_| vec![String::new()]).await,
             CountBy::Action => {
                 let actions = |source: &Source| {
-                    let all = tally(&source.index).unwrap_or_default();
+                    let all = source.index.ask(tally).unwrap_or_default();
                     all.into_iter().map(|(action, ..)| action).collect()
                 };
                 self.count_each(files, actions).await
@@ -151,9 +151,9 @@ impl Log {
                         action => Condition::public(vault.term("action", action)),
                     })
                     .collect();
-                let index =
-                    Searching::open(&source.index, COUNTING, &term_of).map_err(unreadable)?;
-                let (counts, stopped) = index.count(&condition, &each).map_err(unreadable)?;
+                let (counts, stopped) = source.index.ask(|file| {
+                    Searching::open(file, COUNTING, &term_of)?.count(&condition, &each)
+                })?;
                 complete &= stopped.is_none();
                 for (value, count) in values.into_iter().zip(counts) {
                     *sums.entry(value).or_insert(0) += count;
@@ -172,9 +172,10 @@ impl Log {
             let term_of = |action: &str| vault.term("action", action);
             let mut all = Vec::new();
             for (source, condition, _) in asked {
-                let index =
-                    Searching::open(&source.index, COUNTING, &term_of).map_err(unreadable)?;
-                all.push(index.search(&condition, u64::MAX, MOST_READ).map_err(unreadable)?);
+                all.push(source.index.ask(|file| {
+                    let index = Searching::open(file, COUNTING, &term_of)?;
+                    index.search(&condition, u64::MAX, MOST_READ)
+                })?);
             }
             Ok(all)
         })

@@ -19,7 +19,9 @@ impl Log {
     /// [`codes::HELD`](crate::codes::HELD) while a legal hold keeps the account; that it was tried is
     /// recorded. When it can't be recorded that it begins, or the store can't be written: then nothing is
     /// erased. When the end can't be recorded: the key is destroyed, and
-    /// [`follow`](Self::follow) takes what is left out of the index.
+    /// [`follow`](Self::follow) takes what is left out of the index. When the index is read for so long
+    /// (five seconds) that traces of keyed hashes are left in its files: the key is destroyed, the traces go
+    /// as soon as it is not read, and health says so until then.
     pub async fn erase_subject(
         &self,
         context: &SecurityContext,

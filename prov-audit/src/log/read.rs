@@ -121,11 +121,11 @@ impl Log {
     /// As [`Log::query`].
     pub async fn stats(&self) -> Result<Stats> {
         self.caught_up().await?;
-        let files = self.indexes.each().map(|(_, index)| index.file().to_owned());
+        let files = self.indexes.each().map(|(_, index)| index.file().clone());
         let mut counts = blocking(move || {
             let mut counts = Vec::new();
             for file in files {
-                counts.extend(tally(&file).map_err(unreadable)?);
+                counts.extend(file.ask(tally)?);
             }
             Ok(counts)
         })
@@ -190,9 +190,9 @@ impl Log {
         sources.sort_by_key(|source| matches!(source.of, Of::Peer(_)));
         blocking(move || {
             for source in sources {
-                let found = Searching::open(&source.index, LONGEST, &|_| 0)
-                    .and_then(|index| index.search(&wanted, u64::MAX, 1))
-                    .map_err(unreadable)?;
+                let found = source.index.ask(|file| {
+                    Searching::open(file, LONGEST, &|_| 0)?.search(&wanted, u64::MAX, 1)
+                })?;
                 if let Some(hit) = found.hits.first() {
                     return Ok((source, *hit));
                 }
@@ -236,8 +236,4 @@ impl Log {
         }
         Ok(records)
     }
-}
-
-pub(super) fn unreadable(error: rusqlite::Error) -> Error {
-    Error::new(codes::INDEX_BEHIND).context("reading the audit index").source(error)
 }

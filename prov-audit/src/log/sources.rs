@@ -10,6 +10,7 @@ use prov_core::{Error, Result, codes as core_codes};
 use super::pruning::{Keeping, Tally};
 use super::unindex::unindex;
 use super::{Log, blocking};
+use crate::index::IndexFile;
 use crate::joining::{Peer, Shared};
 use crate::journal::{Journal, Proven, Stub};
 use crate::note::{Checkpoint, VerifierKey};
@@ -26,7 +27,7 @@ pub(crate) struct Source {
     /// Where it lies.
     pub(crate) dir: PathBuf,
     /// The file of its index.
-    pub(crate) index: PathBuf,
+    pub(crate) index: IndexFile,
     /// How many of its records are indexed.
     pub(crate) indexed: u64,
     /// What opens personal parts of its events.
@@ -79,7 +80,7 @@ impl Log {
                 name: journal.key().verifier().name().into(),
                 class,
                 dir: journal.dir().to_owned(),
-                index: index.file().to_owned(),
+                index: index.file().clone(),
                 indexed: index.position(),
                 vault: Arc::clone(&self.vault),
                 of: Of::Own(Arc::clone(journal)),
@@ -89,7 +90,7 @@ impl Log {
             name: peer.name.as_str().into(),
             class: peer.class,
             dir: peer.dir.clone(),
-            index: peer.index.file().to_owned(),
+            index: peer.index.file().clone(),
             indexed: peer.index.position(),
             vault: Arc::clone(&peer.vault),
             of: Of::Peer(peer),

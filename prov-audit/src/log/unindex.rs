@@ -24,6 +24,12 @@ pub(super) async fn unindex(
 }
 
 impl Log {
+    /// What keeps an index from being what it should be, if anything does.
+    pub(super) fn index_trouble(&self) -> Option<&'static str> {
+        let own = self.indexes.each().into_iter().find_map(|(_, index)| index.trouble());
+        own.or_else(|| self.peers().iter().find_map(|peer| peer.index.trouble()))
+    }
+
     /// Takes these people out of every index, of other nodes' logs too.
     pub(super) async fn unindex_all(&self, erased: &[String]) -> Result<()> {
         let own = self.indexes.each().map(|(_, index)| index);

@@ -110,6 +110,10 @@ impl HealthCheck for Log {
                 "the log of a node does not fit what was seen of it: see the joined logs",
             );
         }
+        #[cfg(feature = "sqlite-index")]
+        if let Some(trouble) = self.index_trouble() {
+            return prov_core::Health::degraded(trouble);
+        }
         if self.journals.each().iter().any(|(_, journal)| journal.keeper_is_behind()) {
             return prov_core::Health::degraded("tiles and checkpoints can't be written");
         }

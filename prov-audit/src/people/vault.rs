@@ -55,6 +55,8 @@ struct Cache {
     by_id: HashMap<String, Arc<Known>>,
     by_pid: HashMap<String, Arc<Known>>,
     gone: HashSet<String>,
+    /// Whose keys were put away because the store could not be asked; they may be had again.
+    away: HashSet<String>,
 }
 
 impl Cache {
@@ -202,6 +204,12 @@ impl Vault {
             return Some(Opened::Erased);
         }
         Some(known.key.open(&self.origin, &sealed.ct).map_or(Opened::Erased, Opened::Clear))
+    }
+
+    /// Whether the key of a pseudonym was put away and may be had again.
+    #[cfg(feature = "sqlite-index")]
+    pub(crate) fn lacks(&self, pid: &str) -> bool {
+        self.cache.read().away.contains(pid)
     }
 
     /// Whether the key of a pseudonym is at hand and still good.
@@ -358,6 +366,7 @@ impl Vault {
         if cache.gone.contains(&known.pid) {
             return Ok(None);
         }
+        cache.away.remove(&known.pid);
         if let Some(before) = cache.by_id.insert(known.id.clone(), Arc::clone(&known))
             && before.pid != known.pid
         {
@@ -371,6 +380,7 @@ impl Vault {
     fn forget(&self, pid: &str) {
         let mut cache = self.cache.write();
         cache.put_away(pid);
+        cache.away.remove(pid);
         if cache.gone.len() >= MOST_GONE {
             cache.gone.clear();
         }

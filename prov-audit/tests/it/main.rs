@@ -22,6 +22,8 @@ mod foreign_log;
 #[cfg(test)]
 mod formats;
 #[cfg(test)]
+mod index_faults;
+#[cfg(test)]
 mod joining;
 #[cfg(test)]
 mod layer;

@@ -34,7 +34,7 @@ impl Vault {
         match self.store.load::<Subject>(id).await {
             Ok(Some(stored)) if stored.pid == held.pid => self.remember(&stored.entity).map(drop),
             other => {
-                self.put_away(&[held]);
+                self.put_away(&[held], other.is_err());
                 other.map(drop)
             }
         }
@@ -47,14 +47,14 @@ impl Vault {
             Ok((living, erased)) => {
                 let dead: Vec<_> =
                     held.into_iter().filter(|known| !living.contains(&known.pid)).collect();
-                self.put_away(&dead);
+                self.put_away(&dead, false);
                 for pid in &erased {
                     self.forget(pid);
                 }
                 Ok(erased)
             }
             Err(error) => {
-                self.put_away(&held);
+                self.put_away(&held, true);
                 Err(error)
             }
         }
@@ -77,10 +77,14 @@ impl Vault {
         ))
     }
 
-    fn put_away(&self, dead: &[Arc<Known>]) {
+    /// Keeps these at hand no longer; for now, when it is not known that they are destroyed.
+    fn put_away(&self, some: &[Arc<Known>], for_now: bool) {
         let mut cache = self.cache.write();
-        for known in dead {
+        for known in some {
             cache.put_away(&known.pid);
+            if for_now {
+                cache.away.insert(known.pid.clone());
+            }
         }
     }
 }
