@@ -16,6 +16,7 @@ mod notice;
 mod pruning;
 mod recovery;
 mod reserve;
+mod second;
 mod shared;
 mod stub;
 mod watch;
@@ -35,6 +36,7 @@ pub(crate) use notice::{Notice, Notices};
 use parking_lot::Mutex;
 use prov_core::{Error, Result};
 pub(crate) use recovery::origin_hash_of;
+pub(crate) use second::FILE as SECOND_KEY_FILE;
 pub(crate) use shared::{Failure, Watermark};
 use shared::{Pending, Shared, Wanted};
 pub(crate) use stub::{FILE as STUB_FILE, Stub};
@@ -43,7 +45,7 @@ use tokio::sync::oneshot;
 use crate::codes;
 use crate::files::{io_error, write_whole};
 use crate::merkle::{Hash, empty_root, tree_root};
-use crate::note::{Checkpoint, SigningKey, sign};
+use crate::note::{Checkpoint, CosignerKey, SecondKey, SigningKey, sign};
 use crate::segment::MAX_LEAF;
 use crate::tiles::{TileFiles, TilesAt};
 
@@ -52,6 +54,8 @@ use crate::tiles::{TileFiles, TilesAt};
 pub(crate) struct JournalOptions {
     pub(crate) dir: PathBuf,
     pub(crate) key: SigningKey,
+    /// The key for ML-DSA-44, where checkpoints are signed with one too.
+    pub(crate) second: Option<SecondKey>,
     pub(crate) segment_bytes: u64,
     pub(crate) queue_events: usize,
     pub(crate) checkpoint_every: Duration,
@@ -80,15 +84,13 @@ impl Journal {
     /// starts both threads. Blocks.
     pub(crate) fn open(options: JournalOptions) -> Result<Self> {
         let lock = shared::lock(&options.dir)?;
-        let recovered = recovery::recover(&options.dir, options.key.verifier(), || {
+        let mut recovered = recovery::recover(&options.dir, options.key.verifier(), || {
             sign(&options.key, 0, empty_root())
         })?;
-        write_whole(
-            &options.dir.join("log.vkey"),
-            format!("{}\n", options.key.verifier()).as_bytes(),
-            true,
-        )
-        .map_err(|e| io_error(e, "writing the verifier key"))?;
+        options.settle_second(&mut recovered)?;
+        let key = format!("{}\n", options.key.verifier());
+        write_whole(&options.dir.join("log.vkey"), key.as_bytes(), true)
+            .map_err(|e| io_error(e, "writing the verifier key"))?;
         let shared = Arc::new(Shared::new(options, &recovered, lock));
         let writer = writer::Writer::new(Arc::clone(&shared), &recovered)?;
         let mut keeper = keeper::Keeper::new(Arc::clone(&shared), recovered);
@@ -135,6 +137,11 @@ impl Journal {
     /// The key that signs its checkpoints.
     pub(crate) fn key(&self) -> &SigningKey {
         &self.shared.options.key
+    }
+
+    /// The key for ML-DSA-44 that signs them too, where one does.
+    pub(crate) fn second_key(&self) -> Option<&CosignerKey> {
+        self.shared.options.second.as_ref().map(SecondKey::key)
     }
 
     /// How far records are durable.

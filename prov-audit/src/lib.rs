@@ -98,7 +98,7 @@ pub use log::{ExportedLeaf, LeafReader, Log, TreeProof};
 #[cfg(feature = "sqlite-index")]
 pub use log::{Proof, Tail, Tailed};
 pub use merkle::Hash;
-pub use note::{Checkpoint, VerifierKey, WitnessKey};
+pub use note::{Checkpoint, CosignerKey, VerifierKey};
 pub use options::LogOptions;
 pub use proof::{verify_extension, verify_proof, verify_range};
 #[cfg(feature = "sqlite-index")]

@@ -13,6 +13,7 @@ mod pruning;
 #[cfg(feature = "sqlite-index")]
 mod read;
 mod recording;
+mod second;
 #[cfg(feature = "sqlite-index")]
 mod sources;
 #[cfg(feature = "sqlite-index")]
@@ -40,7 +41,7 @@ use tokio::task::spawn_blocking;
 
 use crate::journal::{Journal, JournalOptions, Notice, Notices};
 use crate::leaf::Leaf;
-use crate::note::{Checkpoint, SigningKey, VerifierKey};
+use crate::note::{Checkpoint, CosignerKey, SigningKey, VerifierKey};
 use crate::options::LogOptions;
 use crate::people::{Vault, secret};
 use crate::sink::Sinks;
@@ -188,6 +189,13 @@ impl Log {
         self.journals.of(class).key().verifier()
     }
 
+    /// The key for ML-DSA-44 that signs them too, where [`LogOptions::with_ml_dsa_44`] says so. Keep a copy
+    /// of it as well.
+    #[must_use]
+    pub fn ml_dsa_44_key(&self, class: RetentionClass) -> Option<&CosignerKey> {
+        self.journals.of(class).second_key()
+    }
+
     /// The newest checkpoint of a class.
     #[must_use]
     pub fn newest_checkpoint(&self, class: RetentionClass) -> Checkpoint {
@@ -231,15 +239,22 @@ async fn open_journal(options: &LogOptions, class: RetentionClass) -> Result<Arc
     let name = format!("{}/{}", options.origin, class_name(class));
     let seed = secret(&*options.store, &format!("checkpoint-key/{name}")).await?;
     let key = SigningKey::from_seed(&name, &seed)?;
+    let second = second::before(options, &name).await?;
+    let signs_twice = second.is_some();
     let journal = JournalOptions {
         dir: class_dir(&options.dir, class),
         key,
+        second,
         segment_bytes: options.segment_bytes,
         queue_events: options.queue_events,
         checkpoint_every: options.checkpoint_every,
         notices: notices(Arc::clone(&options.clock)),
     };
-    blocking(move || Journal::open(journal)).await.map(Arc::new)
+    let journal = blocking(move || Journal::open(journal)).await?;
+    if signs_twice {
+        second::after(&*options.store, &name).await?;
+    }
+    Ok(Arc::new(journal))
 }
 
 /// The events the log records about itself.

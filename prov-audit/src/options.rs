@@ -23,6 +23,9 @@ pub struct LogOptions {
     pub clock: Arc<dyn Clock>,
     /// How large a segment file is, in bytes; 64 KiB to 1 GiB, 8 MiB unless set.
     pub segment_bytes: u64,
+    /// Whether checkpoints are signed with ML-DSA-44 besides Ed25519, for verifiers who expect Ed25519 to be
+    /// broken one day; not unless set. May be turned on and off when the log is opened.
+    pub ml_dsa_44: bool,
     /// How many events may wait for the disk before callers wait for a place; 16,384 unless set.
     pub queue_events: usize,
     /// How often a grown log signs a checkpoint; 2 seconds unless set. What a crash tears off behind
@@ -54,6 +57,7 @@ impl LogOptions {
             store,
             clock,
             segment_bytes: 8 << 20,
+            ml_dsa_44: false,
             queue_events: 16_384,
             checkpoint_every: Duration::from_secs(2),
             unattributed_for: Duration::from_hours(90 * 24),
@@ -67,6 +71,15 @@ impl LogOptions {
     #[must_use]
     pub fn segment_bytes(mut self, bytes: u64) -> Self {
         self.segment_bytes = bytes;
+        self
+    }
+
+    /// Checkpoints that are signed with ML-DSA-44 too (C2SP tlog-checkpoint), with a key of its own in the
+    /// store. Tools that know Ed25519 only read them as before; [`Trust::ml_dsa_44`](crate::Trust::ml_dsa_44)
+    /// wants both. Each is 3.3 kB larger, the newest only.
+    #[must_use]
+    pub fn with_ml_dsa_44(mut self, signs: bool) -> Self {
+        self.ml_dsa_44 = signs;
         self
     }
 

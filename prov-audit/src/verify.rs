@@ -11,6 +11,7 @@ mod anchored;
 mod findings;
 mod pruned;
 mod report;
+mod seconded;
 mod trust;
 mod walk;
 mod witnessed;
@@ -26,6 +27,7 @@ use crate::journal::{HISTORY_FILE, Stub, parse_history};
 use crate::note::{Checkpoint, VerifierKey, open};
 use anchored::anchored;
 use findings::Findings;
+use seconded::Seconded;
 use walk::Walk;
 use witnessed::cosigned;
 
@@ -61,9 +63,14 @@ pub fn key_beside(dir: &Path) -> Result<VerifierKey> {
     text.parse()
 }
 
-/// As [`verify`], of a log that is written meanwhile: records up to `durable` are looked at.
-pub(crate) fn verify_open(dir: &Path, key: &VerifierKey, durable: u64) -> Result<Report> {
-    run(dir, key, Some(durable), &Trust::default())
+/// As [`verify_with`], of a log that is written meanwhile: records up to `durable` are looked at.
+pub(crate) fn verify_open(
+    dir: &Path,
+    key: &VerifierKey,
+    durable: u64,
+    trust: &Trust,
+) -> Result<Report> {
+    run(dir, key, Some(durable), trust)
 }
 
 fn run(dir: &Path, key: &VerifierKey, durable: Option<u64>, trust: &Trust) -> Result<Report> {
@@ -98,6 +105,11 @@ fn run(dir: &Path, key: &VerifierKey, durable: Option<u64>, trust: &Trust) -> Re
         findings.add(FindingKind::Pruned, None, what.to_owned());
         None
     });
+    if let Some(second) = &trust.ml_dsa_44 {
+        Seconded { dir, first: key, second, is_open: durable.is_some() }
+            .check(newest.as_ref(), stub.as_ref(), &mut findings)
+            .map_err(unreadable)?;
+    }
     let checkpoints = history.checkpoints.len();
     let cosigned = witnessed.checkpoint.iter().map(|cosigned| (FindingKind::Witness, cosigned));
     let stamped = anchored.checkpoints.iter().map(|stamped| (FindingKind::Anchor, stamped));
@@ -138,7 +150,7 @@ fn check_published(
     // A crash between the list and the file leaves the file one behind; the list has the newest all
     // the same.
     let recent = if is_open { usize::MAX } else { 2 };
-    if !signed.iter().rev().take(recent).any(|known| *known == checkpoint) {
+    if !signed.iter().rev().take(recent).any(|known| known.is_of(&checkpoint)) {
         tell("the checkpoint is not the newest of those that were signed");
     }
 }

@@ -159,6 +159,10 @@ pub(super) struct CheckpointDocument {
     pub(super) cosigned: Option<String>,
     /// The public key that verifies it (C2SP signed-note).
     pub(super) verifier_key: String,
+    /// The public key for ML-DSA-44 that verifies its second signature (C2SP tlog-cosignature); absent where
+    /// the log has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ml_dsa_44_key: Option<String>,
 }
 
 /// A proof that an event is in the log.

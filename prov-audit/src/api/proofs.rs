@@ -53,6 +53,7 @@ pub(super) async fn read_checkpoint(
         note: checkpoint.note,
         cosigned: cosigned.map(|cosigned| cosigned.note),
         verifier_key: state.log.verifier_key(class).to_string(),
+        ml_dsa_44_key: state.log.ml_dsa_44_key(class).map(ToString::to_string),
     }))
 }
 

@@ -122,6 +122,10 @@ fn look(mirror: &mut Mirror, said: &Said) -> Result<Result<u64, Refused>> {
             return Ok(Err(Refused::new(JoinAlarmKind::Gap, what)));
         }
     }
+    if published == here {
+        let held = mirror.hold_signatures(&said.checkpoint);
+        held.map_err(|e| io_error(e, "writing a mirror's checkpoint"))?;
+    }
     Ok(Ok(mirror.size()))
 }
 

@@ -1,7 +1,8 @@
 //! Checkpoints that were signed, in one file, so that a log that was cut back behind one of them is
 //! found out.
 //!
-//! Each entry is a line with its number, the signed note, and an empty line. The newest are all there;
+//! Each entry is a line with its number, the note as the log's key signed it, and an empty line: what
+//! others signed, and the log itself with ML-DSA-44, stands under the newest only, in a file of its own. The newest are all there;
 //! of older ones fewer, the older the fewer, always the first one. What a checkpoint in between says
 //! follows from the next one that is there: the roots of both are those of the same records.
 
@@ -186,9 +187,9 @@ pub(super) fn append(
     dir: &Path,
     length: u64,
     number: u64,
-    checkpoint: &Checkpoint,
+    (checkpoint, key): (&Checkpoint, &VerifierKey),
 ) -> io::Result<u64> {
-    let entry = format!("{number}\n{}\n", checkpoint.note);
+    let entry = format!("{number}\n{}\n", checkpoint.alone(key));
     let path = dir.join(FILE);
     let mut file = OpenOptions::new().append(true).create(true).open(&path)?;
     if file.metadata()?.len() != length {
@@ -275,6 +276,7 @@ mod tests {
             Journal::open(JournalOptions {
                 dir: dir.path().to_owned(),
                 key: key(),
+                second: None,
                 segment_bytes: 64 << 10,
                 queue_events: 16,
                 checkpoint_every: Duration::from_hours(1),

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::files::write_whole;
 use crate::merkle::{TILE_WIDTH, leaf_hash, tree_root};
-use crate::note::{Checkpoint, sign};
+use crate::note::Checkpoint;
 use crate::segment::{self, SegmentCursor};
 use crate::tiles::{TileFiles, TilesAt, partial_places};
 
@@ -152,6 +152,7 @@ impl Keeper {
         let tiles = TilesAt { files: &self.files, size: checkpoint.size };
         let root = tree_root(&tiles, 0, before).map_err(io::Error::other)?;
         let stub = Stub::sign(&options.key, before, root, at);
+        let stub = options.second(stub).map_err(io::Error::other)?;
         // From here on it is gone: whoever looks for it is told so by the statement.
         self.watch.forget(before);
         let pruned = pruning::prune(&options.dir, &stub);
@@ -167,6 +168,7 @@ impl Keeper {
         let kept = watch::Kept {
             checkpoint: &newest,
             key: shared.options.key.verifier().to_string(),
+            second_key: shared.options.second.as_ref().map(|second| second.key().to_string()),
             history_bytes: self.history_bytes,
             stub: self.stub.as_ref().map(|stub| stub.note.as_str()),
         };
@@ -302,9 +304,11 @@ impl Keeper {
     fn publish_and_sign(&mut self) -> io::Result<Checkpoint> {
         self.publish_end()?;
         let options = &self.shared.options;
-        let next = sign(&options.key, self.growth.edge.size(), self.growth.edge.root());
+        let next = options.sign(self.growth.edge.size(), self.growth.edge.root());
+        let next = next.map_err(io::Error::other)?;
+        let entry = (&next, options.key.verifier());
         self.history_bytes =
-            history::append(&options.dir, self.history_bytes, self.history_next, &next)?;
+            history::append(&options.dir, self.history_bytes, self.history_next, entry)?;
         self.history_entries += 1;
         self.history_next += 1;
         write_whole(&options.dir.join("checkpoint"), next.note.as_bytes(), true)?;

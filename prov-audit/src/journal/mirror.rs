@@ -183,6 +183,16 @@ impl Mirror {
         tree_root(&tiles, 0, size)
     }
 
+    /// Holds what was signed besides under the checkpoint that it has.
+    pub(crate) fn hold_signatures(&mut self, of: &Checkpoint) -> io::Result<()> {
+        let is_news = of.is_of(&self.checkpoint) && of.note.len() > self.checkpoint.note.len();
+        if is_news && self.history_entries > 0 {
+            write_whole(&self.dir.join("checkpoint"), of.note.as_bytes(), true)?;
+            self.checkpoint = of.clone();
+        }
+        Ok(())
+    }
+
     /// Of a mirror that holds nothing yet: that it begins where this statement says.
     pub(crate) fn begin_behind(&mut self, stub: Stub) {
         self.stub = Some(stub);
@@ -298,7 +308,8 @@ impl Mirror {
     /// Holds this checkpoint from now on.
     fn sign_as(&mut self, next: Checkpoint) -> io::Result<()> {
         let number = self.history_next;
-        self.history_bytes = history::append(&self.dir, self.history_bytes, number, &next)?;
+        self.history_bytes =
+            history::append(&self.dir, self.history_bytes, number, (&next, &self.key))?;
         self.history_entries += 1;
         self.history_next += 1;
         write_whole(&self.dir.join("checkpoint"), next.note.as_bytes(), true)?;

@@ -24,6 +24,8 @@ use super::growth::Growth;
 pub(super) struct Recovered {
     pub(super) growth: Growth,
     pub(super) checkpoint: Checkpoint,
+    /// What the file with the newest checkpoint holds: it, or the one before.
+    pub(super) published: Option<Checkpoint>,
     pub(super) history_entries: usize,
     pub(super) history_next: u64,
     pub(super) history_bytes: u64,
@@ -70,11 +72,14 @@ pub(super) fn recover(
         .map_err(|e| io_error(e, "reading the checkpoints"))?
         .unwrap_or_default();
     let history = history::parse(&history_file, key);
-    check_history(dir, key, &history)?;
+    let published = check_history(dir, key, &history)?;
     history::settle(dir, &history, &history_file)
         .map_err(|e| io_error(e, "writing the newest checkpoint again"))?;
     let checkpoint = match history.checkpoints.last() {
-        Some(last) => last.clone(),
+        // The list has the first signature alone.
+        Some(last) => {
+            published.clone().filter(|known| known.is_of(last)).unwrap_or_else(|| last.clone())
+        }
         None => fresh(),
     };
     let stub = pruned(dir, key)?;
@@ -96,6 +101,7 @@ pub(super) fn recover(
         history_bytes: history.whole_bytes as u64,
         size_before: history.checkpoints.iter().rev().nth(1).map_or(0, |before| before.size),
         checkpoint,
+        published,
         stub,
         tiles_lost,
         segment: None,
@@ -144,7 +150,7 @@ fn edge_of_stub(files: &TileFiles, stub: &Stub) -> Result<TreeEdge> {
 
 /// A torn last entry is cut; anything else that is wrong with the checkpoints is damage. The
 /// checkpoint file is written after its entry, so it can never know more than the list.
-fn check_history(dir: &Path, key: &VerifierKey, history: &History) -> Result<()> {
+fn check_history(dir: &Path, key: &VerifierKey, history: &History) -> Result<Option<Checkpoint>> {
     let refuse = || {
         Error::new(codes::DAMAGED).detail(
             "the signed checkpoints of the audit log are damaged; verify the log to see more",
@@ -153,12 +159,15 @@ fn check_history(dir: &Path, key: &VerifierKey, history: &History) -> Result<()>
     let published = read_if_there(&dir.join("checkpoint"))
         .map_err(|e| io_error(e, "reading the checkpoint"))?
         .map(|bytes| String::from_utf8(bytes).ok().and_then(|note| open(&note, key)));
-    let known = match published {
-        None => true,
-        Some(None) => false,
-        Some(Some(checkpoint)) => history.checkpoints.contains(&checkpoint),
+    let (published, known) = match published {
+        None => (None, true),
+        Some(None) => (None, false),
+        Some(Some(checkpoint)) => {
+            let known = history.checkpoints.iter().any(|known| known.is_of(&checkpoint));
+            (Some(checkpoint), known)
+        }
     };
-    if history.more_follow || !known { Err(refuse()) } else { Ok(()) }
+    if history.more_follow || !known { Err(refuse()) } else { Ok(published) }
 }
 
 /// Grows the edge by every record behind it.

@@ -10,7 +10,9 @@ use jiff::Timestamp;
 
 use crate::files::read_if_there;
 use crate::merkle::Hash;
-use crate::note::{SigningKey, VerifierKey, open_text, sign_text};
+use crate::note::{
+    Checkpoint, CosignerKey, SigningKey, VerifierKey, is_seconded, open_text, sign_text,
+};
 
 /// The file's name in the log's directory.
 pub(crate) const FILE: &str = "pruned";
@@ -25,6 +27,8 @@ pub(crate) struct Stub {
     pub(crate) before: u64,
     /// The root over all records before it.
     pub(crate) root: Hash,
+    /// When it was said.
+    pub(crate) at: Timestamp,
     /// The signed note.
     pub(crate) note: String,
 }
@@ -33,7 +37,7 @@ impl Stub {
     pub(crate) fn sign(key: &SigningKey, before: u64, root: Hash, at: Timestamp) -> Self {
         let (origin, root_text) = (key.verifier().name(), STANDARD.encode(root));
         let note = sign_text(key, &format!("{KIND}\n{origin}\n{before}\n{root_text}\n{at}\n"));
-        Self { before, root, note }
+        Self { before, root, at, note }
     }
 
     /// Reads a signed statement about the log of this key; `None` for anything else.
@@ -44,7 +48,19 @@ impl Stub {
         let before = lines.next()?;
         let before = before.parse().ok().filter(|n: &u64| n.to_string() == before)?;
         let root = STANDARD.decode(lines.next()?).ok()?.try_into().ok()?;
-        known.then(|| Self { before, root, note: note.to_owned() })
+        let at = lines.next()?.parse().ok()?;
+        known.then(|| Self { before, root, at, note: note.to_owned() })
+    }
+
+    /// What it says of the log, as a checkpoint would.
+    pub(super) fn as_checkpoint(&self, origin: &str) -> Checkpoint {
+        let (origin, note) = (origin.to_owned(), self.note.clone());
+        Checkpoint { origin, size: self.before, root: self.root, note }
+    }
+
+    /// Whether the log signed it with this key for ML-DSA-44 too.
+    pub(crate) fn is_seconded(&self, key: &CosignerKey) -> bool {
+        is_seconded(key, &self.as_checkpoint(key.name()), self.at)
     }
 
     /// The statement in a log's directory: none, one that is signed, or something else (`Err(())`).
@@ -60,7 +76,7 @@ mod tests {
     use prov_core::SecretBytes;
 
     use super::*;
-    use crate::note::{Checkpoint, sign};
+    use crate::note::sign;
 
     #[test]
     fn a_statement_opens_with_its_key_and_is_no_checkpoint() {

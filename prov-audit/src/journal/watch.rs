@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{history, stub};
+use super::{SECOND_KEY_FILE, history, stub};
 use crate::disk::{self, Metadata, MetadataExt};
 use crate::merkle::{Hash, TILE_WIDTH, leaf_hash};
 use crate::segment::{self, Tail, scan_segment};
@@ -137,8 +137,13 @@ impl Watch {
 
     fn kept(&mut self, kept: &Kept<'_>) -> Option<Finding> {
         let key = format!("{}\n", kept.key);
+        let second_key = kept.second_key.as_ref().map(|key| format!("{key}\n"));
         let texts = [("checkpoint", kept.checkpoint), ("log.vkey", key.as_str())];
-        for (name, text) in texts.into_iter().chain(kept.stub.map(|stub| (stub::FILE, stub))) {
+        let more = [
+            second_key.as_deref().map(|key| (SECOND_KEY_FILE, key)),
+            kept.stub.map(|stub| (stub::FILE, stub)),
+        ];
+        for (name, text) in texts.into_iter().chain(more.into_iter().flatten()) {
             let there = disk::read(self.dir.join(name)).ok();
             if there.as_deref() != Some(text.as_bytes()) {
                 return Some(Finding::Other(name.to_owned()));
@@ -205,6 +210,8 @@ impl Watch {
 pub(super) struct Kept<'a> {
     pub(super) checkpoint: &'a str,
     pub(super) key: String,
+    /// The key for ML-DSA-44, of a log that signs with one.
+    pub(super) second_key: Option<String>,
     pub(super) history_bytes: u64,
     /// The statement of how far the log is pruned.
     pub(super) stub: Option<&'a str>,

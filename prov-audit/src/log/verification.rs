@@ -11,7 +11,7 @@ use crate::codes;
 use crate::files::io_error;
 use crate::journal::Failure;
 use crate::note::Checkpoint;
-use crate::verify::{Report, verify_open};
+use crate::verify::{Report, Trust, verify_open};
 use crate::witness::read_cosigned;
 
 impl Log {
@@ -31,7 +31,9 @@ impl Log {
             // Given back when the work is done, also when nobody waits for it any more.
             let _turn = turn;
             let durable = journal.durable().size();
-            verify_open(journal.dir(), journal.key().verifier(), durable)
+            let mut trust = Trust::new();
+            trust.ml_dsa_44 = journal.second_key().cloned();
+            verify_open(journal.dir(), journal.key().verifier(), durable, &trust)
         })
         .await
     }
@@ -56,7 +58,7 @@ impl Log {
         let turn = self.verifying_turn()?;
         blocking(move || {
             let _turn = turn;
-            verify_open(&peer.dir, &peer.key, peer.size())
+            verify_open(&peer.dir, &peer.key, peer.size(), &Trust::new())
         })
         .await
     }

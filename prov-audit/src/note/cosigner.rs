@@ -1,4 +1,5 @@
-//! Keys of witnesses, and what they sign (C2SP tlog-cosignature).
+//! Keys of cosigners, and what they sign (C2SP tlog-cosignature): witnesses, and logs that sign with
+//! ML-DSA-44 too.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,13 +13,13 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use prov_core::{Error, Result, SecretBytes, codes as core_codes};
 
-use super::{Checkpoint, Line, checked_name};
+use super::{Checkpoint, Line, checked_name, split};
 use crate::codes;
 
 /// Bytes of an ML-DSA-44 signature (FIPS 204, table 2).
 const ML_DSA_44_SIGNATURE: usize = 2420;
 
-/// With what a witness signs.
+/// With what a cosigner signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Algorithm {
     Ed25519,
@@ -42,28 +43,59 @@ impl Algorithm {
     }
 }
 
-/// The public key of a witness: `name+hash+key`, as C2SP tlog-cosignature has it, with Ed25519
+/// The public key of a cosigner: `name+hash+key`, as C2SP tlog-cosignature has it, with Ed25519
 /// (type 4) or ML-DSA-44 (type 6).
 ///
 /// A witness says that a log only ever grew: whoever asks for the word of several of them can't be
-/// shown a log that others are not shown.
+/// shown a log that others are not shown. A log that is the cosigner of its own checkpoints, under its
+/// own name, signs them with ML-DSA-44 besides (C2SP tlog-checkpoint): whoever wants that is not shown
+/// another log by somebody who has broken Ed25519.
 #[derive(Clone, PartialEq, Eq)]
-pub struct WitnessKey {
+pub struct CosignerKey {
     name: String,
     algorithm: Algorithm,
     public: Vec<u8>,
 }
 
-impl WitnessKey {
-    /// The name of the witness.
+impl CosignerKey {
+    /// The name of the cosigner.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
+    /// Whether it signs with ML-DSA-44.
+    #[must_use]
+    pub fn is_ml_dsa_44(&self) -> bool {
+        self.algorithm == Algorithm::MlDsa44
+    }
+
+    /// Checks that this key cosigned a checkpoint, and says when it did.
+    ///
+    /// # Errors
+    /// [`core_codes::INVALID_REQUEST`] when it did not.
+    pub fn check(&self, checkpoint: &Checkpoint) -> Result<Timestamp> {
+        let refuse = |what: &str| {
+            let name = &self.name;
+            Error::new(core_codes::INVALID_REQUEST)
+                .detail(format!("the checkpoint {what} the cosigner's key of `{name}`"))
+        };
+        let split =
+            split(&checkpoint.note).ok_or_else(|| refuse("is no note, so not signed with"))?;
+        cosigned_at(self, checkpoint, split.0, &split.1)
+            .map_err(|()| refuse("has a signature that says it is, and is not, of"))?
+            .ok_or_else(|| refuse("is not signed with"))
+    }
+
     /// The key alone: two keys of different names may be one.
     pub(crate) fn public(&self) -> &[u8] {
         &self.public
+    }
+
+    /// The same key as a cosigner of another name: what it signs as one holds for no other (the message
+    /// names the cosigner).
+    pub(super) fn named(&self, name: String) -> Self {
+        Self { name, algorithm: self.algorithm, public: self.public.clone() }
     }
 
     /// Whether a signature line says that it was made with this key.
@@ -103,7 +135,7 @@ impl WitnessKey {
 /// When `key` cosigned a checkpoint, if any of these lines is its own. `Err(())` when one that says it
 /// is was not made by it, or not over this checkpoint.
 pub(crate) fn cosigned_at(
-    key: &WitnessKey,
+    key: &CosignerKey,
     checkpoint: &Checkpoint,
     text: &str,
     lines: &[Line<'_>],
@@ -134,7 +166,7 @@ fn ml_dsa_message(cosigner: &str, seconds: i64, checkpoint: &Checkpoint) -> Opti
     Some(message)
 }
 
-impl fmt::Display for WitnessKey {
+impl fmt::Display for CosignerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut key = vec![self.algorithm.byte()];
         key.extend(&self.public);
@@ -142,19 +174,19 @@ impl fmt::Display for WitnessKey {
     }
 }
 
-impl fmt::Debug for WitnessKey {
+impl fmt::Debug for CosignerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WitnessKey({}+{})", self.name, hex::encode(self.id()))
+        write!(f, "CosignerKey({}+{})", self.name, hex::encode(self.id()))
     }
 }
 
-impl FromStr for WitnessKey {
+impl FromStr for CosignerKey {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
         let refuse = || {
             Error::new(codes::BAD_VERIFIER_KEY).detail(
-                "the key of a witness looks like `name+hash+base64`, for cosignatures with Ed25519 \
+                "the key of a cosigner looks like `name+hash+base64`, for cosignatures with Ed25519 \
                  or ML-DSA-44",
             )
         };
@@ -178,8 +210,8 @@ impl FromStr for WitnessKey {
 
 /// The private keys of a witness, one of each algorithm.
 pub(crate) struct Cosigner {
-    ed25519: (Ed25519KeyPair, WitnessKey),
-    ml_dsa: (PqdsaKeyPair, WitnessKey),
+    ed25519: (Ed25519KeyPair, CosignerKey),
+    ml_dsa: MlDsa,
 }
 
 impl Cosigner {
@@ -193,22 +225,15 @@ impl Cosigner {
             Error::new(core_codes::INTERNAL).context("reading the keys of a witness").source(e)
         };
         let name = checked_name(name)?;
-        let public = |algorithm, key: &[u8]| WitnessKey {
-            name: name.to_owned(),
-            algorithm,
-            public: key.to_vec(),
-        };
         let pair = Ed25519KeyPair::from_seed_unchecked(ed25519.expose()).map_err(failed)?;
-        let key = public(Algorithm::Ed25519, pair.public_key().as_ref());
-        let ed25519 = (pair, key);
-        let pair = PqdsaKeyPair::from_seed(&ML_DSA_44_SIGNING, ml_dsa.expose()).map_err(failed)?;
-        let key = public(Algorithm::MlDsa44, pair.public_key().as_ref());
-        Ok(Self { ed25519, ml_dsa: (pair, key) })
+        let public = pair.public_key().as_ref().to_vec();
+        let key = CosignerKey { name: name.to_owned(), algorithm: Algorithm::Ed25519, public };
+        Ok(Self { ed25519: (pair, key), ml_dsa: MlDsa::from_seed(name, ml_dsa)? })
     }
 
     /// The public keys: Ed25519, then ML-DSA-44.
-    pub(crate) fn keys(&self) -> [&WitnessKey; 2] {
-        [&self.ed25519.1, &self.ml_dsa.1]
+    pub(crate) fn keys(&self) -> [&CosignerKey; 2] {
+        [&self.ed25519.1, self.ml_dsa.key()]
     }
 
     /// The signature lines that say: at `time` this was the largest tree of its log that was seen.
@@ -218,22 +243,67 @@ impl Cosigner {
         text: &str,
         time: Timestamp,
     ) -> Result<String> {
-        let failed = || Error::new(core_codes::INTERNAL).context("cosigning a checkpoint");
         // No signature is said to be of no time at all.
         let seconds = time.as_second().max(1);
         let (pair, key) = &self.ed25519;
         let signature = pair.sign(&ed25519_message(seconds, text));
         let classic = signature_line(key, seconds, signature.as_ref());
-        let (pair, key) = &self.ml_dsa;
-        let message = ml_dsa_message(&key.name, seconds, checkpoint).ok_or_else(failed)?;
-        let mut signature = vec![0; ML_DSA_44_SIGNATURE];
-        let length = pair.sign(&message, &mut signature).map_err(|e| failed().source(e))?;
-        signature.truncate(length);
-        Ok(classic + &signature_line(key, seconds, &signature))
+        Ok(classic + &self.ml_dsa.cosign(checkpoint, time)?)
     }
 }
 
-fn signature_line(key: &WitnessKey, seconds: i64, signature: &[u8]) -> String {
+/// A private key for ML-DSA-44, of a cosigner of this name.
+pub(crate) struct MlDsa {
+    pair: PqdsaKeyPair,
+    key: CosignerKey,
+}
+
+impl MlDsa {
+    /// The key of this name from its 32-byte seed.
+    pub(crate) fn from_seed(name: &str, seed: &SecretBytes) -> Result<Self> {
+        let pair = PqdsaKeyPair::from_seed(&ML_DSA_44_SIGNING, seed.expose()).map_err(|e| {
+            Error::new(core_codes::INTERNAL).context("reading a key for ML-DSA-44").source(e)
+        })?;
+        let public = pair.public_key().as_ref().to_vec();
+        let name = checked_name(name)?.to_owned();
+        Ok(Self { pair, key: CosignerKey { name, algorithm: Algorithm::MlDsa44, public } })
+    }
+
+    /// The public half.
+    pub(crate) fn key(&self) -> &CosignerKey {
+        &self.key
+    }
+
+    /// The signature line over a checkpoint.
+    pub(crate) fn cosign(&self, checkpoint: &Checkpoint, time: Timestamp) -> Result<String> {
+        self.cosign_as(&self.key, checkpoint, time)
+    }
+
+    /// The same as a cosigner of another name.
+    pub(super) fn cosign_as(
+        &self,
+        key: &CosignerKey,
+        checkpoint: &Checkpoint,
+        time: Timestamp,
+    ) -> Result<String> {
+        let failed = || Error::new(core_codes::INTERNAL).context("signing with ML-DSA-44");
+        // As above.
+        let seconds = time.as_second().max(1);
+        let message = ml_dsa_message(&key.name, seconds, checkpoint).ok_or_else(failed)?;
+        let mut signature = vec![0; ML_DSA_44_SIGNATURE];
+        let length = self.pair.sign(&message, &mut signature).map_err(|e| failed().source(e))?;
+        signature.truncate(length);
+        Ok(signature_line(key, seconds, &signature))
+    }
+}
+
+impl fmt::Debug for MlDsa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MlDsa({:?})", self.key)
+    }
+}
+
+fn signature_line(key: &CosignerKey, seconds: i64, signature: &[u8]) -> String {
     let mut bytes = key.id().to_vec();
     bytes.extend(seconds.to_be_bytes());
     bytes.extend(signature);
@@ -294,13 +364,13 @@ mod tests {
         let witness = cosigner(3);
         for key in witness.keys() {
             let text = key.to_string();
-            assert_eq!(&text.parse::<WitnessKey>().unwrap(), key);
+            assert_eq!(&text.parse::<CosignerKey>().unwrap(), key);
             let mut cut = text.clone();
             cut.truncate(text.len() - 4);
-            assert!(cut.parse::<WitnessKey>().is_err());
-            assert!(text.replace("w.example", "v.example").parse::<WitnessKey>().is_err());
+            assert!(cut.parse::<CosignerKey>().is_err());
+            assert!(text.replace("w.example", "v.example").parse::<CosignerKey>().is_err());
         }
         let log = SigningKey::from_seed("a.example/log", &SecretBytes::new(vec![1; 32])).unwrap();
-        assert!(log.verifier().to_string().parse::<WitnessKey>().is_err(), "a log is no witness");
+        assert!(log.verifier().to_string().parse::<CosignerKey>().is_err(), "a log is no witness");
     }
 }

@@ -1,5 +1,9 @@
 #[cfg(feature = "timestamps")]
 use crate::anchoring::TsaRoots;
+use prov_core::{Error, Result};
+
+use crate::codes;
+use crate::note::CosignerKey;
 use crate::witness::WitnessPolicy;
 
 /// Whose word is wanted about a log, besides that it is whole.
@@ -8,6 +12,9 @@ use crate::witness::WitnessPolicy;
 pub struct Trust {
     /// The newest checkpoint that witnesses cosigned must be cosigned as this policy wants.
     pub witnesses: Option<WitnessPolicy>,
+    /// The newest checkpoint, and the statement of how far the log is pruned, must be signed with this key
+    /// for ML-DSA-44 too.
+    pub ml_dsa_44: Option<CosignerKey>,
     /// There must be a time stamp, and each must be of an authority that leads to one of these roots.
     #[cfg(feature = "timestamps")]
     pub time_stamps: Option<TsaRoots>,
@@ -27,6 +34,20 @@ impl Trust {
     pub fn witnesses(mut self, policy: WitnessPolicy) -> Self {
         self.witnesses = Some(policy);
         self
+    }
+
+    /// The log's own with ML-DSA-44: then nobody else wrote it who has broken Ed25519. The key is the one
+    /// of [`Log::ml_dsa_44_key`](crate::Log::ml_dsa_44_key).
+    ///
+    /// # Errors
+    /// [`codes::BAD_VERIFIER_KEY`] for a key of another algorithm.
+    pub fn ml_dsa_44(mut self, key: CosignerKey) -> Result<Self> {
+        if !key.is_ml_dsa_44() {
+            return Err(Error::new(codes::BAD_VERIFIER_KEY)
+                .detail("the second key of a log is one for ML-DSA-44 (`log-ml-dsa-44.vkey`)"));
+        }
+        self.ml_dsa_44 = Some(key);
+        Ok(self)
     }
 
     /// That of these authorities: then what [`Report::anchors`](crate::Report::anchors) names existed by

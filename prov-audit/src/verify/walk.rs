@@ -7,7 +7,7 @@ use super::{FindingKind, Report};
 use crate::anchors;
 use crate::disk;
 use crate::files::read_if_there;
-use crate::journal::{STUB_FILE, Stub, origin_hash_of};
+use crate::journal::{SECOND_KEY_FILE, STUB_FILE, Stub, origin_hash_of};
 use crate::merkle::{Hash, TILE_WIDTH, Tile, TreeEdge, leaf_hash};
 use crate::note::Checkpoint;
 use crate::segment::{self, Tail, scan_segment};
@@ -266,9 +266,10 @@ impl Walk {
             .strip_prefix("segments/")
             .and_then(|file| file.strip_suffix(".seg"))
             .is_some_and(|digits| digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()));
-        let known = ["checkpoint", "checkpoints", "log.vkey", "lock", COSIGNED_FILE]
-            .contains(&name)
-            || (name == STUB_FILE && self.stub.is_some());
+        let known =
+            ["checkpoint", "checkpoints", "log.vkey", "lock", COSIGNED_FILE, SECOND_KEY_FILE]
+                .contains(&name)
+                || (name == STUB_FILE && self.stub.is_some());
         scratch || segment || known || anchors::belongs(name) || self.looked_at.contains(name)
     }
 

@@ -8,7 +8,7 @@ use prov_core::{Error, Result, codes as core_codes};
 use serde::{Deserialize, Serialize};
 
 use crate::codes;
-use crate::note::{Checkpoint, VerifierKey, WitnessKey, cosigned_at, split};
+use crate::note::{Checkpoint, CosignerKey, VerifierKey, cosigned_at, split};
 
 /// No policy is longer.
 const LONGEST: usize = 256 << 10;
@@ -41,7 +41,7 @@ pub struct PolicyWitness {
     /// What the policy calls it.
     pub name: String,
     /// Its key.
-    pub key: WitnessKey,
+    pub key: CosignerKey,
     /// Where it takes checkpoints (its submission prefix), if that is said.
     pub url: Option<String>,
 }
@@ -191,7 +191,7 @@ impl Reading {
     }
 
     fn witness(&mut self, name: &str, key: &str, url: Option<&str>) -> Read {
-        let key: WitnessKey = key.parse().map_err(|e: Error| e.public_detail().to_owned())?;
+        let key: CosignerKey = key.parse().map_err(|e: Error| e.public_detail().to_owned())?;
         if self.witnesses.iter().any(|known| known.key.public() == key.public()) {
             return Err("this witness's key was named before".to_owned());
         }

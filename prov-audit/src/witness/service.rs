@@ -13,7 +13,7 @@ use super::seen::{Seen, origin_hash};
 use super::submission::Submission;
 use crate::codes;
 use crate::merkle::{Hash, empty_root, verify_consistency};
-use crate::note::{Checkpoint, Cosigner, VerifierKey, WitnessKey, open_text};
+use crate::note::{Checkpoint, Cosigner, CosignerKey, VerifierKey, open_text};
 use crate::people::secret;
 
 /// How often a request is looked at anew because another one changed what was seen meanwhile.
@@ -123,7 +123,7 @@ impl Witness {
 
     /// Its public keys: with Ed25519, and with ML-DSA-44. Whoever trusts this witness keeps one.
     #[must_use]
-    pub fn keys(&self) -> [&WitnessKey; 2] {
+    pub fn keys(&self) -> [&CosignerKey; 2] {
         self.cosigner.keys()
     }
 

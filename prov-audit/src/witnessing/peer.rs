@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::codes;
 use crate::log::{Log, place};
-use crate::note::{Checkpoint, WitnessKey, cosigned_at, lines, split};
+use crate::note::{Checkpoint, CosignerKey, cosigned_at, lines, split};
 use crate::sink::{Answer, Client, Target, TargetOptions, quoted};
 use crate::witness::{PolicyWitness, number};
 
@@ -24,7 +24,7 @@ const ATTEMPTS: usize = 3;
 pub(super) struct Peer {
     /// Its place in the policy.
     pub(super) at: usize,
-    key: WitnessKey,
+    key: CosignerKey,
     client: Client,
     path: String,
     /// What it has seen of each log, as far as is known.

@@ -11,7 +11,7 @@ use tlog_tiles::tlog::{Hash, check_record, check_tree, prove_record, record_hash
 
 use crate::bench_log::{Bench, ORIGIN, peer, skip};
 
-async fn fill(log: &Log, bench: &Bench, count: usize) {
+pub(crate) async fn fill(log: &Log, bench: &Bench, count: usize) {
     let events: Vec<_> =
         (0..count).map(|_| bench.event(Action::KMS_ENCRYPT, "user_1", "alice")).collect();
     for event in futures_util::future::join_all(events.into_iter().map(|e| log.record(e))).await {
@@ -19,14 +19,15 @@ async fn fill(log: &Log, bench: &Bench, count: usize) {
     }
 }
 
-fn opened(dir: &Path) -> ForeignCheckpoint {
+/// The checkpoint in this directory, with so many signatures that the crate can't read.
+pub(crate) fn opened(dir: &Path, unknown: usize) -> ForeignCheckpoint {
     let vkey = std::fs::read_to_string(dir.join("log.vkey")).unwrap();
     let verifier = signed_note::StandardVerifier::new(vkey.trim()).unwrap();
     let note = signed_note::Note::from_bytes(&std::fs::read(dir.join("checkpoint")).unwrap());
     let note = note.unwrap();
     let verifiers = signed_note::VerifierList::new(vec![Box::new(verifier)]);
     let (good, others) = note.verify(&verifiers).unwrap();
-    assert_eq!((good.len(), others.len()), (1, 0));
+    assert_eq!((good.len(), others.len()), (1, unknown));
     ForeignCheckpoint::from_bytes(note.text()).unwrap()
 }
 
@@ -54,7 +55,7 @@ async fn two_foreign_crates_verify_checkpoint_tiles_and_proofs_at_many_sizes() {
         fill(&log, &bench, more).await;
         size += more;
         log.checkpoint(RetentionClass::Standard).await.unwrap();
-        let checkpoint = opened(&bench.standard());
+        let checkpoint = opened(&bench.standard(), 0);
         assert_eq!(checkpoint.origin(), format!("{ORIGIN}/standard"));
         assert_eq!(checkpoint.size(), size as u64);
         let tiles = Tiles(bench.standard());
@@ -106,28 +107,34 @@ async fn a_proof_file_is_checked_by_a_foreign_crate_and_by_ours() {
     assert!(verify_proof(&proof.leaf, "", key).is_err());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_go_teams_packages_verify_the_directory_and_refuse_a_changed_one() {
+/// The program that verifies a directory with the Go team's packages; a skip without them.
+pub(crate) fn go_program(bench: &Bench) -> Option<PathBuf> {
     if !Path::new("/usr/share/gocode/src/golang.org/x/mod/sumdb").exists()
         || Command::new("go").arg("version").output().is_err()
     {
-        return skip("Debian's golang-go and golang-golang-x-mod-dev are not installed");
+        skip("Debian's golang-go and golang-golang-x-mod-dev are not installed");
+        return None;
     }
-    let bench = Bench::new();
-    let log = bench.open().await;
-    fill(&log, &bench, 700).await;
-    log.close().await.unwrap();
-    let scratch = tempfile::tempdir().unwrap();
-    let program = scratch.path().join("verify");
+    let program = bench.dir.path().join("verify");
     let build = Command::new("go")
         .args(["build", "-o"])
         .arg(&program)
         .arg("tests/it/go/verify.go")
         .envs([("GO111MODULE", "off"), ("GOPATH", "/usr/share/gocode"), ("GOFLAGS", "")])
-        .env("GOCACHE", scratch.path().join("cache"))
+        .env("GOCACHE", bench.dir.path().join("go-cache"))
         .output()
         .unwrap();
     assert!(build.status.success(), "{}", String::from_utf8_lossy(&build.stderr));
+    Some(program)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_go_teams_packages_verify_the_directory_and_refuse_a_changed_one() {
+    let bench = Bench::new();
+    let Some(program) = go_program(&bench) else { return };
+    let log = bench.open().await;
+    fill(&log, &bench, 700).await;
+    log.close().await.unwrap();
     let run = || Command::new(&program).arg(bench.standard()).output().unwrap();
     let output = run();
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -202,22 +209,14 @@ async fn a_kept_checkpoint_and_a_range_are_checked_offline() {
     assert!(log.range_proof(class, 5..5000).await.is_err());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_aics_tools_verify_directory_proof_and_consistency_and_refuse_a_changed_one() {
-    let Some(tool) = peer("aics-tlog-0.2.1", "aics-tlog") else { return };
-    let bench = Bench::new();
-    let log = bench.open().await;
-    fill(&log, &bench, 300).await;
-    let older = log.checkpoint(RetentionClass::Standard).await.unwrap();
-    fill(&log, &bench, 400).await;
-    log.close().await.unwrap();
-    let dir = bench.standard();
-    let kept = bench.dir.path().join("kept-checkpoint");
-    std::fs::write(&kept, &older.note).unwrap();
+/// Runs `aics-tlog` on the log of everyday events, which has an older checkpoint; a skip without it.
+pub(crate) fn aics(bench: &Bench, older: &Checkpoint) -> Option<impl Fn(&[&str]) -> bool> {
+    let tool = peer("aics-tlog-0.2.1", "aics-tlog")?;
+    std::fs::write(bench.dir.path().join("kept-checkpoint"), &older.note).unwrap();
     // The tool takes no key that lies in the log's own folder.
-    let key = bench.dir.path().join("kept.vkey");
+    let (dir, key) = (bench.standard(), bench.dir.path().join("kept.vkey"));
     std::fs::copy(dir.join("log.vkey"), &key).unwrap();
-    let run = |arguments: &[&str]| {
+    Some(move |arguments: &[&str]| {
         let mut command = Command::new(&tool);
         command.args(arguments).arg("--tiles").arg(&dir).arg("--vkey-file").arg(&key);
         let output = command.output().unwrap();
@@ -227,7 +226,20 @@ async fn the_aics_tools_verify_directory_proof_and_consistency_and_refuse_a_chan
             String::from_utf8_lossy(&output.stderr)
         );
         output.status.success()
-    };
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_aics_tools_verify_directory_proof_and_consistency_and_refuse_a_changed_one() {
+    let bench = Bench::new();
+    let log = bench.open().await;
+    fill(&log, &bench, 300).await;
+    let older = log.checkpoint(RetentionClass::Standard).await.unwrap();
+    fill(&log, &bench, 400).await;
+    log.close().await.unwrap();
+    let dir = bench.standard();
+    let Some(run) = aics(&bench, &older) else { return };
+    let kept = bench.dir.path().join("kept-checkpoint");
     assert!(run(&["verify-checkpoint"]));
     assert!(run(&["verify-inclusion", "--index", "421"]));
     assert!(run(&["verify-consistency", "--old-checkpoint", kept.to_str().unwrap()]));

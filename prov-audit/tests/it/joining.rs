@@ -1,6 +1,7 @@
 //! Several nodes, one view: each with a log of its own and mirrors of the others'.
 
 mod alarms;
+mod both_keys;
 mod pruned;
 
 use std::collections::BTreeSet;
@@ -49,7 +50,11 @@ impl Node {
     }
 
     async fn open_with(bench: &Bench, name: &str, options: JoinOptions) -> Self {
-        let log = Arc::new(Log::open(log_options(bench, name)).await.unwrap());
+        Self::with(bench, name, log_options(bench, name), options).await
+    }
+
+    async fn with(bench: &Bench, name: &str, log: LogOptions, options: JoinOptions) -> Self {
+        let log = Arc::new(Log::open(log).await.unwrap());
         let joining = log.join(options).await.unwrap();
         Self { name: name.to_owned(), dir: bench.dir.path().join(name), log, joining }
     }

@@ -45,6 +45,8 @@ mod recording;
 #[cfg(test)]
 mod retention;
 #[cfg(test)]
+mod second;
+#[cfg(test)]
 mod sinks;
 #[cfg(test)]
 mod taken;

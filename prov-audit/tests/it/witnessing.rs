@@ -58,7 +58,8 @@ async fn house_of(log: &Log) -> (House, JoinSet<()>, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_is_cosigned_kept_and_verified_offline_with_the_policy() {
     let bench = Bench::new();
-    let log = Arc::new(bench.open().await);
+    // What the log itself signs with ML-DSA-44 stands beside.
+    let log = Arc::new(Log::open(bench.options().with_ml_dsa_44(true)).await.unwrap());
     let (house, _tasks, url) = house_of(&log).await;
     let policy = house.policy(&url);
     record_and_sign(&bench, &log, 3).await;
@@ -76,6 +77,7 @@ async fn a_log_is_cosigned_kept_and_verified_offline_with_the_policy() {
     let key = log.verifier_key(CLASS).clone();
     let (_, checkpoint) = verify_proof(&proof.leaf, &proof.text, &key).unwrap();
     assert_eq!(policy.check(&checkpoint).unwrap().len(), 2);
+    log.ml_dsa_44_key(CLASS).unwrap().check(&checkpoint).unwrap();
     asked.stop().await;
     record_and_sign(&bench, &log, 7).await;
     log.close().await.unwrap();

@@ -121,6 +121,9 @@ pub(crate) enum Audit {
         /// keys of the logs
         #[arg(long, value_name = "FILE", requires = "dir")]
         policy: Option<PathBuf>,
+        /// The file with the log's public key for ML-DSA-44, kept apart from the log: it must have signed too
+        #[arg(long, value_name = "FILE", requires = "dir")]
+        ml_dsa_key: Option<PathBuf>,
         /// The roots (PEM) that the authority's certificate leads to that must have time-stamped it
         #[arg(long, value_name = "FILE", requires = "dir")]
         tsa_ca: Option<PathBuf>,
@@ -142,6 +145,9 @@ pub(crate) enum Audit {
         /// The file with the public key of the log, kept apart from the log
         #[arg(long, value_name = "FILE", requires = "since")]
         key: Option<PathBuf>,
+        /// The file with the log's public key for ML-DSA-44: it must have signed the newest one too
+        #[arg(long, value_name = "FILE", requires = "since")]
+        ml_dsa_key: Option<PathBuf>,
         #[command(flatten)]
         which: Which,
     },
@@ -163,6 +169,9 @@ pub(crate) enum Audit {
         /// A file that says which witnesses must have cosigned it (C2SP tlog-policy)
         #[arg(long, value_name = "FILE", requires = "check")]
         policy: Option<PathBuf>,
+        /// The file with the log's public key for ML-DSA-44: it must have signed too
+        #[arg(long, value_name = "FILE", requires = "check")]
+        ml_dsa_key: Option<PathBuf>,
     },
 }
 
@@ -233,15 +242,20 @@ const LOG_COLUMNS: &[&str] =
 
 impl Audit {
     pub(crate) fn run(self, global: &Global) -> Outcome {
-        if let Self::Verify { dir: Some(folder), key, policy, tsa_ca, .. } = &self {
-            let wanted = (policy.as_deref(), tsa_ca.as_deref());
-            return verify::offline(global.output, folder, key.as_deref(), wanted);
+        if let Self::Verify { dir: Some(folder), key, policy, ml_dsa_key, tsa_ca, .. } = &self {
+            let wanted = verify::Wanted {
+                policy: policy.as_deref(),
+                ml_dsa_key: ml_dsa_key.as_deref(),
+                tsa_ca: tsa_ca.as_deref(),
+            };
+            return verify::offline(global.output, folder, key.as_deref(), &wanted);
         }
         if let Self::Verify { archive: Some(file), key: Some(key), .. } = &self {
             return retention::archived(global.output, file, key);
         }
-        if let Self::Proof { check: Some(name), key, policy, .. } = &self {
-            return evidence::check(global.output, name, key.as_deref(), policy.as_deref());
+        if let Self::Proof { check: Some(name), key, policy, ml_dsa_key, .. } = &self {
+            let wanted = (policy.as_deref(), ml_dsa_key.as_deref());
+            return evidence::check(global.output, name, key.as_deref(), wanted);
         }
         self.ask(&Session::of(global)?)
     }
@@ -291,8 +305,8 @@ impl Audit {
                 session.show(&report, &[])?;
                 verify::judge(&report)
             }
-            Self::Checkpoint { since: Some(kept), key, which, .. } => {
-                evidence::since(session, &which, &kept, key.as_deref())
+            Self::Checkpoint { since: Some(kept), key, ml_dsa_key, which, .. } => {
+                evidence::since(session, &which, &kept, (key.as_deref(), ml_dsa_key.as_deref()))
             }
             Self::Checkpoint { note, which, .. } => evidence::newest(session, &which, note),
             Self::Proof { id, save, .. } => {

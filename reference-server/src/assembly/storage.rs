@@ -37,7 +37,8 @@ pub(super) async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Stor
     let origin = format!("{}/audit/{}", config.jwt.issuer, config.server.node);
     let mut options =
         LogOptions::new(config.audit_path(), origin, Arc::clone(&store), Arc::clone(clock))
-            .retention(config.audit.retention());
+            .retention(config.audit.retention())
+            .with_ml_dsa_44(config.audit.ml_dsa_44);
     if let Some(folder) = &config.audit.archive {
         options = options.archive(folder);
     }

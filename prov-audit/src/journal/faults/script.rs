@@ -39,6 +39,7 @@ pub(super) fn options(dir: &Path, case: &Case) -> JournalOptions {
     JournalOptions {
         dir: dir.to_owned(),
         key: SigningKey::from_seed(&case.origin, &SecretBytes::new(SEED.to_vec())).unwrap(),
+        second: None,
         segment_bytes: if case.long { 8 << 10 } else { 1 << 10 },
         queue_events: 512,
         checkpoint_every: Duration::from_hours(1),

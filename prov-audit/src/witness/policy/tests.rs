@@ -80,7 +80,7 @@ fn a_policy_that_is_not_one_says_in_which_line() {
         (format!("witness none {key}\nquorum none"), "line 1: the name `none` is taken"),
         (format!("witness a {key}\nwitness b {key}\nquorum a"), "line 2: this witness's key"),
         (format!("log {log}\nlog {log}\nquorum none"), "line 2: this log's key"),
-        (format!("witness a {log}\nquorum a"), "line 1: the key of a witness"),
+        (format!("witness a {log}\nquorum a"), "line 1: the key of a cosigner"),
         (format!("log {key}\nquorum none"), "line 1: a verifier key"),
         (format!("{all}group g 3 w2 w3\nquorum g"), "line 6: 3 of 2"),
         (format!("{all}group g 0 w2 w3\nquorum g"), "line 6: 0 of 2"),

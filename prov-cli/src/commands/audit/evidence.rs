@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use prov_audit::{VerifierKey, verify_extension, verify_proof};
+use prov_audit::{Checkpoint, CosignerKey, VerifierKey, verify_extension, verify_proof};
 use serde_json::{Value, json};
 
 use super::trusted::{Newest, hashes, text};
@@ -87,10 +87,10 @@ pub(super) fn check(
     format: OutputFormat,
     name: &Path,
     key: Option<&Path>,
-    policy: Option<&Path>,
+    (policy, ml_dsa_key): (Option<&Path>, Option<&Path>),
 ) -> Outcome {
     let policy = policy.map(witnesses::policy).transpose()?;
-    let beside = read_key(&with(name, "vkey"));
+    let beside = read_key::<VerifierKey>(&with(name, "vkey"));
     let known = beside.as_ref().ok().map(VerifierKey::name);
     let known = known.and_then(|log| witnesses::key_in(policy.as_ref(), log));
     let key = if let Some(path) = key {
@@ -109,6 +109,7 @@ pub(super) fn check(
         .map_err(|e| Failure::of("reading the proof", e))?;
     let (index, checkpoint) =
         verify_proof(&leaf, &proof, &key).map_err(|e| Failure::Failed(e.to_string()))?;
+    seconded(&checkpoint, ml_dsa_key)?;
     let by = policy.map(|policy| policy.check(&checkpoint)).transpose();
     let by = by.map_err(|e| Failure::Failed(e.to_string()))?.unwrap_or_default();
     let by: Vec<Value> =
@@ -125,12 +126,18 @@ pub(super) fn check(
 }
 
 /// Checks that the server's log continues the one of a checkpoint that was kept.
-pub(super) fn since(session: &Session, which: &Which, kept: &Path, key: Option<&Path>) -> Outcome {
+pub(super) fn since(
+    session: &Session,
+    which: &Which,
+    kept: &Path,
+    (key, ml_dsa_key): (Option<&Path>, Option<&Path>),
+) -> Outcome {
     let newest = Newest::of(session, which, key)?;
     let note = String::from_utf8(read(kept)?).map_err(|e| Failure::of("reading the note", e))?;
     let older =
         newest.open(&note).map_err(|e| Failure::Failed(format!("`{}`: {e}", kept.display())))?;
     let newer = newest.checkpoint()?;
+    seconded(&newer, ml_dsa_key)?;
     let (from, to) = (older.size.to_string(), newer.size.to_string());
     if older.size > newer.size {
         return Err(Failure::Failed(format!(
@@ -148,6 +155,17 @@ pub(super) fn since(session: &Session, which: &Which, kept: &Path, key: Option<&
         "unchanged": true, "log": newer.origin, "from": older.size, "to": newer.size,
     });
     session.show(&answer, &[])
+}
+
+/// Wants the log's second signature, where its key is given.
+fn seconded(checkpoint: &Checkpoint, key: Option<&Path>) -> Outcome {
+    let Some(path) = key else { return Ok(()) };
+    let key: CosignerKey = read_key(path)?;
+    if !key.is_ml_dsa_44() || key.name() != checkpoint.origin {
+        let what = format!("`{}` is no key for ML-DSA-44 of this log", path.display());
+        return Err(Failure::Usage(what));
+    }
+    key.check(checkpoint).map(drop).map_err(|e| Failure::Failed(e.to_string()))
 }
 
 fn with(name: &Path, extension: &str) -> PathBuf {

@@ -1,6 +1,7 @@
 //! `prov audit verify --dir`: from the files alone, without any server.
 
 use std::path::Path;
+use std::str::FromStr;
 
 use prov_audit::{Trust, TsaRoots, VerifierKey, key_beside, verify_with};
 use serde_json::Value;
@@ -11,17 +12,28 @@ use crate::cli::OutputFormat;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 
+/// Whose word is wanted, in files.
+pub(super) struct Wanted<'a> {
+    pub(super) policy: Option<&'a Path>,
+    pub(super) ml_dsa_key: Option<&'a Path>,
+    pub(super) tsa_ca: Option<&'a Path>,
+}
+
 /// Verifies the log in a folder: of one retention class, or of all of them.
 pub(super) fn offline(
     format: OutputFormat,
     folder: &Path,
     key: Option<&Path>,
-    (policy, tsa_ca): (Option<&Path>, Option<&Path>),
+    wanted: &Wanted<'_>,
 ) -> Outcome {
-    let policy = policy.map(witnesses::policy).transpose()?;
+    let policy = wanted.policy.map(witnesses::policy).transpose()?;
     let mut trust = Trust::new();
     trust.witnesses.clone_from(&policy);
-    if let Some(path) = tsa_ca {
+    if let Some(path) = wanted.ml_dsa_key {
+        let key = read_key(path)?;
+        trust = trust.ml_dsa_44(key).map_err(|e| Failure::Usage(e.to_string()))?;
+    }
+    if let Some(path) = wanted.tsa_ca {
         let roots = TsaRoots::read(path).map_err(|e| Failure::Usage(e.to_string()))?;
         trust = trust.time_stamps(roots);
     }
@@ -29,9 +41,9 @@ pub(super) fn offline(
     if logs.is_empty() {
         return Err(Failure::Usage(format!("there is no log in `{}`", folder.display())));
     }
-    if key.is_some() && logs.len() > 1 {
+    if (key.is_some() || wanted.ml_dsa_key.is_some()) && logs.len() > 1 {
         return Err(Failure::Usage(
-            "`--key` belongs to one log: name its folder, such as `audit/standard`".to_owned(),
+            "a key belongs to one log: name its folder, such as `audit/standard`".to_owned(),
         ));
     }
     let mut intact = true;
@@ -88,7 +100,8 @@ fn logs_in(folder: &Path) -> Vec<std::path::PathBuf> {
         .collect()
 }
 
-pub(super) fn read_key(path: &Path) -> Outcome<VerifierKey> {
+/// Reads a public key: of a log, or its second one for ML-DSA-44.
+pub(super) fn read_key<K: FromStr<Err = prov_core::Error>>(path: &Path) -> Outcome<K> {
     let failed = |e: &dyn std::fmt::Display| Failure::of(&format!("`{}`", path.display()), e);
     let text = std::fs::read_to_string(path).map_err(|e| failed(&e))?;
     text.trim().parse().map_err(|e: prov_core::Error| failed(&e))

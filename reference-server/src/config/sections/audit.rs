@@ -19,6 +19,8 @@ section! {
         retention_days: u32 = 365,
         /// The same, for emergency access: seven years.
         retention_break_glass_days: u32 = 2555,
+        /// Whether checkpoints are signed with ML-DSA-44 besides Ed25519.
+        ml_dsa_44: bool = false,
         /// A folder that events are copied to before they are pruned; nowhere unless set.
         archive: Option<PathBuf> = None,
         /// A bucket in the place of that folder: `[audit.bucket]`.
