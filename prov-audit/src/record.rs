@@ -93,7 +93,7 @@ pub struct RecordedRequest {
     /// The HTTP method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// The path, without the query.
+    /// The path as its route has it, with `{name}` where callers write what they like, and without the query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// What the client calls itself.

@@ -22,6 +22,9 @@ pub struct RequestFacts {
     pub method: String,
     /// The path, without the query (queries may hold secrets).
     pub path: String,
+    /// The route it matched, with `{name}` where callers write what they like: this is what is recorded, for a
+    /// path may name a person. `None` where nobody has looked.
+    pub route: Option<String>,
     /// What the client calls itself, cut to 256 characters.
     pub user_agent: Option<String>,
     /// What the client presents to be recognised as a device that was here before.
@@ -47,6 +50,7 @@ impl RequestFacts {
             client: None,
             method: String::new(),
             path: String::new(),
+            route: None,
             user_agent: None,
             device: None,
             proof: None,
@@ -69,6 +73,13 @@ impl RequestFacts {
     pub fn for_target(mut self, method: impl Into<String>, path: impl Into<String>) -> Self {
         self.method = method.into();
         self.path = path.into();
+        self
+    }
+
+    /// For this route of a table.
+    #[must_use]
+    pub fn on_route(mut self, route: impl Into<String>) -> Self {
+        self.route = Some(route.into());
         self
     }
 

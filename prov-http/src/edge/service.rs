@@ -34,14 +34,20 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
-        let facts = match self.edge.facts_of(&request) {
-            Ok(facts) => Arc::new(facts),
+        let mut facts = match self.edge.facts_of(&request) {
+            Ok(facts) => facts,
             Err(error) => return EdgeFuture::refused(refuse(error, None), None),
         };
+        let routes = self.edge.routes.as_ref();
+        let found = routes.map(|routes| routes.find(request.method(), request.uri().path()));
+        if let Some(Lookup::Found(route)) = &found {
+            facts = facts.on_route(route.0.path.as_ref());
+        }
+        let facts = Arc::new(facts);
         request.extensions_mut().insert(Arc::clone(&facts));
         let mut echo = None;
-        if let Some(routes) = &self.edge.routes {
-            match routes.find(request.method(), request.uri().path()) {
+        if let Some(found) = found {
+            match found {
                 Lookup::Found(route) => {
                     if route.0.echoes_request_id {
                         echo = client_request_id(&request);
