@@ -83,6 +83,21 @@ pub enum JoinAlarmKind {
 }
 
 impl JoinAlarmKind {
+    /// Every one.
+    pub const ALL: [Self; 11] = [
+        Self::Forged,
+        Self::KeyChanged,
+        Self::UnknownKey,
+        Self::BadLeaf,
+        Self::Fork,
+        Self::RolledBack,
+        Self::Gap,
+        Self::Withdrawn,
+        Self::PrunedEarly,
+        Self::Damaged,
+        Self::SameName,
+    ];
+
     /// Its name in events and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {

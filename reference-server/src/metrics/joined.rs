@@ -8,7 +8,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prov_audit::Log;
-use prov_audit::joining::JoinedLog;
+use prov_audit::joining::{JoinAlarmKind, JoinedLog};
 
 /// The logs that one server joins.
 #[derive(Debug)]
@@ -47,7 +47,17 @@ impl Collector for JoinMetrics {
         of_logs("audit_joined_time", help, &|log| {
             log.time.map_or(0.0, |time| time.as_second() as f64)
         })?;
-        let help = "1 while something is wrong with a joined log";
-        of_logs("audit_joined_alarm", help, &|log| f64::from(u8::from(log.alarm.is_some())))
+        let help = "1 while that is wrong with a joined log";
+        let mut family =
+            encoder.encode_descriptor("audit_joined_alarm", help, None, MetricType::Gauge)?;
+        for log in &logs {
+            for kind in JoinAlarmKind::ALL {
+                let is_so = log.alarm.as_ref().is_some_and(|alarm| alarm.kind == kind);
+                let labels = [("log", log.origin.as_str()), ("kind", kind.name())];
+                let is_so = ConstGauge::new(f64::from(u8::from(is_so)));
+                is_so.encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use prov_audit::joining::JoinAlarmKind;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
@@ -189,7 +190,8 @@ fn the_terminal_shows_at_the_next_sign_in_what_happened_meanwhile() {
 /// What the rules of `docs/alerts.yml` need is there to be scraped, and counts what it says.
 #[test]
 fn alert_rules_find_what_they_are_written_on() {
-    let world = World::new();
+    // What is said of joined logs only where logs are joined, which one server's own may be too.
+    let world = World::with(&["--set", "audit.join=true"]);
     let nobody = world.server.client();
     let alice = world.person("alice", &["viewer"], &[]);
     world.person("bob", &["viewer"], &[]);
@@ -233,8 +235,17 @@ fn alert_rules_find_what_they_are_written_on() {
     ] {
         assert!(value(series) >= at_least, "{series}: {}", value(series));
     }
-    let rules = std::fs::read_to_string("../docs/alerts.yml");
-    let rules = rules.unwrap();
+    let rules = std::fs::read_to_string("../docs/alerts.yml").unwrap();
+    assert_rules_fit(&rules, &metrics);
+    for kind in named_kinds(&rules) {
+        let log = "control-center/audit/local/standard";
+        let series = format!("prov_audit_joined_alarm{{log=\"{log}\",kind=\"{kind}\"}}");
+        assert!(value(&series) < 1.0, "{series}");
+    }
+}
+
+/// The rules name nothing that is not scraped.
+fn assert_rules_fit(rules: &str, metrics: &str) {
     let names: std::collections::BTreeSet<&str> = rules
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .filter(|word| word.starts_with("prov_"))
@@ -249,4 +260,18 @@ fn alert_rules_find_what_they_are_written_on() {
         let code = rest.split('"').next().unwrap();
         assert!(prov_auth::codes::ALL.iter().any(|known| known.name() == code), "{code}");
     }
+}
+
+/// The kinds of alarms of joined logs that the rules are on: every one, once.
+fn named_kinds(rules: &str) -> Vec<&str> {
+    let kinds: Vec<&str> = rules
+        .split("kind=~\"")
+        .skip(1)
+        .flat_map(|rest| rest.split('"').next().unwrap().split('|'))
+        .collect();
+    for kind in JoinAlarmKind::ALL {
+        assert_eq!(kinds.iter().filter(|named| **named == kind.name()).count(), 1, "{kind}");
+    }
+    assert_eq!(kinds.len(), JoinAlarmKind::ALL.len(), "{kinds:?}");
+    kinds
 }
