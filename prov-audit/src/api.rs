@@ -32,6 +32,7 @@ use tokio::sync::{Semaphore, watch};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::joining::JoinedLog;
 use crate::{Log, Witness, WitnessingStatus};
 
 /// What the handlers share.
@@ -58,6 +59,16 @@ impl ApiState {
     pub fn witness(mut self, witness: Arc<Witness>) -> Self {
         self.witness = Some(witness);
         self
+    }
+
+    /// The name of a log: this one, or the own one of this class.
+    fn named(&self, origin: Option<String>, log: LogName) -> String {
+        origin.unwrap_or_else(|| self.log.verifier_key(log.into()).name().to_owned())
+    }
+
+    /// The joined logs with which something is wrong.
+    fn alarms(&self) -> Vec<JoinedLog> {
+        self.log.joined().into_iter().filter(|log| log.alarm.is_some()).collect()
     }
 
     /// How far the witnesses of the log are.

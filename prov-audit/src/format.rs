@@ -105,7 +105,7 @@ impl FromStr for Format {
     }
 }
 
-/// Writes the leaves of one log, one after the other.
+/// Writes the leaves of logs, one after the other.
 ///
 /// ```
 /// use prov_audit::format::{Format, Writer};
@@ -138,6 +138,11 @@ impl Writer {
     #[must_use]
     pub fn new(format: Format, origin: impl Into<String>, class: RetentionClass) -> Self {
         Self { format, origin: origin.into(), class, started: false }
+    }
+
+    /// Goes on with the leaves of another log.
+    pub fn turn_to(&mut self, origin: impl Into<String>, class: RetentionClass) {
+        (self.origin, self.class) = (origin.into(), class);
     }
 
     /// The next leaves.

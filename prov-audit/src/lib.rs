@@ -96,7 +96,7 @@ pub use audit_layer::{Audit, AuditFuture, AuditLayer};
 pub use catalogue::action_page;
 pub use log::{ExportedLeaf, LeafReader, Log, TreeProof};
 #[cfg(feature = "sqlite-index")]
-pub use log::{Proof, Tail, Tailed};
+pub use log::{News, Proof, Tail, Tailed};
 pub use merkle::Hash;
 pub use note::{Checkpoint, CosignerKey, VerifierKey};
 pub use options::LogOptions;

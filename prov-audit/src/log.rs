@@ -35,7 +35,7 @@ pub(crate) use pruning::Tally;
 #[cfg(feature = "sqlite-index")]
 pub use read::Proof;
 #[cfg(feature = "sqlite-index")]
-pub use tail::{Tail, Tailed};
+pub use tail::{News, Tail, Tailed};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 

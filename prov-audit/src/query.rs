@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use jiff::Timestamp;
-use prov_core::audit::Outcome;
+use prov_core::audit::{Outcome, RetentionClass};
 use prov_core::{Error, RequestId, Result, codes as core_codes};
 
 use crate::index::words_of;
@@ -179,16 +179,12 @@ pub struct ValueCount {
     pub count: u64,
 }
 
-/// Counts over the whole log.
+/// Counts over whole logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// How many events of the standard class.
-    pub standard: u64,
-    /// How many events of the break-glass class.
-    pub break_glass: u64,
-    /// How many of them the index has read.
-    pub indexed: u64,
+    /// Each of the logs.
+    pub logs: Vec<LogCount>,
     /// How many by action and outcome, most frequent first.
     pub by_action: Vec<ActionCount>,
 }
@@ -211,12 +207,30 @@ impl ActionCount {
     }
 }
 
+/// How large a log is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogCount {
+    /// The log's name.
+    pub origin: String,
+    /// Its retention class.
+    pub class: RetentionClass,
+    /// How many events of it are here, those that were pruned included.
+    pub events: u64,
+    /// How many of them the index has read.
+    pub indexed: u64,
+}
+
 impl Stats {
-    pub(crate) fn new(
-        (standard, break_glass): (u64, u64),
-        indexed: u64,
-        by_action: Vec<ActionCount>,
-    ) -> Self {
-        Self { standard, break_glass, indexed, by_action }
+    /// How many events of a class, in all the logs.
+    #[must_use]
+    pub fn events(&self, class: RetentionClass) -> u64 {
+        self.logs.iter().filter(|log| log.class == class).map(|log| log.events).sum()
+    }
+
+    /// How many events the indexes have read.
+    #[must_use]
+    pub fn indexed(&self) -> u64 {
+        self.logs.iter().map(|log| log.indexed).sum()
     }
 }

@@ -1,15 +1,14 @@
 //! Talking to the server: one agent, the session's token, one refresh when it has ended.
 
-use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use prov_core::{Clock, Problem, SystemClock};
 use serde_json::{Value, json};
-use ureq::Agent;
-use ureq::http::{Method, Request, StatusCode};
+use ureq::http::{Method, Request, Response, StatusCode};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Body};
 use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Outcome};
@@ -117,9 +116,9 @@ impl Client {
         Ok((status.is_success(), json_of(text)?))
     }
 
-    /// The body of an answer that goes on for as long as the server likes. `last` is the id of the
-    /// last event of an earlier one.
-    pub(crate) fn stream(&self, path: &str, last: Option<&str>) -> Outcome<impl Read + use<>> {
+    /// An answer whose body goes on for as long as the server likes. `last` is the id of the last event of
+    /// an earlier one.
+    pub(crate) fn stream(&self, path: &str, last: Option<&str>) -> Outcome<Response<Body>> {
         let session = self.session()?;
         let unreachable = |why: ureq::Error| Failure::Unreachable {
             server: self.settings.server.clone(),
@@ -138,7 +137,7 @@ impl Client {
         }
         let mut response = request.call().map_err(unreachable)?;
         if response.status().is_success() {
-            return Ok(response.into_body().into_reader());
+            return Ok(response);
         }
         let (status, body) = (response.status(), response.body_mut());
         Err(self.refused(status, &body.read_to_string().map_err(unreachable)?))

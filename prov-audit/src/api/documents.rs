@@ -6,14 +6,15 @@ use std::num::NonZeroU32;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use prov_core::audit::Outcome;
+use prov_core::audit::{Outcome, RetentionClass};
 use prov_core::{RequestId, Result};
 use serde::{Deserialize, Serialize};
 
 use super::LogName;
+use crate::joining::JoinedLog;
 use crate::log::TreeProof;
 use crate::note::VerifierKey;
-use crate::query::{ActionCount, Query, Stats};
+use crate::query::{ActionCount, LogCount, Query, Stats};
 use crate::question::{Question, moment};
 
 /// Conditions; all of them must hold.
@@ -103,7 +104,16 @@ pub(super) struct VerifyQuery {
     pub(super) origin: Option<String>,
 }
 
-/// Counts over this server's own log.
+/// Which servers are counted over.
+#[derive(Debug, Clone, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StatsQuery {
+    /// Only of one node (`prov.example/audit/a`), or one log (`prov.example/audit/a/standard`).
+    pub(super) origin: Option<String>,
+}
+
+/// Counts over the logs of all servers that share a store.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = AuditStats)]
 pub(super) struct StatsDocument {
@@ -115,6 +125,23 @@ pub(super) struct StatsDocument {
     indexed: u64,
     /// By action and outcome, most frequent first.
     by_action: Vec<ActionCountDocument>,
+    /// Each of the logs.
+    logs: Vec<LogCountDocument>,
+    /// Joined logs with which something is wrong: events of theirs may be missing here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) alarms: Vec<JoinedLog>,
+}
+
+/// How large a log is.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = AuditLogCount)]
+struct LogCountDocument {
+    /// The log's name.
+    origin: String,
+    /// How many events of it are here, those that were pruned included.
+    events: u64,
+    /// How many of them the index has read.
+    indexed: u64,
 }
 
 /// How often an action ended in one way.
@@ -133,11 +160,15 @@ impl From<Stats> for StatsDocument {
     fn from(stats: Stats) -> Self {
         let count =
             |ActionCount { action, outcome, count }| ActionCountDocument { action, outcome, count };
+        let log =
+            |LogCount { origin, events, indexed, .. }| LogCountDocument { origin, events, indexed };
         Self {
-            standard: stats.standard,
-            break_glass: stats.break_glass,
-            indexed: stats.indexed,
+            standard: stats.events(RetentionClass::Standard),
+            break_glass: stats.events(RetentionClass::BreakGlass),
+            indexed: stats.indexed(),
             by_action: stats.by_action.into_iter().map(count).collect(),
+            logs: stats.logs.into_iter().map(log).collect(),
+            alarms: Vec::new(),
         }
     }
 }
@@ -207,8 +238,21 @@ pub(super) struct ConsistencyQuery {
     pub(super) to: Option<u64>,
 }
 
+/// Which checkpoint.
+#[derive(Debug, Clone, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CheckpointQuery {
+    /// `standard` unless said, or `break_glass`.
+    #[serde(default)]
+    #[param(inline, value_type = Option<LogName>)]
+    pub(super) log: LogName,
+    /// The name of a joined log instead, of whichever server: what is here of it.
+    pub(super) origin: Option<String>,
+}
+
 /// Which events.
-#[derive(Debug, Clone, Copy, Deserialize, utoipa::IntoParams)]
+#[derive(Debug, Clone, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RangeQuery {
@@ -220,6 +264,8 @@ pub(super) struct RangeQuery {
     pub(super) from: u64,
     /// Behind the last one.
     pub(super) to: u64,
+    /// The name of a joined log instead, of whichever server: what is here of it.
+    pub(super) origin: Option<String>,
 }
 
 /// A proof about the tree.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::ApiState;
-use super::documents::{EventQuery, StatsDocument};
+use super::documents::{EventQuery, StatsDocument, StatsQuery};
 use crate::joining::JoinedLog;
 use crate::query::{Counts, Page, ValueCount};
 use crate::question::Question;
@@ -55,8 +55,7 @@ struct ValueCountDocument {
 impl EventList {
     /// With what is wrong with the logs that it is from.
     fn of(mut self, state: &ApiState) -> Json<Self> {
-        let joined = state.log.joined();
-        self.alarms = joined.into_iter().filter(|log| log.alarm.is_some()).collect();
+        self.alarms = state.alarms();
         Json(self)
     }
 }
@@ -136,16 +135,19 @@ pub(super) async fn read_event(
     Ok(Json(event))
 }
 
-/// How many events this server recorded, by class, action and outcome.
-#[utoipa::path(get, path = "/api/v1/audit/stats", tag = "audit",
+/// How many events the servers that share a store recorded, by class, log, action and outcome.
+#[utoipa::path(get, path = "/api/v1/audit/stats", tag = "audit", params(StatsQuery),
     responses((status = 200, body = StatsDocument), CommonErrors))]
 pub(super) async fn read_stats(
     State(state): State<ApiState>,
     Context(context): Context,
     Facts(facts): Facts,
+    Query(asked): Query<StatsQuery>,
 ) -> ApiResult<Json<StatsDocument>> {
-    let counts = state.log.stats().await?;
+    let counts = state.log.stats(asked.origin.as_deref()).await?;
     let what = [("what", "stats".to_owned())];
     state.record(&context, &facts, Action::AUDIT_QUERY, &what).await?;
-    Ok(Json(counts.into()))
+    let mut answer = StatsDocument::from(counts);
+    answer.alarms = state.alarms();
+    Ok(Json(answer))
 }

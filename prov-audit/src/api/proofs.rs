@@ -9,9 +9,10 @@ use uuid::Uuid;
 
 use super::ApiState;
 use super::documents::{
-    CheckpointDocument, ConsistencyQuery, InclusionQuery, ProofDocument, RangeQuery,
-    TreeProofDocument, VerifyQuery, WhichLog,
+    CheckpointDocument, CheckpointQuery, ConsistencyQuery, InclusionQuery, ProofDocument,
+    RangeQuery, TreeProofDocument, VerifyQuery,
 };
+use crate::log::CLASSES;
 use crate::verify::Report;
 
 /// Verifies the whole log from its files: every record, tile and checkpoint.
@@ -32,18 +33,24 @@ pub(super) async fn verify_log(
     Ok(Json(report))
 }
 
-/// A checkpoint over everything recorded so far, signed now if the newest one does not cover it.
-#[utoipa::path(get, path = "/api/v1/audit/checkpoint", tag = "audit", params(WhichLog),
+/// A checkpoint over everything recorded so far, signed now if the newest one does not cover it; of
+/// another server's log the newest that is here.
+#[utoipa::path(get, path = "/api/v1/audit/checkpoint", tag = "audit", params(CheckpointQuery),
     responses((status = 200, body = CheckpointDocument), CommonErrors))]
 pub(super) async fn read_checkpoint(
     State(state): State<ApiState>,
     Context(context): Context,
     Facts(facts): Facts,
-    Query(which): Query<WhichLog>,
+    Query(which): Query<CheckpointQuery>,
 ) -> ApiResult<Json<CheckpointDocument>> {
-    let class = which.log.into();
-    let checkpoint = state.log.checkpoint(class).await?;
-    let cosigned = state.log.cosigned_checkpoint(class).await?;
+    let origin = state.named(which.origin, which.log);
+    let (checkpoint, key) = state.log.joined_checkpoint(&origin).await?;
+    let own = CLASSES.into_iter().find(|class| state.log.verifier_key(*class) == &key);
+    let (mut cosigned, mut ml_dsa_44_key) = (None, None);
+    if let Some(class) = own {
+        cosigned = state.log.cosigned_checkpoint(class).await?.map(|cosigned| cosigned.note);
+        ml_dsa_44_key = state.log.ml_dsa_44_key(class).map(ToString::to_string);
+    }
     let size = [("size", checkpoint.size.to_string())];
     state.record(&context, &facts, Action::AUDIT_QUERY, &size).await?;
     Ok(Json(CheckpointDocument {
@@ -51,9 +58,9 @@ pub(super) async fn read_checkpoint(
         size: checkpoint.size,
         root: hex::encode(checkpoint.root),
         note: checkpoint.note,
-        cosigned: cosigned.map(|cosigned| cosigned.note),
-        verifier_key: state.log.verifier_key(class).to_string(),
-        ml_dsa_44_key: state.log.ml_dsa_44_key(class).map(ToString::to_string),
+        cosigned,
+        verifier_key: key.to_string(),
+        ml_dsa_44_key,
     }))
 }
 
@@ -119,9 +126,10 @@ pub(super) async fn prove_range(
     Facts(facts): Facts,
     Query(asked): Query<RangeQuery>,
 ) -> ApiResult<Json<TreeProofDocument>> {
-    let class = asked.log.into();
-    let proof = state.log.range_proof(class, asked.from..asked.to).await?;
+    let range = asked.from..asked.to;
+    let origin = state.named(asked.origin, asked.log);
+    let (proof, key) = state.log.joined_range_proof(&origin, range).await?;
     let what = [("proof", "range".to_owned()), ("from", asked.from.to_string())];
     state.record(&context, &facts, Action::AUDIT_QUERY, &what).await?;
-    Ok(Json(TreeProofDocument::new(proof, state.log.verifier_key(class))))
+    Ok(Json(TreeProofDocument::new(proof, &key)))
 }

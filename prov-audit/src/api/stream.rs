@@ -14,11 +14,12 @@ use prov_core::audit::Action;
 use prov_core::{Error, Result, codes as core_codes};
 use prov_http::axum::{ApiResult, CommonErrors, Context, Facts, Query};
 use serde::Deserialize;
+use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::ApiState;
-use crate::log::{Tail, Tailed};
+use crate::log::{News, Tail, Tailed};
 use crate::question::Question;
 
 /// At most so many tails at once.
@@ -37,6 +38,8 @@ const ALIVE: Duration = Duration::from_secs(15);
 pub(super) struct StreamQuery {
     /// Only what matches, in the query language.
     query: Option<String>,
+    /// Only of one node (`prov.example/audit/a`), or one log (`prov.example/audit/a/standard`).
+    origin: Option<String>,
 }
 
 struct Streaming {
@@ -46,8 +49,10 @@ struct Streaming {
     _place: OwnedSemaphorePermit,
 }
 
-/// Events as they are recorded (`text/event-stream`). Each has an id; a client that comes again with
-/// the last one as `Last-Event-ID` misses nothing. It ends after ten minutes at most.
+/// Events as they are recorded, of all servers that share a store (`text/event-stream`). Each has an id, the
+/// place in every log; a client that comes again with the last one as `Last-Event-ID`, here or at another of
+/// the servers, misses nothing. An `event: gap` says which events of a log are not to be had here, an
+/// `event: alarm` that something is wrong with a log, or no longer. It ends after ten minutes at most.
 #[utoipa::path(get, path = "/api/v1/audit/stream", tag = "audit", params(StreamQuery),
     responses((status = 200, body = String, content_type = "text/event-stream"), CommonErrors))]
 pub(super) async fn stream_events(
@@ -63,7 +68,8 @@ pub(super) async fn stream_events(
         let what = "a tail can't count; leave `| count` out";
         return Err(Error::new(core_codes::INVALID_REQUEST).field("query", what).into());
     }
-    let from = headers.get("last-event-id").map(last_id).transpose()?;
+    let after = headers.get("last-event-id");
+    let after = after.map(|id| id.to_str().unwrap_or_default());
     let ending = state.ending.subscribe();
     let place = Arc::clone(&state.streams).try_acquire_owned().ok().filter(|_| !*ending.borrow());
     let place = place.ok_or_else(|| {
@@ -71,7 +77,7 @@ pub(super) async fn stream_events(
             .detail("too many follow the log already")
             .retry_after(Duration::from_secs(10))
     })?;
-    let tail = state.log.tail(question, from);
+    let tail = state.log.tail(question, asked.origin, after)?;
     let what = [("what", "stream".to_owned())];
     state.record(&context, &facts, Action::AUDIT_QUERY, &what).await?;
     let until = Instant::now() + LONGEST;
@@ -83,13 +89,14 @@ pub(super) async fn stream_events(
     Ok(response)
 }
 
-/// `standard.break_glass`: where each goes on.
-fn last_id(value: &HeaderValue) -> Result<[u64; 2]> {
-    let numbers = value.to_str().ok().and_then(|text| text.split_once('.'));
-    match numbers.map(|(standard, break_glass)| (standard.parse(), break_glass.parse())) {
-        Some((Ok(standard), Ok(break_glass))) => Ok([standard, break_glass]),
-        _ => Err(Error::new(core_codes::INVALID_REQUEST)
-            .field("Last-Event-ID", "the id of an event of this stream")),
+/// What it is, and what it says.
+fn shown(news: &News) -> (&'static str, String) {
+    match news {
+        News::Event(record) => ("audit", serde_json::to_string(record).unwrap_or_default()),
+        News::Gap { origin, from, to } => {
+            ("gap", json!({ "origin": origin, "from": from, "to": to }).to_string())
+        }
+        News::Alarm(log) => ("alarm", serde_json::to_string(log).unwrap_or_default()),
     }
 }
 
@@ -106,11 +113,9 @@ async fn next_piece(mut streaming: Streaming) -> Result<Option<(Bytes, Streaming
         return Ok(Some((Bytes::from_static(b": alive\n\n"), streaming)));
     }
     let mut text = String::new();
-    for Tailed { record, next: [standard, break_glass] } in events {
-        let data = serde_json::to_string(&record).unwrap_or_default();
-        let lines = ["id: ", &standard.to_string(), ".", &break_glass.to_string()];
-        text.extend(lines);
-        text.extend(["\nevent: audit\ndata: ", &data, "\n\n"]);
+    for Tailed { news, next } in events {
+        let (kind, data) = shown(&news);
+        text.extend(["id: ", &next, "\nevent: ", kind, "\ndata: ", &data, "\n\n"]);
     }
     Ok(Some((text.into(), streaming)))
 }

@@ -116,6 +116,11 @@ impl Peer {
         })
     }
 
+    /// How far it may be read.
+    pub(crate) fn durable(&self) -> &Arc<Watermark> {
+        &self.durable
+    }
+
     /// How many events are here.
     pub(crate) fn size(&self) -> u64 {
         self.durable.size()

@@ -12,10 +12,9 @@ use prov_core::audit::{Outcome, RetentionClass};
 use prov_core::{Error, Result, codes as core_codes};
 
 use super::read::LONGEST;
-use super::sources::Source;
-use super::{CLASSES, Log, blocking, class_name, place};
+use super::sources::{Source, short};
+use super::{CLASSES, Log, blocking, place};
 use crate::index::{Condition, Hit, Searching, tally, words_of};
-use crate::journal::origin_hash_of;
 use crate::people::folded;
 use crate::query::{Counts, Page, Query, ValueCount, is_asked};
 use crate::question::{CountBy, Expr, Test};
@@ -286,15 +285,7 @@ impl Log {
 
     /// The logs that a question is about.
     fn sources_of(&self, query: &Query) -> Vec<Source> {
-        let mut sources = self.sources();
-        if let Some(origin) = &query.origin {
-            let is_of = |source: &Source| {
-                let node = source.name.strip_suffix(class_name(source.class));
-                *source.name == **origin || node.and_then(|n| n.strip_suffix('/')) == Some(origin)
-            };
-            sources.retain(is_of);
-        }
-        sources
+        self.sources_at(query.origin.as_deref())
     }
 
     /// A cursor says where each log continues, and which question of which log it belongs to.
@@ -336,11 +327,6 @@ fn asked(sources: &[Source], conditions: &[Condition; 2], position: &Position) -
         (source.clone(), condition.unwrap_or_else(Condition::never), before)
     };
     sources.iter().map(of).collect()
-}
-
-/// A log in a cursor.
-fn short(name: &str) -> u32 {
-    origin_hash_of(name).first_chunk().copied().map(u32::from_be_bytes).unwrap_or_default()
 }
 
 fn read_cursor(cursor: &str, sources: &[Source]) -> Option<Position> {

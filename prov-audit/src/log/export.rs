@@ -1,5 +1,8 @@
 //! Reading the raw leaves, in order.
 
+use std::ops::Range;
+use std::path::PathBuf;
+
 use prov_core::Result;
 use prov_core::audit::RetentionClass;
 
@@ -35,6 +38,19 @@ pub struct LeafReader {
     until: u64,
 }
 
+#[cfg(feature = "sqlite-index")]
+impl Log {
+    /// A reader of the leaves of a joined log by its name, of whichever node, from number `from` on.
+    ///
+    /// # Errors
+    /// [`codes::UNKNOWN_LOG`](crate::codes::UNKNOWN_LOG) for a log that is not joined; as [`Log::leaves`].
+    pub async fn joined_leaves(&self, origin: &str, from: u64) -> Result<LeafReader> {
+        let source = self.source(origin)?;
+        let until = source.durable().size();
+        LeafReader::open(source.dir, from, until).await
+    }
+}
+
 impl Log {
     /// A reader of the leaves of a class from number `from` on.
     ///
@@ -43,15 +59,25 @@ impl Log {
     pub async fn leaves(&self, class: RetentionClass, from: u64) -> Result<LeafReader> {
         let journal = self.journals.of(class);
         let (dir, until) = (journal.dir().to_owned(), journal.durable().size());
-        let cursor = blocking(move || {
-            SegmentCursor::at(&dir, from).map_err(|e| io_error(e, "opening a segment"))
-        })
-        .await?;
-        Ok(LeafReader { cursor: Some(cursor), until })
+        LeafReader::open(dir, from, until).await
     }
 }
 
 impl LeafReader {
+    async fn open(dir: PathBuf, from: u64, until: u64) -> Result<Self> {
+        let cursor = blocking(move || {
+            SegmentCursor::at(&dir, from).map_err(|e| io_error(e, "opening a segment"))
+        });
+        Ok(Self { cursor: Some(cursor.await?), until })
+    }
+
+    /// From which number on it reads, and before which it ends: what was pruned is not there.
+    #[must_use]
+    pub fn range(&self) -> Range<u64> {
+        let from = self.cursor.as_ref().map_or(self.until, SegmentCursor::next_seq);
+        from.min(self.until)..self.until
+    }
+
     /// Ends before this number.
     pub fn end_at(&mut self, end: u64) {
         self.until = self.until.min(end);

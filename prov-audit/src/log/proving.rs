@@ -6,11 +6,15 @@ use std::sync::Arc;
 use prov_core::audit::RetentionClass;
 use prov_core::{Error, Result, codes as core_codes};
 
+#[cfg(feature = "sqlite-index")]
+use super::sources::Of;
 use super::{Log, blocking};
 use crate::codes;
 use crate::journal::Proven;
 use crate::merkle::{Hash, consistency_proof, inclusion_proof, range_proof};
 use crate::note::Checkpoint;
+#[cfg(feature = "sqlite-index")]
+use crate::note::VerifierKey;
 use crate::tiles::TilesAt;
 
 /// A proof about the tree over the first `size` events of a log.
@@ -76,17 +80,43 @@ impl Log {
     /// # Errors
     /// [`core_codes::INVALID_REQUEST`] when the range is empty or ends behind the log.
     pub async fn range_proof(&self, class: RetentionClass, range: Range<u64>) -> Result<TreeProof> {
-        if range.is_empty() {
-            return Err(Error::new(core_codes::INVALID_REQUEST).field("to", "more than `from`"));
+        self.prove(class, range.end, None, complete(range)?).await
+    }
+
+    /// As [`Log::range_proof`], of a joined log by its name: of another node's events those that are here.
+    /// The key verifies the checkpoint.
+    ///
+    /// # Errors
+    /// [`codes::UNKNOWN_LOG`] for a log that is not joined; as [`Log::range_proof`].
+    #[cfg(feature = "sqlite-index")]
+    pub async fn joined_range_proof(
+        &self,
+        origin: &str,
+        range: Range<u64>,
+    ) -> Result<(TreeProof, VerifierKey)> {
+        let source = self.source(origin)?;
+        let key = source.key();
+        if let Of::Own(_) = source.of {
+            return Ok((self.range_proof(source.class, range).await?, key));
         }
-        self.prove(class, range.end, None, move |tiles, size| {
-            if range.end > size {
-                let what = format!("at most {size}, the size of the log");
-                return Err(Error::new(core_codes::INVALID_REQUEST).field("to", what));
-            }
-            range_proof(tiles, &range, 0..size)
-        })
-        .await
+        let proof = complete(range)?;
+        let proven = blocking(move || source.prove(None, proof)).await?;
+        Ok((proven.into(), key))
+    }
+
+    /// The newest checkpoint of a joined log by its name, and the key that verifies it: of an own log one
+    /// over everything durable now, of another node's what is here.
+    ///
+    /// # Errors
+    /// [`codes::UNKNOWN_LOG`] for a log that is not joined; when the checkpoint can't be read.
+    #[cfg(feature = "sqlite-index")]
+    pub async fn joined_checkpoint(&self, origin: &str) -> Result<(Checkpoint, VerifierKey)> {
+        let source = self.source(origin)?;
+        let key = source.key();
+        if let Of::Own(_) = source.of {
+            return Ok((self.checkpoint(source.class).await?, key));
+        }
+        Ok((blocking(move || source.newest_checkpoint()).await?, key))
     }
 
     async fn prove(
@@ -103,6 +133,20 @@ impl Log {
         let journal = Arc::clone(self.journals.of(class));
         blocking(move || journal.prove(size, proof).map(TreeProof::from)).await
     }
+}
+
+/// The proof that events are all of a range.
+fn complete(range: Range<u64>) -> Result<impl Fn(&TilesAt<'_>, u64) -> Result<Vec<Hash>> + Send> {
+    if range.is_empty() {
+        return Err(Error::new(core_codes::INVALID_REQUEST).field("to", "more than `from`"));
+    }
+    Ok(move |tiles: &TilesAt<'_>, size: u64| {
+        if range.end > size {
+            let what = format!("at most {size}, the size of the log");
+            return Err(Error::new(core_codes::INVALID_REQUEST).field("to", what));
+        }
+        range_proof(tiles, &range, 0..size)
+    })
 }
 
 /// The inclusion proof, of an event that is there.

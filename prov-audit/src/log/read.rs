@@ -1,5 +1,7 @@
 //! Reading events back.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +24,7 @@ use crate::merkle::leaf_hash;
 use crate::note::VerifierKey;
 use crate::options::LogOptions;
 use crate::people::Vault;
-use crate::query::{ActionCount, Query, Stats};
+use crate::query::{ActionCount, LogCount, Query, Stats};
 use crate::record::{AuditRecord, Place};
 use crate::segment::read_record;
 use crate::witness::read_cosigned;
@@ -115,27 +117,37 @@ impl Log {
         .await
     }
 
-    /// Counts over this node's whole log.
+    /// Counts over all joined logs, or those of one node, or the one of that name.
     ///
     /// # Errors
     /// As [`Log::query`].
-    pub async fn stats(&self) -> Result<Stats> {
+    pub async fn stats(&self, origin: Option<&str>) -> Result<Stats> {
         self.caught_up().await?;
-        let files = self.indexes.each().map(|(_, index)| index.file().clone());
-        let mut counts = blocking(move || {
-            let mut counts = Vec::new();
-            for file in files {
-                counts.extend(file.ask(tally)?);
+        let sources = self.sources_at(origin);
+        let logs: Vec<LogCount> = sources
+            .iter()
+            .map(|source| LogCount {
+                origin: source.name.to_string(),
+                class: source.class,
+                events: source.durable().size(),
+                indexed: source.indexed,
+            })
+            .collect();
+        let counts = blocking(move || {
+            let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
+            for source in sources {
+                for (action, outcome, count) in source.index.ask(tally)? {
+                    *counts.entry((action, outcome)).or_default() += count;
+                }
             }
             Ok(counts)
-        })
-        .await?;
-        counts.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.0.cmp(&b.0)));
-        let by_action =
-            counts.into_iter().map(|(action, outcome, n)| ActionCount::new(action, outcome, n));
-        let sizes = (self.size(RetentionClass::Standard), self.size(RetentionClass::BreakGlass));
-        let indexed = self.indexes.each().iter().map(|(_, index)| index.position()).sum();
-        Ok(Stats::new(sizes, indexed, by_action.collect()))
+        });
+        let counts = counts.await?.into_iter();
+        let mut by_action: Vec<ActionCount> = counts
+            .map(|((action, outcome), count)| ActionCount::new(action, outcome, count))
+            .collect();
+        by_action.sort_by_key(|one| Reverse(one.count));
+        Ok(Stats { logs, by_action })
     }
 
     /// Makes the index anew from the log. Queries wait for it as far as their patience goes.

@@ -9,10 +9,11 @@ use prov_core::{Error, Result, codes as core_codes};
 
 use super::pruning::{Keeping, Tally};
 use super::unindex::unindex;
-use super::{Log, blocking};
+use super::{CLASSES, Log, blocking, class_name};
+use crate::codes;
 use crate::index::IndexFile;
 use crate::joining::{Peer, Shared};
-use crate::journal::{Journal, Proven, Stub};
+use crate::journal::{Journal, Proven, Stub, Watermark, origin_hash_of};
 use crate::note::{Checkpoint, VerifierKey};
 use crate::people::Vault;
 use crate::tiles::TilesAt;
@@ -53,6 +54,14 @@ impl Source {
         }
     }
 
+    /// How far it may be read.
+    pub(crate) fn durable(&self) -> &Arc<Watermark> {
+        match &self.of {
+            Of::Own(journal) => journal.durable(),
+            Of::Peer(peer) => peer.durable(),
+        }
+    }
+
     /// The newest checkpoint. Blocks.
     pub(crate) fn newest_checkpoint(&self) -> Result<Checkpoint> {
         match &self.of {
@@ -69,6 +78,17 @@ impl Source {
     ) -> Result<Proven<T>> {
         crate::journal::prove(&self.dir, || self.newest_checkpoint(), size, proof)
     }
+}
+
+/// Whether a log is the one of this name, or one of the node of this name.
+pub(super) fn is_of(log: &str, origin: &str) -> bool {
+    let node = |class| log.strip_suffix(class_name(class))?.strip_suffix('/');
+    log == origin || CLASSES.into_iter().any(|class| node(class) == Some(origin))
+}
+
+/// A log in cursors and places.
+pub(super) fn short(name: &str) -> u32 {
+    origin_hash_of(name).first_chunk().copied().map(u32::from_be_bytes).unwrap_or_default()
 }
 
 impl Log {
@@ -98,6 +118,28 @@ impl Log {
         let mut all: Vec<Source> = own.into_iter().chain(others).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
+    }
+
+    /// Those of a node, or the one of this name; all of them unless said.
+    pub(super) fn sources_at(&self, origin: Option<&str>) -> Vec<Source> {
+        let mut sources = self.sources();
+        sources.retain(|source| origin.is_none_or(|origin| is_of(&source.name, origin)));
+        sources
+    }
+
+    /// The names of all logs that are read here, with their classes: this node's own, and those of others
+    /// that are joined.
+    #[must_use]
+    pub fn joined_names(&self) -> Vec<(String, RetentionClass)> {
+        self.sources().into_iter().map(|source| (source.name.to_string(), source.class)).collect()
+    }
+
+    /// The one of this name.
+    pub(super) fn source(&self, origin: &str) -> Result<Source> {
+        let found = self.sources().into_iter().find(|source| *source.name == *origin);
+        found.ok_or_else(|| {
+            Error::new(codes::UNKNOWN_LOG).detail("no log of this name is joined here")
+        })
     }
 
     /// The mirrors of other nodes' logs.

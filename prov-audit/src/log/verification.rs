@@ -51,14 +51,11 @@ impl Log {
         if let Some(class) = own {
             return self.verify(class).await;
         }
-        let peer = self.peers().into_iter().find(|peer| peer.name == origin);
-        let peer = peer.ok_or_else(|| {
-            Error::new(codes::UNKNOWN_LOG).detail("no log of this name is joined here")
-        })?;
+        let source = self.source(origin)?;
         let turn = self.verifying_turn()?;
         blocking(move || {
             let _turn = turn;
-            verify_open(&peer.dir, &peer.key, peer.size(), &Trust::new())
+            verify_open(&source.dir, &source.key(), source.durable().size(), &Trust::new())
         })
         .await
     }

@@ -3,6 +3,7 @@
 mod alarms;
 mod both_keys;
 mod pruned;
+mod whole;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;

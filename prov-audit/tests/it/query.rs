@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use prov_audit::{Query, codes};
-use prov_core::audit::{Action, Event, Outcome, Personal, Recorder};
+use prov_core::audit::{Action, Event, Outcome, Personal, Recorder, RetentionClass};
 use prov_core::{Clock, codes as core_codes};
 
 use crate::bench_log::Bench;
@@ -40,8 +40,11 @@ async fn every_condition_selects_and_all_of_them_join() {
     assert_eq!(count(Query::new().to(start - std::time::Duration::from_secs(1))).await, 0);
     assert_eq!(count(Query::new().user("alice").action("kms.*").outcome(Outcome::Denied)).await, 1);
     assert_eq!(count(Query::new().user("bob").outcome(Outcome::Denied)).await, 0);
-    let stats = log.stats().await.unwrap();
-    assert_eq!((stats.standard, stats.indexed, stats.by_action.len()), (4, 4, 4));
+    let stats = log.stats(None).await.unwrap();
+    assert_eq!(
+        (stats.events(RetentionClass::Standard), stats.indexed(), stats.by_action.len()),
+        (4, 4, 4)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

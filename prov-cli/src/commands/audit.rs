@@ -13,13 +13,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use ureq::http::HeaderValue;
 
 use super::{Part, Session};
 use crate::cli::{Global, OutputFormat};
 use crate::client::segment;
 use crate::failure::{Failure, Outcome};
 use crate::output;
-use crate::terminal::shown_lines;
+use crate::terminal::{shown, shown_lines};
 
 /// What happened, and the proof of it.
 #[derive(Debug, Subcommand)]
@@ -32,9 +33,12 @@ pub(crate) enum Audit {
     Tail {
         /// Only what matches, in the query language
         question: Option<String>,
-        /// Go on behind the event with this id of the stream
+        /// Go on behind the event with this id of the stream, of whichever of the servers
         #[arg(long, value_name = "ID")]
         after: Option<String>,
+        /// Only of one server (`prov.example/audit/a`), or one of its logs
+        #[arg(long, value_name = "NAME")]
+        origin: Option<String>,
     },
     /// Show one event
     Show {
@@ -42,26 +46,14 @@ pub(crate) enum Audit {
         id: String,
     },
     /// Print all events, oldest first, exactly as they stand in the log
-    Export {
-        /// `jsonl`, `json`, `csv`, `splunk`, `ecs`, `syslog`, `cloudwatch`, `ocsf` or `cef`
-        #[arg(long, default_value = "jsonl")]
-        format: String,
-        #[command(flatten)]
-        which: Which,
-        /// Only from this sequence number on
-        #[arg(long, value_name = "SEQ")]
-        from_seq: Option<u64>,
-        /// Only before this sequence number
-        #[arg(long, value_name = "SEQ")]
-        to_seq: Option<u64>,
-    },
+    Export(Export),
     /// Hold a copy of the log, as a SIEM exports it, against the log: nothing may be missing, changed
     /// or added: `prov audit reconcile splunk-export.jsonl --key log.vkey`
     Reconcile {
         /// The copy, in any format the log is exported in
         file: PathBuf,
         #[command(flatten)]
-        which: Which,
+        which: Log,
         /// The copy begins with this sequence number
         #[arg(long, value_name = "SEQ", default_value_t = 0)]
         from_seq: u64,
@@ -72,8 +64,12 @@ pub(crate) enum Audit {
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
     },
-    /// How many events, how large
-    Stats,
+    /// How many events, of which logs, by action and outcome
+    Stats {
+        /// Only of one server (`prov.example/audit/a`), or one of its logs
+        #[arg(long, value_name = "NAME")]
+        origin: Option<String>,
+    },
     /// The receivers that events are delivered to, and how far behind each is
     Sinks,
     /// The logs that questions are answered from, of all servers that share a store: how far each is here,
@@ -175,12 +171,41 @@ pub(crate) enum Audit {
     },
 }
 
+/// What is exported.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// `jsonl`, `json`, `csv`, `splunk`, `ecs`, `syslog`, `cloudwatch`, `ocsf` or `cef`
+    #[arg(long, default_value = "jsonl")]
+    format: String,
+    #[command(flatten)]
+    which: Log,
+    /// Every log of all servers that share a store, one after the other; with `--log` those of a class
+    #[arg(long, conflicts_with_all = ["origin", "from_seq", "to_seq"])]
+    all: bool,
+    /// Only from this sequence number on
+    #[arg(long, value_name = "SEQ")]
+    from_seq: Option<u64>,
+    /// Only before this sequence number
+    #[arg(long, value_name = "SEQ")]
+    to_seq: Option<u64>,
+}
+
 /// Which log.
 #[derive(Debug, Args)]
 pub(crate) struct Which {
     /// Of a server's logs: `standard` unless said, or `break_glass`
     #[arg(long, value_name = "LOG")]
     log: Option<String>,
+}
+
+/// Which log, of whichever server.
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    #[command(flatten)]
+    which: Which,
+    /// The name of a joined log instead, of any of the servers that share a store
+    #[arg(long, value_name = "NAME", conflicts_with = "log")]
+    origin: Option<String>,
 }
 
 /// Which events.
@@ -271,23 +296,21 @@ impl Audit {
                     None => session.show(&answer, COLUMNS),
                 }
             }
-            Self::Tail { question, after } => tail::follow(client, question.as_deref(), after),
+            Self::Tail { question, after, origin } => {
+                tail::follow(client, (question.as_deref(), origin.as_deref()), after)
+            }
             Self::Show { id } => {
                 session.show(&client.get(&format!("/api/v1/audit/events/{}", segment(&id)))?, &[])
             }
-            Self::Export { format, which, from_seq, to_seq } => {
-                let (from, to) = (from_seq.map(|n| n.to_string()), to_seq.map(|n| n.to_string()));
-                let asked = [
-                    ("format", Some(format.as_str())),
-                    ("from_seq", from.as_deref()),
-                    ("to_seq", to.as_deref()),
-                ];
-                print(client.stream(&which.with("/api/v1/audit/export", &asked), None)?)
-            }
+            Self::Export(asked) => asked.run(session),
             Self::Reconcile { file, which, from_seq, to_seq, key } => {
                 reconcile::run(session, &which, &file, (from_seq, to_seq), key.as_deref())
             }
-            Self::Stats => session.show(&client.get("/api/v1/audit/stats")?, &[]),
+            Self::Stats { origin } => {
+                let asked = [("origin", origin.as_deref())];
+                let path = Part::default().of("/api/v1/audit/stats", &asked);
+                session.show(&client.get(&path)?, &[])
+            }
             Self::Sinks => session.show(&client.get("/api/v1/audit/sinks")?, SINK_COLUMNS),
             Self::Logs => session.show(&client.get("/api/v1/audit/logs")?, LOG_COLUMNS),
             Self::Witnesses => witnesses::show(session),
@@ -355,6 +378,35 @@ fn show_counts(session: &Session, counts: &Value) -> Outcome {
     output::print(&format!("total {total}{so_far}"))
 }
 
+impl Export {
+    fn run(&self, session: &Session) -> Outcome {
+        let number = |number: Option<u64>| number.map(|number| number.to_string());
+        let (from, to) = (number(self.from_seq), number(self.to_seq));
+        let asked = [
+            ("format", Some(self.format.as_str())),
+            ("all", self.all.then_some("true")),
+            ("from_seq", from.as_deref()),
+            ("to_seq", to.as_deref()),
+        ];
+        let path = self.which.with("/api/v1/audit/export", &asked);
+        let answer = session.client.stream(&path, None)?;
+        let said = answer.headers().get("audit-logs").map(HeaderValue::as_bytes);
+        say_what_lacks(said.unwrap_or_default(), self.from_seq.unwrap_or_default());
+        print(answer.into_body().into_reader())
+    }
+}
+
+impl Log {
+    fn of(&self, path: &str) -> String {
+        self.with(path, &[])
+    }
+
+    fn with(&self, path: &str, more: &[(&str, Option<&str>)]) -> String {
+        let origin = [("origin", self.origin.as_deref())];
+        self.which.with(path, &[&origin, more].concat())
+    }
+}
+
 impl Which {
     fn of(&self, path: &str) -> String {
         self.with(path, &[])
@@ -364,6 +416,18 @@ impl Which {
         let mut all = vec![("log", self.log.as_deref())];
         all.extend(more);
         Part::default().of(path, &all)
+    }
+}
+
+/// Says of which of the logs of an export something is not there.
+fn say_what_lacks(said: &[u8], from: u64) {
+    let said = String::from_utf8_lossy(said);
+    for log in said.split(", ").filter(|log| !log.is_empty()) {
+        let begins = log.split(";from=").nth(1).and_then(|rest| rest.split(';').next());
+        let begins: u64 = begins.and_then(|number| number.parse().ok()).unwrap_or_default();
+        if begins > from || log.contains(";behind=") || log.contains(";alarm=") {
+            eprintln!("not everything is here: {}", shown(log));
+        }
     }
 }
 

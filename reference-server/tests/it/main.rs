@@ -9,6 +9,7 @@
     reason = "tests fail by panicking, and say on stdout what they skip"
 )]
 
+mod archived;
 mod audit_sinks;
 mod audited;
 mod bad_input;

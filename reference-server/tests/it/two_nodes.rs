@@ -1,5 +1,7 @@
 //! Two whole servers on one PostgreSQL.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -280,7 +282,7 @@ fn what_one_server_records_is_found_and_proved_at_the_other() {
     assert_eq!(joined(&admin_at_b, own)["own"], true);
     until("each has the other", || joined(&world.admin, own)["size"].as_u64() > Some(0));
     let metrics = b.client().get("/metrics").text();
-    let line = format!("prov_audit_joined_alarm{{log=\"{log_a}\"}} 0");
+    let line = format!("prov_audit_joined_alarm{{log=\"{log_a}\",kind=\"gap\"}} 0");
     assert!(metrics.contains(&line), "{metrics}");
     let asked = format!("/api/v1/audit/verify?origin={log_a}");
     let report = admin_at_b.get(&asked).expect(200);
@@ -314,6 +316,70 @@ fn what_one_server_records_is_found_and_proved_at_the_other() {
     );
 }
 
+/// A live tail.
+struct Tail(BufReader<TcpStream>);
+
+impl Tail {
+    fn open(server: &Server, admin: &Client, after: Option<&str>) -> Self {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let after = after.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
+        let asked = format!(
+            "GET /api/v1/audit/stream?query=action%3Ateam.create HTTP/1.1\r\nhost: localhost\r\n\
+             authorization: Bearer {}\r\n{after}\r\n",
+            admin.token.as_deref().unwrap()
+        );
+        stream.write_all(asked.as_bytes()).unwrap();
+        let mut tail = Self(BufReader::new(stream));
+        assert!(tail.line("HTTP/1.1 ").starts_with("200"));
+        tail
+    }
+
+    /// The rest of the next line that begins so.
+    fn line(&mut self, start: &str) -> String {
+        loop {
+            let mut line = String::new();
+            assert!(self.0.read_line(&mut line).unwrap() > 0, "the tail ended");
+            if let Some(rest) = line.strip_prefix(start) {
+                return rest.trim_end().to_owned();
+            }
+        }
+    }
+
+    /// The next event: its id in the stream, its log and what it is about.
+    fn next(&mut self) -> (String, String, String) {
+        let id = self.line("id: ");
+        assert_eq!(self.line("event: "), "audit");
+        let event: Value = serde_json::from_str(&self.line("data: ")).unwrap();
+        (id, text(&event, "origin").to_owned(), text(&event["resource"], "id").to_owned())
+    }
+}
+
+#[test]
+fn a_tail_is_of_both_servers_and_goes_on_at_the_other() {
+    let Some(pair) = Pair::start() else { return };
+    let Pair { world, b, admin_at_b, postgres: _postgres, .. } = &pair;
+    let own = "control-center/audit/b/standard";
+    until("each has the other", || joined(&world.admin, own)["size"].as_u64() > Some(0));
+    let team = |client: &Client, name: &str| {
+        client.post("/api/v1/teams", &json!({ "name": name })).expect(201);
+    };
+    let mut at_b = Tail::open(b, admin_at_b, None);
+    team(&world.admin, "of-a");
+    let (first, origin, about) = at_b.next();
+    assert_eq!((origin.as_str(), about.as_str()), ("control-center/audit/a/standard", "of-a"));
+    team(admin_at_b, "of-b");
+    let (_, origin, about) = at_b.next();
+    assert_eq!((origin.as_str(), about.as_str()), (own, "of-b"));
+    team(&world.admin, "later");
+    // Behind the first of them, at the other server.
+    let mut at_a = Tail::open(&world.server, &world.admin, Some(&first));
+    let mut rest = [at_a.next(), at_a.next()].map(|(_, origin, about)| (about, origin));
+    rest.sort();
+    let expected = [("later", "control-center/audit/a/standard"), ("of-b", own)];
+    assert_eq!(rest, expected.map(|(about, origin)| (about.to_owned(), origin.to_owned())));
+}
+
 /// The same with `prov`.
 fn at_a_terminal(program: &std::path::Path, b: &Server, event: &Value, mirror: &std::path::Path) {
     let terminal = Terminal::new(program, &b.url);
@@ -324,6 +390,26 @@ fn at_a_terminal(program: &std::path::Path, b: &Server, event: &Value, mirror: &
     assert_eq!(found["items"][0]["origin"], log_a, "{found}");
     assert!(terminal.ok(&["audit", "logs"]).contains(log_a));
     terminal.ok(&["audit", "verify", "--origin", log_a]);
+    let stats = terminal.json(&["audit", "stats"]);
+    assert_eq!(stats["logs"].as_array().unwrap().len(), 4, "{stats}");
+    let of_a = terminal.json(&["audit", "stats", "--origin", "control-center/audit/a"]);
+    assert!(of_a["standard"].as_u64() < stats["standard"].as_u64(), "{of_a} {stats}");
+    // The copy of a log whose server is gone: exported, and held against what is proved complete.
+    let copy = terminal.ok(&["audit", "export", "--origin", log_a]);
+    let lines: Vec<Value> = copy.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len() as u64, of_a["standard"].as_u64().unwrap());
+    assert!(lines.iter().all(|line| line["origin"] == log_a));
+    terminal.file("copy", &copy);
+    let key = mirror.join("log.vkey").to_str().unwrap().to_owned();
+    let held = ["audit", "reconcile", "copy", "--origin", log_a, "--key", &key];
+    assert_eq!(terminal.json(&held)["fits"], true);
+    terminal.file("copy", &copy.lines().skip(1).collect::<Vec<_>>().join("\n"));
+    terminal.fails(1, &held);
+    let all = terminal.ok(&["audit", "export", "--all", "--log", "standard"]);
+    for log in [log_a, "control-center/audit/b/standard"] {
+        assert!(all.lines().any(|line| line.contains(&format!("\"origin\":\"{log}\""))), "{log}");
+    }
+    terminal.fails(1, &["audit", "export", "--origin", "nobody"]);
     terminal.ok(&["audit", "proof", id, "--save", "case"]);
     let key = mirror.join("log.vkey");
     let key = key.to_str().unwrap();

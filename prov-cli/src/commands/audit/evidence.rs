@@ -132,7 +132,7 @@ pub(super) fn since(
     kept: &Path,
     (key, ml_dsa_key): (Option<&Path>, Option<&Path>),
 ) -> Outcome {
-    let newest = Newest::of(session, which, key)?;
+    let newest = Newest::of(session, &which.of("/api/v1/audit/checkpoint"), key)?;
     let note = String::from_utf8(read(kept)?).map_err(|e| Failure::of("reading the note", e))?;
     let older =
         newest.open(&note).map_err(|e| Failure::Failed(format!("`{}`: {e}", kept.display())))?;

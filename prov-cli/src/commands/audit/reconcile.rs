@@ -9,7 +9,7 @@ use prov_audit::{ExportedLeaf, verify_range};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Which;
+use super::Log;
 use super::trusted::{Newest, hashes, text};
 use crate::commands::Session;
 use crate::failure::{Failure, Outcome};
@@ -28,12 +28,12 @@ struct Line<'a> {
 /// Holds a copy against the log, whose own events are proved to be complete before they are trusted.
 pub(super) fn run(
     session: &Session,
-    which: &Which,
+    which: &Log,
     file: &Path,
     (from, to): (u64, Option<u64>),
     key: Option<&Path>,
 ) -> Outcome {
-    let newest = Newest::of(session, which, key)?;
+    let newest = Newest::of(session, &which.of("/api/v1/audit/checkpoint"), key)?;
     let opened = newest.checkpoint()?;
     let to = to.unwrap_or(opened.size);
     if from >= to || to > opened.size {
@@ -67,7 +67,7 @@ pub(super) fn run(
 /// Takes a part of the log, proved complete.
 fn part(
     session: &Session,
-    which: &Which,
+    which: &Log,
     newest: &Newest,
     (start, end): (u64, u64),
     reconciler: &mut Reconciler,
@@ -77,7 +77,7 @@ fn part(
         "/api/v1/audit/export",
         &[("from_seq", Some(from.as_str())), ("to_seq", Some(to.as_str()))],
     );
-    let body = BufReader::new(session.client.stream(&exported, None)?);
+    let body = BufReader::new(session.client.stream(&exported, None)?.into_body().into_reader());
     let mut leaves = Vec::new();
     for line in body.lines() {
         let line = line.map_err(|e| Failure::of("reading the server's answer", e))?;

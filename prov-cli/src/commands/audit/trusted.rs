@@ -7,7 +7,6 @@ use base64::engine::general_purpose::STANDARD;
 use prov_audit::{Checkpoint, VerifierKey};
 use serde_json::Value;
 
-use super::Which;
 use super::verify::read_key;
 use crate::commands::Session;
 use crate::failure::{Failure, Outcome};
@@ -19,9 +18,9 @@ pub(super) struct Newest {
 }
 
 impl Newest {
-    /// Asks for it. Without a key kept elsewhere the server's own word counts, which is said.
-    pub(super) fn of(session: &Session, which: &Which, key: Option<&Path>) -> Outcome<Self> {
-        let answer = session.client.get(&which.of("/api/v1/audit/checkpoint"))?;
+    /// Asks for it at this path. Without a key kept elsewhere the server's own word counts, which is said.
+    pub(super) fn of(session: &Session, checkpoint: &str, key: Option<&Path>) -> Outcome<Self> {
+        let answer = session.client.get(checkpoint)?;
         let key = if let Some(path) = key {
             read_key(path)?
         } else {
