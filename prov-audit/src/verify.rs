@@ -16,15 +16,18 @@ mod trust;
 mod walk;
 mod witnessed;
 
+use std::io;
 use std::path::Path;
 
 use prov_core::{Error, Result, codes as core_codes};
 pub use report::{Finding, FindingKind, Report};
 pub use trust::Trust;
 
+use crate::disk::{self, MetadataExt};
 use crate::files::{io_error, read_if_there};
 use crate::journal::{HISTORY_FILE, Stub, parse_history};
 use crate::note::{Checkpoint, VerifierKey, open};
+use crate::segment;
 use anchored::anchored;
 use findings::Findings;
 use seconded::Seconded;
@@ -73,7 +76,29 @@ pub(crate) fn verify_open(
     run(dir, key, Some(durable), trust)
 }
 
+/// In a log that is written meanwhile a partial tile may be missing because a newer checkpoint replaced
+/// it, or be there for one that is about to be signed. A log that changed while something seemed wrong
+/// with it is looked at again as one that does.
 fn run(dir: &Path, key: &VerifierKey, durable: Option<u64>, trust: &Trust) -> Result<Report> {
+    let state = || state_of(dir).map_err(|e| io_error(e, "reading the log"));
+    let before = state()?;
+    let report = look(dir, key, durable, trust)?;
+    if report.intact || durable.is_some() || state()? == before {
+        return Ok(report);
+    }
+    look(dir, key, Some(u64::MAX), trust)
+}
+
+/// What changes in the directory of a log when it grows: its checkpoint, and its last segment.
+fn state_of(dir: &Path) -> io::Result<impl PartialEq + use<>> {
+    // What can't be listed is told by whoever reads it.
+    let last = segment::list(dir).ok().and_then(|all| all.last().copied());
+    let file = last.and_then(|first| disk::metadata(segment::file(dir, first)).ok());
+    let written = file.map(|file| (file.mtime(), file.mtime_nsec()));
+    Ok((read_if_there(&dir.join("checkpoint"))?, last, written))
+}
+
+fn look(dir: &Path, key: &VerifierKey, durable: Option<u64>, trust: &Trust) -> Result<Report> {
     let unreadable = |e| io_error(e, "reading the log");
     let mut findings = Findings::new(dir);
     // Before the list of all that were signed: a log may be written meanwhile.

@@ -240,7 +240,7 @@ impl Walk {
 
     /// After the last record: what is left over.
     pub(super) fn finish(&mut self) -> io::Result<()> {
-        if self.stopped || self.durable.is_some() {
+        if self.stopped {
             return Ok(());
         }
         if self.edge.size() > self.signed_size {
@@ -251,7 +251,9 @@ impl Walk {
         }
         let mut files = Vec::new();
         list_files(&self.dir, &self.dir, &mut files)?;
-        for name in files {
+        // In a log that is written meanwhile tiles come and go.
+        let is_growing = self.durable.is_some();
+        for name in files.into_iter().filter(|name| !is_growing || !name.starts_with("tile/")) {
             if !self.belongs(&name) && !self.is_true_leftover(&name) {
                 let what = format!("`{name}` does not belong to the log");
                 self.findings.add(FindingKind::Foreign, None, what);
@@ -342,7 +344,11 @@ fn list_files(root: &Path, dir: &Path, found: &mut Vec<String>) -> io::Result<()
     for entry in disk::read_dir(dir)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            list_files(root, &entry.path(), found)?;
+            match list_files(root, &entry.path(), found) {
+                // The folder of a partial tile that was replaced meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                listed => listed?,
+            }
         } else if let Ok(name) = entry.path().strip_prefix(root) {
             found.push(name.to_string_lossy().into_owned());
         }

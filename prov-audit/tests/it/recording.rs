@@ -1,6 +1,7 @@
 //! Recording, closing, opening again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use prov_audit::{Log, codes, key_beside, verify};
@@ -158,4 +159,32 @@ async fn nobody_else_on_the_machine_reads_the_log() {
         let mode = std::fs::metadata(dir.join(folder)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{folder}: {mode:o}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_verifies_a_log_that_is_written_meanwhile_is_not_alarmed() {
+    let bench = Bench::new();
+    let log = Arc::new(
+        Log::open(bench.options().checkpoint_every(Duration::from_millis(10))).await.unwrap(),
+    );
+    let key = log.verifier_key(RetentionClass::Standard).clone();
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn({
+        let (log, stop) = (Arc::clone(&log), Arc::clone(&stop));
+        let event = bench.event(Action::KMS_ENCRYPT, "user_1", "alice");
+        async move {
+            while !stop.load(Ordering::Relaxed) {
+                log.record(event.clone()).await.unwrap();
+            }
+        }
+    });
+    while log.newest_checkpoint(RetentionClass::Standard).size < 3_000 {
+        let (dir, key) = (bench.standard(), key.clone());
+        let report =
+            tokio::task::spawn_blocking(move || verify(&dir, &key)).await.unwrap().unwrap();
+        assert!(report.intact, "{report:?}");
+    }
+    stop.store(true, Ordering::Relaxed);
+    tasks.join_all().await;
 }
