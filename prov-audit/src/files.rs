@@ -21,8 +21,13 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8], durable: bool) -> io::Resul
         }
         other => other?,
     };
-    let written =
-        file.write_all(bytes).and_then(|()| if durable { file.sync_all() } else { Ok(()) });
+    let written = file.write_all(bytes).and_then(|()| {
+        if durable {
+            return file.sync_all();
+        }
+        disk::begin_writing(&file);
+        Ok(())
+    });
     if let Err(error) = written {
         // What could not be written whole is not left lying about; the first error counts.
         let _ = disk::remove_file(&scratch);

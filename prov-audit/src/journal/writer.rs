@@ -302,11 +302,13 @@ pub(super) fn prepare_segment(dir: &Path, bytes: u64) -> io::Result<()> {
 
 /// Fills a file with zeros from `from` to `to`: blocks that were written once need no journal.
 pub(super) fn preallocate(file: &File, from: u64, to: u64) -> io::Result<()> {
-    let zeros = vec![0; 1 << 18];
+    let zeros = vec![0; 1 << 20];
     let mut at = from;
     while at < to {
         let length = usize::try_from(to - at).unwrap_or(usize::MAX).min(zeros.len());
         file.write_all_at(zeros.get(..length).unwrap_or_default(), at)?;
+        // Bit by bit: a group that is synced meanwhile waits behind what is here.
+        file.sync_data()?;
         at += length as u64;
     }
     file.sync_all()

@@ -136,8 +136,7 @@ impl Vault {
         time: Timestamp,
         data: &PersonalData<'_>,
     ) -> Result<Option<Arc<Sealed>>> {
-        let id = self.subject_of_actor(actor, time);
-        self.at_hand(&id)
+        self.at_hand(actor, time)
             .filter(|known| known.has(actor))
             .map(|known| self.seal_with(&known, data))
             .transpose()
@@ -151,8 +150,8 @@ impl Vault {
         time: Timestamp,
         data: &PersonalData<'_>,
     ) -> Result<Option<Arc<Sealed>>> {
-        let known = self.at_hand(&self.subject_of_actor(actor, time));
-        let Some(known) = known.filter(|_| self.seals(actor, data)) else { return Ok(None) };
+        let known = self.at_hand(actor, time).filter(|_| self.seals(actor, data));
+        let Some(known) = known else { return Ok(None) };
         self.seal_with(&known, data).map(Some)
     }
 
@@ -283,23 +282,26 @@ impl Vault {
     }
 
     async fn subject_of(&self, actor: &Actor, time: Timestamp) -> Result<Arc<Known>> {
-        let id = self.subject_of_actor(actor, time);
-        match self.at_hand(&id) {
+        match self.at_hand(actor, time) {
             Some(known) if known.has(actor) => Ok(known),
-            _ => self.load_or_create(&id, actor, name_of(actor).map(Cow::into_owned)).await,
+            _ => {
+                let (kind, account) = subject_of(actor, time);
+                let id = self.hashed(kind, &account);
+                self.load_or_create(&id, actor, name_of(actor).map(Cow::into_owned)).await
+            }
         }
     }
 
-    fn at_hand(&self, id: &str) -> Option<Arc<Known>> {
-        self.cache.read().by_id.get(id).cloned()
-    }
-
-    /// The id of the entity of the subject that an event is of.
-    fn subject_of_actor(&self, actor: &Actor, time: Timestamp) -> Arc<str> {
-        match &actor.id {
-            Some(account) => self.subject_id(actor.kind, account),
-            None => self.hashed("unattributed", &day_of(time)),
+    /// The subject of an event, where its key is in memory.
+    fn at_hand(&self, actor: &Actor, time: Timestamp) -> Option<Arc<Known>> {
+        let (kind, account) = subject_of(actor, time);
+        let cache = self.cache.read();
+        if let Some(id) = cache.ids.get(kind).and_then(|ids| ids.get(&*account)) {
+            return cache.by_id.get(&**id).cloned();
         }
+        drop(cache);
+        let id = self.hashed(kind, &account);
+        self.cache.read().by_id.get(&*id).cloned()
     }
 
     /// Another task, also of another node, may create the same subject, or erase it: whoever comes
@@ -388,12 +390,7 @@ impl Vault {
     }
 
     fn subject_id(&self, kind: PrincipalKind, account: &str) -> Arc<str> {
-        let kind = match kind {
-            PrincipalKind::User => "user",
-            PrincipalKind::Workload => "workload",
-            _ => "other",
-        };
-        self.hashed(kind, account)
+        self.hashed(kind_name(kind), account)
     }
 
     /// The keyed hash as text, remembered: the same few accounts do most of what is done.
@@ -426,6 +423,22 @@ impl Known {
         name_of(actor).is_none_or(|name| {
             self.names.len() >= MOST_NAMES || self.names.iter().any(|known| *known == name)
         })
+    }
+}
+
+/// Whose subject an event is of: the account, or the day of those nobody knows.
+fn subject_of(actor: &Actor, time: Timestamp) -> (&'static str, Cow<'_, str>) {
+    match &actor.id {
+        Some(account) => (kind_name(actor.kind), account.into()),
+        None => ("unattributed", day_of(time).into()),
+    }
+}
+
+fn kind_name(kind: PrincipalKind) -> &'static str {
+    match kind {
+        PrincipalKind::User => "user",
+        PrincipalKind::Workload => "workload",
+        _ => "other",
     }
 }
 
