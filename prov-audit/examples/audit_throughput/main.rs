@@ -1,7 +1,11 @@
-//! Events per second, durable before acknowledged, at 1, 64 and 512 in flight, beside what the disk
-//! can sync and what SQLite with four indexes commits in the same run. Run with `--release`; an argument names the directory to measure
-//! in, a second one says how many shall be in flight, and leaves out what they are compared with.
+//! Events per second, durable before acknowledged, at 1, 64, 512 and 4096 in flight, beside what the disk can
+//! sync, what SQLite with four indexes commits and what OpenBao's file audit device writes, in the same
+//! run. Run with `--release`; an argument names the directory to measure in, a second one says how many
+//! shall be in flight, and leaves out what they are compared with. `PROV_BAO` names the program `bao`.
 
+mod openbao;
+
+use std::error::Error;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -9,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use openbao::OpenBao;
 use prov_audit::{Log, LogOptions};
 use prov_core::audit::{Action, Actor, Event, Outcome, Recorder};
 use prov_core::store::MemoryStore;
@@ -109,8 +114,28 @@ fn print(what: &str, mut times: Vec<Duration>) {
     println!("{what:<26} {rate:>9}/s  p50 {:>9.1?}  p99 {:>9.1?}", at(500), at(990));
 }
 
+/// What it is compared with.
+#[expect(clippy::print_stdout, reason = "this prints a table")]
+fn compare(dir: &Path) -> Result<(), Box<dyn Error>> {
+    print("fdatasync alone", syncs(dir)?);
+    for together in [1, 64, 512] {
+        print(&format!("SQLite, {together} in a commit"), sqlite(dir, together)?);
+    }
+    let Some(program) = std::env::var_os("PROV_BAO") else {
+        println!("OpenBao: skipped, PROV_BAO names no `bao`");
+        return Ok(());
+    };
+    let server = OpenBao::start(Path::new(&program), dir)?;
+    print("OpenBao, no device, 64", server.measure(64, TIME));
+    server.audit()?;
+    let before = server.lines()?;
+    print("OpenBao, file device, 64", server.measure(64, TIME));
+    println!("  lines it wrote a second: {}", (server.lines()? - before) as u64 / TIME.as_secs());
+    Ok(())
+}
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Box<dyn Error>> {
     let root = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
     let only = std::env::args().nth(2).map(|flying| flying.parse()).transpose()?;
     let dir = tempfile::tempdir_in(root)?;
@@ -120,10 +145,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = LogOptions::new(dir.path(), "example.org/audit", store, shared);
     let log = Arc::new(Log::open(options).await?);
     if only.is_none() {
-        print("fdatasync alone", syncs(dir.path())?);
-        for together in [1, 64, 512] {
-            print(&format!("SQLite, {together} in a commit"), sqlite(dir.path(), together)?);
-        }
+        compare(dir.path())?;
     }
     for flying in only.map_or_else(|| vec![1, 64, 512, 4096], |only: usize| vec![only]) {
         print(&format!("{flying} in flight"), measure(&log, clock, flying).await);
