@@ -4,10 +4,20 @@
 //! It holds numbers only: every value that can be asked for is there as 64 bits of a keyed hash.
 //! What stems from the personal part stands in tables of its own, by the subject's pseudonym, so
 //! that erasing a subject takes it out.
+//!
+//! It is no evidence: the log is. Every row carries a sum of itself and where it stands, and what must be
+//! there is missed when it is not, so that damage is noticed where it is read: whoever asked is told to come
+//! again ([`codes::INDEX_BEHIND`]), and the index is made anew. What a damaged index can still do is not to
+//! find events by the name, address or user agent of somebody, when the row that says who has these is lost
+//! as a whole and SQLite does not notice; [`Log::rebuild_index`](crate::Log::rebuild_index) puts that
+//! right. It can't show what is not there: every record is read from the log, and checked there. Sums are no protection from
+//! somebody who writes to the file.
 
+mod counts;
 mod events;
 mod filling;
 mod indexer;
+mod owners;
 mod places;
 mod postings;
 mod removal;
@@ -24,7 +34,7 @@ mod words;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -79,6 +89,8 @@ pub(crate) struct Index {
 struct IndexShared {
     /// How many records are indexed.
     position: Watermark,
+    /// The most that ever were: an index that has fewer is being made anew.
+    reached: AtomicU64,
     orders: Mutex<Vec<Order>>,
     stopping: AtomicBool,
     /// Whoever read the index found that it is damaged.
@@ -94,6 +106,12 @@ struct IndexShared {
 }
 
 impl IndexShared {
+    /// Says that so many records are indexed.
+    fn reach(&self, size: u64) {
+        self.reached.fetch_max(size, Ordering::AcqRel);
+        self.position.advance(size);
+    }
+
     /// Whether the thread has something else to do than to read the log.
     fn is_called(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
@@ -109,10 +127,19 @@ pub(crate) struct IndexFile {
     shared: Arc<IndexShared>,
 }
 
+/// An index that is opened to be read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ToRead<'a> {
+    file: &'a Path,
+    /// How many records it must have, or it is being made anew, and would give half an answer.
+    least: u64,
+}
+
 impl IndexFile {
     /// Reads the index. One that turns out to be damaged is made anew.
-    pub(crate) fn ask<T>(&self, ask: impl FnOnce(&Path) -> rusqlite::Result<T>) -> Result<T> {
-        ask(&self.path).map_err(|error| {
+    pub(crate) fn ask<T>(&self, ask: impl FnOnce(ToRead<'_>) -> rusqlite::Result<T>) -> Result<T> {
+        let least = self.shared.reached.load(Ordering::Acquire);
+        ask(ToRead { file: &self.path, least }).map_err(|error| {
             if sums::is_damage(&error) && !self.shared.damaged.swap(true, Ordering::AcqRel) {
                 tracing::warn!(?error, "the audit index is damaged; it is made anew from the log");
             }
@@ -147,6 +174,7 @@ impl Index {
     pub(crate) fn open(file: PathBuf, log: Indexed, vault: Arc<Vault>) -> Result<Self> {
         let shared = Arc::new(IndexShared {
             position: Watermark::new(0),
+            reached: AtomicU64::default(),
             orders: Mutex::default(),
             stopping: AtomicBool::default(),
             damaged: AtomicBool::default(),

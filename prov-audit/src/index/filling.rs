@@ -12,7 +12,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction};
 use super::places::BLOCK;
 use super::postings::{At, Entries, Posting, sorted, to_bytes};
 use super::stretch::{Stretch, page_at};
-use super::{Hit, events, sums, times};
+use super::{Hit, events, owners, sums, times};
 
 /// What is known of the records of one span.
 #[derive(Debug)]
@@ -143,7 +143,7 @@ impl Filling {
         new.retain(|owner| self.owners.insert(*owner));
         new.sort_unstable();
         for (term, pid) in new {
-            own(db, self.span, term, pid)?;
+            owners::add(db, self.span, term, pid)?;
         }
         Ok(())
     }
@@ -271,22 +271,6 @@ pub(super) const PERSON: &str = "SELECT entries FROM personal WHERE stretch = ?1
 pub(super) const PUT_PAGE: &str = "INSERT OR REPLACE INTO posting VALUES (?1, ?2)";
 /// Puts what stems from a person in a stretch.
 pub(super) const PUT_PERSON: &str = "INSERT OR REPLACE INTO personal VALUES (?1, ?2, ?3)";
-
-/// Notes that this person has this term in the group of a span.
-pub(super) fn own(
-    db: &Transaction<'_>,
-    span: Stretch,
-    term: u64,
-    pid: i64,
-) -> rusqlite::Result<()> {
-    let (group, bit) = span.group();
-    db.prepare_cached(
-        "INSERT INTO owner VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT DO UPDATE SET spans = spans | excluded.spans",
-    )?
-    .execute((group, term.cast_signed(), pid, bit.cast_signed()))
-    .map(drop)
-}
 
 /// Shows what stands in a page: every page of a stretch is there.
 pub(super) fn read_page(

@@ -12,7 +12,7 @@ use super::filling::Filling;
 use super::schema::Position;
 use super::terms::{Terms, Words};
 use super::words::public_texts;
-use super::{Hit, IndexShared, Indexed, removal, schema, sums};
+use super::{Hit, IndexShared, Indexed, counts, removal, schema, sums};
 use crate::files::io_error;
 use crate::leaf::Leaf;
 use crate::log::Tally;
@@ -201,7 +201,7 @@ impl Indexer {
         };
         tracing::debug!(size, "audit index opened");
         let cursor = SegmentCursor::at(&self.log.dir, size)?;
-        self.shared.position.advance(size);
+        self.shared.reach(size);
         let filling = Filling::of(cursor.next_seq(), oldest);
         self.open = Some(Open { db, cursor, filling, oldest });
         // The program may have been stopped when somebody had been taken out.
@@ -239,12 +239,12 @@ impl Indexer {
         }
         if let Some(last) = last {
             let all = db.unchecked_transaction()?;
-            adding.finish(&all)?;
+            let counted = Position::of(&all)?.counted + adding.finish(&all)?;
             let size = last.seq + 1;
             let last_hash = leaf_hash(&last.leaf).to_vec();
-            Position { size, oldest: *oldest, last_hash }.write(&all)?;
+            Position { size, oldest: *oldest, counted, last_hash }.write(&all)?;
             all.commit()?;
-            self.shared.position.advance(size);
+            self.shared.reach(size);
         }
         if let Some((seq, pids)) = lacks {
             *cursor = SegmentCursor::at(&self.log.dir, seq)?;
@@ -449,16 +449,10 @@ impl Adding<'_> {
         }
     }
 
-    fn finish(self, db: &Transaction<'_>) -> rusqlite::Result<()> {
+    /// Writes all of them. Gives how many were counted.
+    fn finish(self, db: &Transaction<'_>) -> rusqlite::Result<i64> {
         self.filling.write(db)?;
-        let mut tally = db.prepare_cached(
-            "INSERT INTO tally VALUES (?1, ?2, ?3)
-             ON CONFLICT DO UPDATE SET count = count + excluded.count",
-        )?;
-        for ((action, outcome), count) in self.tally {
-            tally.execute((action, outcome, count))?;
-        }
-        Ok(())
+        counts::add(db, &self.tally, 1)
     }
 }
 

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Transaction};
 
-use super::filling::{PERSON, PUT_PAGE, PUT_PERSON, each_person, own, read_page};
+use super::filling::{PERSON, PUT_PAGE, PUT_PERSON, each_person, read_page};
 use super::postings::{At, Entries, Posting, to_bytes};
 use super::schema::Position;
 use super::stretch::{Stretch, page_at};
-use super::{events, times};
+use super::{counts, events, owners, times};
 use crate::log::Tally;
 
 /// Takes out what came from the personal parts of these subjects: a row for each span, and one for each
@@ -22,8 +22,6 @@ pub(super) fn forget(db: &Connection, pids: &[i64]) -> rusqlite::Result<bool> {
             stretches.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         let mut known = all.prepare(PERSON)?;
         let mut remove = all.prepare("DELETE FROM personal WHERE stretch = ?1 AND pid = ?2")?;
-        let mut disown =
-            all.prepare("DELETE FROM owner WHERE grp = ?1 AND term = ?2 AND pid = ?3")?;
         for pid in pids {
             // What a subject has is the same in most spans.
             let mut owned = BTreeSet::new();
@@ -38,7 +36,7 @@ pub(super) fn forget(db: &Connection, pids: &[i64]) -> rusqlite::Result<bool> {
                 found_any |= remove.execute((number, pid))? > 0;
             }
             for (group, term) in owned {
-                disown.execute((group, term, pid))?;
+                owners::remove(&all, group, term, *pid)?;
             }
         }
     }
@@ -67,14 +65,8 @@ pub(super) fn prune(db: &Connection, before: u64, tally: &Tally) -> rusqlite::Re
         cut(&all, edge, before, position.size)?;
     }
     own_anew(&all, edge)?;
-    for ((action, outcome), count) in tally {
-        all.execute(
-            "UPDATE tally SET count = count - ?3 WHERE action = ?1 AND outcome = ?2",
-            (action, outcome, count),
-        )?;
-    }
-    all.execute("DELETE FROM tally WHERE count <= 0", [])?;
-    Position { oldest: before, ..position }.write(&all)?;
+    let counted = position.counted + counts::add(&all, tally, -1)?;
+    Position { oldest: before, counted, ..position }.write(&all)?;
     all.commit()
 }
 
@@ -127,20 +119,15 @@ fn cut(db: &Transaction<'_>, edge: Stretch, before: u64, size: u64) -> rusqlite:
 
 /// Leaves of the owners up to the span of this stretch those of what is left of it.
 fn own_anew(db: &Transaction<'_>, edge: Stretch) -> rusqlite::Result<()> {
-    let (group, _) = edge.group();
-    db.execute("DELETE FROM owner WHERE grp < ?1", [group])?;
-    db.execute(
-        "UPDATE owner SET spans = spans & ?2 WHERE grp = ?1",
-        (group, (!edge.group_until()).cast_signed()),
-    )?;
+    owners::prune(db, edge)?;
     let mut left = BTreeSet::new();
     each_person(db, edge.number()..edge.blocks().end, &mut |_, pid, entries| {
         left.extend(entries.terms().map(|term| (term, pid)));
     })?;
     for (term, pid) in left {
-        own(db, edge, term, pid)?;
+        owners::add(db, edge, term, pid)?;
     }
-    db.execute("DELETE FROM owner WHERE grp = ?1 AND spans = 0", [group]).map(drop)
+    Ok(())
 }
 
 /// Empties the write-ahead log, in which what was taken out still stands; says whether that could be done:

@@ -1,19 +1,19 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, Error, OpenFlags, ffi};
 
-use super::sums;
+use super::{ToRead, sums};
 
 /// The format's number; an index with another one is made anew.
-const FORMAT: i64 = 6;
+const FORMAT: i64 = 7;
 
 /// How long a connection waits for another that keeps it from going on.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 const TABLES: &str = "
     CREATE TABLE meta (format INTEGER NOT NULL, origin TEXT NOT NULL, size INTEGER NOT NULL,
-        oldest INTEGER NOT NULL, last_hash BLOB NOT NULL, sum INTEGER NOT NULL);
+        oldest INTEGER NOT NULL, counted INTEGER NOT NULL, last_hash BLOB NOT NULL, sum INTEGER NOT NULL);
     CREATE TABLE event (page INTEGER PRIMARY KEY, entries BLOB NOT NULL);
     CREATE TABLE stretch (stretch INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,
         sum INTEGER NOT NULL);
@@ -21,9 +21,9 @@ const TABLES: &str = "
     CREATE TABLE personal (stretch INTEGER NOT NULL, pid INTEGER NOT NULL, entries BLOB NOT NULL,
         PRIMARY KEY (stretch, pid)) WITHOUT ROWID;
     CREATE TABLE owner (grp INTEGER NOT NULL, term INTEGER NOT NULL, pid INTEGER NOT NULL,
-        spans INTEGER NOT NULL, PRIMARY KEY (grp, term, pid)) WITHOUT ROWID;
+        spans INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY (grp, term, pid)) WITHOUT ROWID;
     CREATE TABLE tally (action TEXT NOT NULL, outcome TEXT NOT NULL, count INTEGER NOT NULL,
-        PRIMARY KEY (action, outcome)) WITHOUT ROWID;
+        sum INTEGER NOT NULL, PRIMARY KEY (action, outcome)) WITHOUT ROWID;
 ";
 
 /// How far an index is.
@@ -33,23 +33,26 @@ pub(super) struct Position {
     pub(super) size: u64,
     /// The oldest of them that was not pruned.
     pub(super) oldest: u64,
+    /// How many events it has counted by their actions.
+    pub(super) counted: i64,
     /// The hash of the last leaf it read.
     pub(super) last_hash: Vec<u8>,
 }
 
 impl Position {
     fn sum(&self) -> u32 {
-        let numbers = [self.size.cast_signed(), self.oldest.cast_signed()];
+        let numbers = [self.size.cast_signed(), self.oldest.cast_signed(), self.counted];
         sums::sum("meta", &numbers, &self.last_hash)
     }
 
     /// The position of an open index.
     pub(super) fn of(db: &Connection) -> rusqlite::Result<Self> {
-        let sql = "SELECT size, oldest, last_hash, sum FROM meta";
+        let sql = "SELECT size, oldest, counted, last_hash, sum FROM meta";
         let (position, sum) = db.prepare_cached(sql)?.query_row([], |row| {
             let (size, oldest) = (row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
             let (size, oldest) = (size.cast_unsigned(), oldest.cast_unsigned());
-            Ok((Self { size, oldest, last_hash: row.get(2)? }, row.get::<_, i64>(3)?))
+            let (counted, last_hash) = (row.get(2)?, row.get(3)?);
+            Ok((Self { size, oldest, counted, last_hash }, row.get::<_, i64>(4)?))
         })?;
         if sum == i64::from(position.sum()) { Ok(position) } else { Err(sums::damaged("meta")) }
     }
@@ -57,9 +60,11 @@ impl Position {
     /// Writes it down.
     pub(super) fn write(&self, db: &Connection) -> rusqlite::Result<()> {
         let (size, oldest) = (self.size.cast_signed(), self.oldest.cast_signed());
-        db.prepare_cached("UPDATE meta SET size = ?1, oldest = ?2, last_hash = ?3, sum = ?4")?
-            .execute((size, oldest, &self.last_hash, self.sum()))
-            .map(drop)
+        db.prepare_cached(
+            "UPDATE meta SET size = ?1, oldest = ?2, counted = ?3, last_hash = ?4, sum = ?5",
+        )?
+        .execute((size, oldest, self.counted, &self.last_hash, self.sum()))
+        .map(drop)
     }
 }
 
@@ -81,8 +86,8 @@ pub(super) fn open(file: &Path, origin: &str) -> rusqlite::Result<Connection> {
     if !made {
         let all = db.unchecked_transaction()?;
         all.execute_batch(TABLES)?;
-        all.execute("INSERT INTO meta VALUES (?1, ?2, 0, 0, x'', 0)", (FORMAT, origin))?;
-        Position { size: 0, oldest: 0, last_hash: Vec::new() }.write(&all)?;
+        all.execute("INSERT INTO meta VALUES (?1, ?2, 0, 0, 0, x'', 0)", (FORMAT, origin))?;
+        Position { size: 0, oldest: 0, counted: 0, last_hash: Vec::new() }.write(&all)?;
         all.commit()?;
     }
     Ok(db)
@@ -97,11 +102,16 @@ pub(super) fn position(db: &Connection, origin: &str) -> rusqlite::Result<Option
 }
 
 /// A connection that only reads, all of it as it is now: a lock for each statement would cost more than the reading.
-pub(super) fn open_to_read(file: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn open_to_read(index: ToRead<'_>) -> rusqlite::Result<(Connection, Position)> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(file, flags)?;
+    let db = Connection::open_with_flags(index.file, flags)?;
     db.busy_timeout(PATIENCE)?;
     db.pragma_update(None, "cache_size", -16384)?;
     db.execute_batch("BEGIN")?;
-    Ok(db)
+    let position = Position::of(&db)?;
+    if position.size < index.least {
+        let what = "the index is being made anew".to_owned();
+        return Err(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), Some(what)));
+    }
+    Ok((db, position))
 }

@@ -1,7 +1,6 @@
 //! Looking for events, stretch by stretch, the newest first.
 
 use std::cell::{OnceCell, RefCell};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::{CachedStatement, Connection};
@@ -12,7 +11,7 @@ use super::postings::{At, Entries, sorted};
 use super::schema::{Position, open_to_read};
 use super::stretch::Stretch;
 use super::times::Times;
-use super::{events, sums, times};
+use super::{ToRead, counts, events, owners, sums, times};
 
 /// More owners of a term than this are not looked up one by one.
 const MANY: usize = 32;
@@ -85,14 +84,13 @@ pub(crate) struct Searching<'a> {
 }
 
 impl<'a> Searching<'a> {
-    /// Opens the index in this file, for at most this long.
+    /// Opens the index, for at most this long.
     pub(crate) fn open(
-        file: &Path,
+        index: ToRead<'_>,
         longest: Duration,
         term_of: &'a dyn Fn(&str) -> i64,
     ) -> rusqlite::Result<Self> {
-        let db = open_to_read(file)?;
-        let Position { size, oldest, .. } = Position::of(&db)?;
+        let (db, Position { size, oldest, .. }) = open_to_read(index)?;
         let deadline = Instant::now() + longest;
         let (times, events) = (OnceCell::new(), RefCell::new((-1, Vec::new())));
         Ok(Self { db, size, oldest, term_of, deadline, times, events })
@@ -187,16 +185,11 @@ impl<'a> Searching<'a> {
     }
 
     fn actions_below(&self, prefix: &str) -> rusqlite::Result<Vec<i64>> {
-        let mut all = self.db.prepare_cached("SELECT DISTINCT action FROM tally")?;
-        let names = all.query_map([], |row| row.get::<_, String>(0))?;
-        let mut terms = Vec::new();
-        for name in names {
-            let name = name?;
-            if name.starts_with(prefix) {
-                terms.push((self.term_of)(&name));
-            }
-        }
-        Ok(terms)
+        let mut below: Vec<String> =
+            counts::load(&self.db)?.into_iter().map(|(action, ..)| action).collect();
+        below.retain(|action| action.starts_with(prefix));
+        below.dedup();
+        Ok(below.iter().map(|action| (self.term_of)(action)).collect())
     }
 
     /// The newest stretch up to `from` in which the condition may be met.
@@ -264,8 +257,6 @@ impl<'a> Searching<'a> {
         from: Stretch,
         least: Option<Stretch>,
     ) -> rusqlite::Result<Option<Stretch>> {
-        let mut owners =
-            self.db.prepare_cached("SELECT spans FROM owner WHERE grp = ?1 AND term = ?2")?;
         let mut known = None;
         for stretch in self.down(from, least) {
             let (group, bit) = stretch.group();
@@ -273,13 +264,11 @@ impl<'a> Searching<'a> {
                 Some((of, spans)) if of == group => spans,
                 _ => {
                     let mut spans = 0;
-                    let mut rows = owners.query((group, term))?;
                     // Of a span that somebody has it in, no more has to be known.
-                    while spans & bit == 0
-                        && let Some(row) = rows.next()?
-                    {
-                        spans |= row.get::<_, i64>(0)?.cast_unsigned();
-                    }
+                    owners::each(&self.db, stretch, term, &mut |owner| {
+                        spans |= owner.spans;
+                        spans & bit == 0
+                    })?;
                     known = Some((group, spans));
                     spans
                 }
@@ -344,13 +333,12 @@ impl<'a> Searching<'a> {
         stretch: Stretch,
         term: i64,
     ) -> rusqlite::Result<()> {
-        let mut owners = self.db.prepare_cached(
-            "SELECT pid FROM owner WHERE grp = ?1 AND term = ?2 AND spans & ?3 != 0",
-        )?;
-        let (group, bit) = stretch.group();
-        let owners =
-            owners.query_map((group, term, bit.cast_signed()), |row| row.get(0))?.take(MANY + 1);
-        let owners: Vec<i64> = owners.collect::<Result<_, _>>()?;
+        let (_, bit) = stretch.group();
+        let mut owners = Vec::new();
+        owners::each(&self.db, stretch, term, &mut |owner| {
+            owners.extend((owner.spans & bit != 0).then_some(owner.pid));
+            owners.len() <= MANY
+        })?;
         let term = sorted(term);
         let add = &mut |entries: Entries<'_>| {
             if let Some(found) = entries.find(term) {
@@ -364,8 +352,13 @@ impl<'a> Searching<'a> {
         let mut one = self.db.prepare_cached(PERSON)?;
         for pid in owners {
             let mut rows = one.query((stretch.number(), pid))?;
-            if let Some(row) = rows.next()? {
-                add(Entries::of(At::Person(stretch, pid), row.get_ref(0)?.as_blob()?)?);
+            match rows.next()? {
+                Some(row) => {
+                    add(Entries::of(At::Person(stretch, pid), row.get_ref(0)?.as_blob()?)?);
+                }
+                None if stretch.is_span() => return Err(sums::damaged("personal")),
+                // It may be in another block of the span.
+                None => {}
             }
         }
         Ok(())
@@ -430,11 +423,6 @@ fn find_in_page(
 }
 
 /// How many events by action and outcome.
-pub(crate) fn tally(file: &Path) -> rusqlite::Result<Vec<(String, String, u64)>> {
-    let db = open_to_read(file)?;
-    let mut all = db.prepare("SELECT action, outcome, count FROM tally")?;
-    let rows = all.query_map([], |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.cast_unsigned()))
-    })?;
-    rows.collect()
+pub(crate) fn tally(index: ToRead<'_>) -> rusqlite::Result<Vec<(String, String, u64)>> {
+    counts::load(&open_to_read(index)?.0)
 }

@@ -1,4 +1,6 @@
-use std::collections::BTreeMap;
+mod faults;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use rusqlite::Connection;
@@ -8,11 +10,11 @@ use super::filling::Filling;
 use super::places::{BLOCK, SPAN};
 use super::schema::{self, Position};
 use super::search::{Condition, Searching};
-use super::{Hit, removal};
+use super::{Hit, ToRead, removal};
 
-/// Of each record a term of its own, one of 17 that many have, and what stems from one of five people: a term
-/// that they have always, and one of three that change.
-fn add(filling: &mut Filling, seq: u64) {
+/// Of each record a term of its own, one of 17 that many have, and what stems from one of so many people: a
+/// term that they have always, and one of three that change.
+fn add(filling: &mut Filling, seq: u64, people: u64, silent: &BTreeSet<u64>) {
     let number = seq.cast_signed();
     filling.begin(seq);
     filling.add_event(Hit {
@@ -21,10 +23,12 @@ fn add(filling: &mut Filling, seq: u64) {
         segment: seq / 5000 * 5000,
         place: 64 + seq,
     });
-    for term in [unique(seq), shared(seq % 17), pid(seq % 5)] {
+    for term in [unique(seq), shared(seq % 17), pid(seq % people)] {
         filling.add(seq, term);
     }
-    filling.add_personal(seq, &[name(seq % 5), agent(seq % 3)], pid(seq % 5));
+    if !silent.contains(&(seq % people)) {
+        filling.add_personal(seq, &[name(seq % people), agent(seq % 3)], pid(seq % people));
+    }
 }
 
 /// A hash, for the tests: numbers that fall anywhere.
@@ -50,6 +54,9 @@ fn agent(of: u64) -> i64 {
     hash(5, of)
 }
 
+/// How many people there are, unless there are many.
+const PEOPLE: u64 = 5;
+
 /// An index of these records, written after so many each time.
 struct Written {
     _folder: TempDir,
@@ -58,6 +65,9 @@ struct Written {
     filling: Filling,
     size: u64,
     oldest: u64,
+    people: u64,
+    /// Of whom nothing personal comes any more.
+    silent: BTreeSet<u64>,
 }
 
 impl Written {
@@ -67,7 +77,17 @@ impl Written {
         let db = schema::open(&file, "origin").unwrap();
         let (size, oldest) = (records.start, records.start);
         let filling = Filling::of(size, oldest);
-        let mut written = Self { _folder: folder, file, db, filling, size, oldest };
+        let people = PEOPLE;
+        let mut written = Self {
+            _folder: folder,
+            file,
+            db,
+            filling,
+            size,
+            oldest,
+            people,
+            silent: BTreeSet::new(),
+        };
         written.go_on(records.end, write_every);
         written
     }
@@ -76,18 +96,21 @@ impl Written {
         while self.size < end {
             let wanted = self.size + self.filling.wanted(end).min(write_every);
             let all = self.db.unchecked_transaction().unwrap();
-            (self.size..wanted.min(end)).for_each(|seq| add(&mut self.filling, seq));
+            for seq in self.size..wanted.min(end) {
+                add(&mut self.filling, seq, self.people, &self.silent);
+            }
             self.filling.write(&all).unwrap();
             self.size = wanted.min(end);
             let (size, oldest) = (self.size, self.oldest);
-            Position { size, oldest, last_hash: vec![7; 32] }.write(&all).unwrap();
+            Position { size, oldest, counted: 0, last_hash: vec![7; 32] }.write(&all).unwrap();
             all.commit().unwrap();
         }
     }
 
-    fn forget(&mut self, who: u64) {
+    fn forget(&mut self, who: &[u64]) {
         self.filling.lost(0);
-        removal::forget(&self.db, &[pid(who)]).unwrap();
+        let pids: Vec<i64> = who.iter().map(|who| pid(*who)).collect();
+        removal::forget(&self.db, &pids).unwrap();
     }
 
     fn prune(&mut self, before: u64) {
@@ -102,8 +125,12 @@ impl Written {
     }
 
     fn found(&self, condition: &Condition) -> Vec<u64> {
-        let searching =
-            Searching::open(&self.file, std::time::Duration::from_secs(100), &|_| 0).unwrap();
+        let searching = Searching::open(
+            ToRead { file: &self.file, least: self.size },
+            std::time::Duration::from_secs(100),
+            &|_| 0,
+        )
+        .unwrap();
         let found = searching.search(condition, u64::MAX, usize::MAX).unwrap();
         assert!(found.stopped.is_none());
         let (counts, _) = searching.count(condition, &[Condition::All(Vec::new())]).unwrap();
@@ -171,9 +198,9 @@ fn what_is_written_in_pieces_is_as_what_is_written_at_once() {
     let mut pieces = Written::new(0..end, 1000);
     let mut whole = Written::new(0..SPAN, u64::MAX);
     let all = whole.db.unchecked_transaction().unwrap();
-    (SPAN..end).for_each(|seq| add(&mut whole.filling, seq));
+    (SPAN..end).for_each(|seq| add(&mut whole.filling, seq, PEOPLE, &BTreeSet::new()));
     whole.filling.write(&all).unwrap();
-    Position { size: end, oldest: 0, last_hash: Vec::new() }.write(&all).unwrap();
+    Position { size: end, oldest: 0, counted: 0, last_hash: Vec::new() }.write(&all).unwrap();
     all.commit().unwrap();
     assert_eq!(whole.tables(), pieces.tables());
     ask(&pieces, &(0..end), &[]);
@@ -196,12 +223,12 @@ fn spans_that_are_one_answer_as_their_blocks_did() {
 fn of_who_is_forgotten_no_row_is_left_and_others_keep_theirs() {
     let end = SPAN + BLOCK + 9;
     let mut index = Written::new(0..end, 5000);
-    index.forget(2);
+    index.forget(&[2]);
     let of_them = |sql: &str| rows(&index.db, &format!("{sql} WHERE pid = {}", pid(2)));
     assert_eq!(of_them("SELECT pid FROM personal").len(), 0);
     assert_eq!(of_them("SELECT pid FROM owner").len(), 0);
     ask(&index, &(0..end), &[2]);
-    index.forget(4);
+    index.forget(&[4]);
     ask(&index, &(0..end), &[2, 4]);
     // As if they had never been known.
     index.prune(SPAN + BLOCK);
@@ -232,4 +259,15 @@ fn of_what_is_pruned_no_row_is_left_and_newer_ones_keep_theirs() {
     let before = index.tables();
     index.prune(SPAN);
     assert_eq!(index.tables(), before);
+}
+
+#[test]
+fn an_index_that_is_being_made_anew_gives_no_half_an_answer() {
+    let index = Written::new(0..100, 100);
+    let open = |least| {
+        let index = ToRead { file: &index.file, least };
+        Searching::open(index, std::time::Duration::from_secs(1), &|_| 0).map(drop)
+    };
+    open(100).unwrap();
+    assert!(!super::sums::is_damage(&open(101).unwrap_err()));
 }

@@ -1,5 +1,9 @@
 //! What can go wrong under the index: readers that stay, damage, no room, erasures that were interrupted.
 
+mod damage;
+mod erasure;
+mod room;
+
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::hmac;
@@ -9,9 +13,7 @@ use memchr::memmem;
 use prov_audit::{Log, Query};
 use prov_core::audit::{Action, Actor, Event, Outcome, Recorder};
 use prov_core::store::{Scan, Store};
-use prov_core::{
-    HealthCheck, HealthState, PrincipalKind, RequestFacts, RequestId, SecurityContext, codes,
-};
+use prov_core::{Clock, PrincipalKind, RequestFacts, RequestId};
 
 use crate::bench_log::{Bench, files_below};
 
@@ -20,7 +22,7 @@ async fn plant(bench: &Bench, log: &Log, people: u8, events: u32) {
     for number in 0..events * u32::from(people) {
         let person = u8::try_from(number % u32::from(people)).unwrap();
         let id = RequestId::generate(&*bench.clock).unwrap();
-        let facts = RequestFacts::new(id, prov_core::Clock::now(&*bench.clock))
+        let facts = RequestFacts::new(id, bench.clock.now())
             .from_client(Some([203, 0, 113, person].into()))
             .by_agent(Some("CanaryAgent/1.0"));
         let actor = Actor::account(PrincipalKind::User, format!("user_{person}"), name(person));
@@ -68,38 +70,16 @@ fn found_in(dir: &Path, hashes: &[[u8; 8]]) -> Vec<PathBuf> {
     files
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn who_reads_the_index_for_long_is_waited_for_and_what_was_erased_goes_then() {
-    let bench = Bench::new();
-    let log = bench.open().await;
-    plant(&bench, &log, 3, 20).await;
-    assert_eq!(log.query(&by_address(1)).await.unwrap().items.len(), 20);
-    let hashes = hashes(&*bench.store, 1).await;
-    let index = bench.dir.path().join("index");
-    assert!(!found_in(&index, &hashes).is_empty(), "this is how it is written");
+/// What the index of the standard log consists of: the database, and its write-ahead log.
+fn index_files(dir: &Path) -> [PathBuf; 2] {
+    ["standard.sqlite", "standard.sqlite-wal"].map(|file| dir.join("index").join(file))
+}
 
-    let reader = rusqlite::Connection::open(index.join("standard.sqlite")).unwrap();
-    reader.execute_batch("BEGIN; SELECT * FROM meta").unwrap();
-    let admin = SecurityContext::system("privacy", &*bench.clock).unwrap();
-    let erased = log.erase_subject(&admin, PrincipalKind::User, "user_1").await.unwrap_err();
-    assert!(erased.is(codes::UNAVAILABLE) && erased.to_string().contains("traces"), "{erased:?}");
-    assert!(erased.retry_after_hint().is_some());
-    assert_eq!(log.query(&by_address(1)).await.unwrap().items.len(), 0, "nobody finds them");
-    let health = log.health().await;
-    assert_eq!(health.state, HealthState::Degraded);
-    assert!(health.detail.unwrap().contains("erased"));
-    // What is recorded meanwhile is found all the same.
-    plant(&bench, &log, 1, 1).await;
-    assert_eq!(log.query(&by_address(0)).await.unwrap().items.len(), 21);
-
-    drop(reader);
-    for _ in 0..500 {
-        if log.health().await.state == HealthState::Up {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    assert_eq!(log.health().await.state, HealthState::Up);
-    assert_eq!(found_in(bench.dir.path(), &hashes), Vec::<PathBuf>::new());
-    assert_eq!(log.query(&by_address(2)).await.unwrap().items.len(), 20);
+/// Puts these in the place of the index.
+fn put_index(dir: &Path, [database, wal]: [&[u8]; 2]) {
+    std::fs::remove_dir_all(dir.join("index")).unwrap();
+    std::fs::create_dir(dir.join("index")).unwrap();
+    let files = index_files(dir);
+    std::fs::write(&files[0], database).unwrap();
+    std::fs::write(&files[1], wal).unwrap();
 }

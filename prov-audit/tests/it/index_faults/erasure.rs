@@ -1,0 +1,96 @@
+//! Erasures, and what keeps them from being whole.
+
+use std::time::Duration;
+
+use prov_core::{HealthCheck, HealthState, SecurityContext, codes};
+
+use super::*;
+
+/// The headers of SQLite's write-ahead log and of each page in it, and a page.
+const HEADER: usize = 32;
+const FRAME: usize = 24 + 4096;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_the_index_for_long_is_waited_for_and_what_was_erased_goes_then() {
+    let bench = Bench::new();
+    let log = bench.open().await;
+    plant(&bench, &log, 3, 20).await;
+    assert_eq!(log.query(&by_address(1)).await.unwrap().items.len(), 20);
+    let hashes = hashes(&*bench.store, 1).await;
+    let index = bench.dir.path().join("index");
+    assert!(!found_in(&index, &hashes).is_empty(), "this is how it is written");
+
+    let reader = rusqlite::Connection::open(index.join("standard.sqlite")).unwrap();
+    reader.execute_batch("BEGIN; SELECT * FROM meta").unwrap();
+    let admin = SecurityContext::system("privacy", &*bench.clock).unwrap();
+    let erased = log.erase_subject(&admin, PrincipalKind::User, "user_1").await.unwrap_err();
+    assert!(erased.is(codes::UNAVAILABLE) && erased.to_string().contains("traces"), "{erased:?}");
+    assert!(erased.retry_after_hint().is_some());
+    assert_eq!(log.query(&by_address(1)).await.unwrap().items.len(), 0, "nobody finds them");
+    let health = log.health().await;
+    assert_eq!(health.state, HealthState::Degraded);
+    assert!(health.detail.unwrap().contains("erased"));
+    // What is recorded meanwhile is found all the same.
+    plant(&bench, &log, 1, 1).await;
+    assert_eq!(log.query(&by_address(0)).await.unwrap().items.len(), 21);
+
+    drop(reader);
+    for _ in 0..500 {
+        if log.health().await.state == HealthState::Up {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(log.health().await.state, HealthState::Up);
+    assert_eq!(found_in(bench.dir.path(), &hashes), Vec::<PathBuf>::new());
+    assert_eq!(log.query(&by_address(2)).await.unwrap().items.len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_that_was_interrupted_anywhere_is_finished_by_the_next_start() {
+    let bench = Bench::new();
+    let dir = bench.dir.path();
+    let log = bench.open().await;
+    plant(&bench, &log, 3, 20).await;
+    assert_eq!(log.query(&by_address(1)).await.unwrap().items.len(), 20);
+    log.close().await.unwrap();
+    drop(log);
+    let hashes = hashes(&*bench.store, 1).await;
+    let [database, _] = index_files(dir).map(|file| std::fs::read(file).unwrap_or_default());
+
+    // Somebody reads, so that every step of the erasure stays in the write-ahead log.
+    let log = bench.open().await;
+    let reader = rusqlite::Connection::open(&index_files(dir)[0]).unwrap();
+    reader.execute_batch("BEGIN; SELECT * FROM meta").unwrap();
+    let admin = SecurityContext::system("privacy", &*bench.clock).unwrap();
+    log.erase_subject(&admin, PrincipalKind::User, "user_1").await.unwrap_err();
+    let [same, wal] = index_files(dir).map(|file| std::fs::read(file).unwrap());
+    assert!(database == same, "nothing of it is in the database yet");
+    drop(reader);
+    log.close().await.unwrap();
+    drop(log);
+
+    let frames = wal.len().saturating_sub(HEADER) / FRAME;
+    assert!(frames > 4, "{frames}");
+    let (mut with_traces, mut points) = (0, 0);
+    for written in 0..=frames {
+        // Also in the middle of a page.
+        for torn in [0, 20, 1000, 4000] {
+            let until = (HEADER + written * FRAME + torn).min(wal.len());
+            put_index(dir, [&database, &wal[..until]]);
+            with_traces += usize::from(!found_in(dir, &hashes).is_empty());
+            points += 1;
+            let log = bench.open().await;
+            assert_eq!(log.query(&by_address(1)).await.unwrap().items.len(), 0, "at {until}");
+            assert_eq!(
+                found_in(dir, &hashes),
+                Vec::<PathBuf>::new(),
+                "at {until} of {}",
+                wal.len()
+            );
+            assert_eq!(log.query(&by_address(2)).await.unwrap().items.len(), 20, "at {until}");
+            log.close().await.unwrap();
+        }
+    }
+    assert_eq!(with_traces, points, "there was something to be taken out every time");
+}
