@@ -93,7 +93,8 @@ pub struct RecordedRequest {
     /// The HTTP method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// The path as its route has it, with `{name}` where callers write what they like, and without the query.
+    /// The path as its route has it, with ids in their places and `{name}` where callers write what they like; without
+    /// the query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// What the client calls itself.

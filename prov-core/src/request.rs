@@ -22,9 +22,9 @@ pub struct RequestFacts {
     pub method: String,
     /// The path, without the query (queries may hold secrets).
     pub path: String,
-    /// The route it matched, with `{name}` where callers write what they like: this is what is recorded, for a
-    /// path may name a person. `None` where nobody has looked.
-    pub route: Option<String>,
+    /// The path as it is recorded: as its route has it, with ids in their places and `{name}` where callers write
+    /// what they like, which may name a person. `None` where nobody has looked: then it is the path.
+    pub recorded_path: Option<String>,
     /// What the client calls itself, cut to 256 characters.
     pub user_agent: Option<String>,
     /// What the client presents to be recognised as a device that was here before.
@@ -50,7 +50,7 @@ impl RequestFacts {
             client: None,
             method: String::new(),
             path: String::new(),
-            route: None,
+            recorded_path: None,
             user_agent: None,
             device: None,
             proof: None,
@@ -76,10 +76,10 @@ impl RequestFacts {
         self
     }
 
-    /// For this route of a table.
+    /// Recorded with this path, in which nobody is named.
     #[must_use]
-    pub fn on_route(mut self, route: impl Into<String>) -> Self {
-        self.route = Some(route.into());
+    pub fn recorded_as(mut self, path: impl Into<String>) -> Self {
+        self.recorded_path = Some(path.into());
         self
     }
 

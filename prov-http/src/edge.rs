@@ -2,6 +2,7 @@
 
 mod future;
 mod layer;
+mod recorded_path;
 mod service;
 
 pub use future::EdgeFuture;

@@ -207,7 +207,7 @@ impl Event {
         self.request_id = Some(request.id.clone());
         self.ip = request.client.map(Personal::new);
         if !request.method.is_empty() {
-            let path = request.route.as_ref().unwrap_or(&request.path);
+            let path = request.recorded_path.as_ref().unwrap_or(&request.path);
             self.target = Some((request.method.clone(), path.clone()));
         }
         self.user_agent = request.user_agent.clone().map(Personal::new);

@@ -9,6 +9,7 @@ use prov_core::{Error, RequestFacts, RequestId, SecretText, codes};
 use tower_service::Service;
 
 use super::future::REQUEST_ID;
+use super::recorded_path::recorded_path;
 use super::{EdgeFuture, EdgeLayer, PeerAddr, PeerCertificates};
 use crate::route::Lookup;
 use crate::{device, refuse};
@@ -41,7 +42,8 @@ where
         let routes = self.edge.routes.as_ref();
         let found = routes.map(|routes| routes.find(request.method(), request.uri().path()));
         if let Some(Lookup::Found(route)) = &found {
-            facts = facts.on_route(route.0.path.as_ref());
+            let path = recorded_path(&route.0.path, request.uri().path());
+            facts = facts.recorded_as(path);
         }
         let facts = Arc::new(facts);
         request.extensions_mut().insert(Arc::clone(&facts));
