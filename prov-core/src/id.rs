@@ -18,6 +18,18 @@ pub fn fresh(prefix: &str, clock: &dyn Clock) -> Result<Arc<str>> {
     Ok([prefix, ulid].join("_").into())
 }
 
+/// Whether a text looks as ids do: lower-case letters, an underscore, letters and digits. What a caller writes
+/// where an id belongs, and is none, may be somebody's name, and is not recorded.
+#[must_use]
+pub fn looks_like_id(text: &str) -> bool {
+    text.split_once('_').is_some_and(|(prefix, rest)| {
+        (1..=16).contains(&prefix.len())
+            && prefix.bytes().all(|byte| byte.is_ascii_lowercase())
+            && (1..=64).contains(&rest.len())
+            && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
 /// Checks the text of an identifier. Public for [`typed_id!`](crate::typed_id).
 ///
 /// # Errors
@@ -172,6 +184,18 @@ typed_id!(
 mod tests {
     use super::*;
     use crate::SystemClock;
+
+    #[test]
+    fn a_name_does_not_look_like_an_id() {
+        for id in ["user_01M818C9P4TME7GS2YF210MV9Z", "user_1", "svc_backup"] {
+            assert!(looks_like_id(id), "{id}");
+        }
+        for name in
+            ["alice", "alice@example.org", "Alice_1", "a b_c", "_1", "user_", "user_a_b", ""]
+        {
+            assert!(!looks_like_id(name), "{name}");
+        }
+    }
 
     #[test]
     fn an_id_survives_text_and_json_and_no_other_prefix_does() {

@@ -1,5 +1,6 @@
 use jiff::Timestamp;
 use prov_core::audit::RetentionClass;
+use prov_core::id::looks_like_id;
 use prov_core::store::Entity;
 use prov_core::{Error, Result, codes as core_codes, random};
 use serde::{Deserialize, Serialize};
@@ -95,9 +96,9 @@ impl NewHold {
         if reason.is_empty() || reason.chars().count() > 1000 || controls(reason) {
             return refuse("reason", "1 to 1000 characters, no control characters");
         }
-        let bad = |user: &String| user.is_empty() || user.len() > 256 || controls(user);
-        if self.user.as_ref().is_some_and(bad) {
-            return refuse("user", "the id of an account");
+        // A name would hold nothing: events know accounts by their ids.
+        if self.user.as_ref().is_some_and(|user| !looks_like_id(user)) {
+            return refuse("user", "the id of an account, as in `user_…`; a name is none");
         }
         if matches!((self.from, self.to), (Some(from), Some(to)) if from > to) {
             return refuse("to", "not before `from`");

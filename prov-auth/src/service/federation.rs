@@ -232,7 +232,7 @@ impl AuthService {
         answer: &FederatedAnswer,
         request: &RequestFacts,
     ) -> Result<FederatedOutcome> {
-        let event = self.event(Action::AUTH_LOGIN_FEDERATED).on("issuer", name);
+        let event = self.about_issuer(self.event(Action::AUTH_LOGIN_FEDERATED), name);
         let (vouched, handover) = match self.vouched_for(name, answer).await {
             Ok(vouched) => vouched,
             Err(error) => {
@@ -248,6 +248,14 @@ impl AuthService {
             Err(error) => (event, Err(error)),
         };
         self.conclude(request, event, result).await
+    }
+
+    /// About the provider of this name. What a stranger writes where there is none is not kept.
+    pub(super) fn about_issuer(&self, event: Event, name: &str) -> Event {
+        match self.federation.provider(name) {
+            Ok(_) => event.on("issuer", name),
+            Err(_) => event,
+        }
     }
 
     async fn signed_in_by(

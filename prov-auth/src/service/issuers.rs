@@ -100,7 +100,7 @@ impl AuthService {
         token: &SecretText,
         request: &RequestFacts,
     ) -> Result<()> {
-        let event = self.event(Action::AUTH_LOGOUT_BACKCHANNEL).on("issuer", name);
+        let event = self.about_issuer(self.event(Action::AUTH_LOGOUT_BACKCHANNEL), name);
         match self.end_by_logout_token(name, token).await {
             Ok(ended) => self.record(request, event.with("sessions", ended)).await,
             Err(error) => {

@@ -16,6 +16,7 @@ mod bad_input;
 mod bodies;
 mod bound_tokens;
 mod browser;
+mod canaries;
 mod cli;
 mod client;
 mod coverage;
