@@ -35,18 +35,23 @@ impl Drop for Mount {
     }
 }
 
-/// Takes all the room there is.
-fn fill(path: &Path) {
+/// Takes all the room there is, and tells how much that was.
+fn fill(path: &Path) -> usize {
     let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+    let mut taken = 0;
     for size in [64 << 10, 4 << 10, 1] {
-        while file.write_all(&vec![0; size]).is_ok() {}
+        while file.write_all(&vec![0; size]).is_ok() {
+            taken += size;
+        }
     }
+    taken
 }
 
-/// The index, which was behind, gives some room back while it catches up.
+/// The index, which is behind and tries again and again, gives room back each time.
 async fn fill_for_good(path: &Path) {
-    for _ in 0..20 {
-        fill(path);
+    let mut rounds_without = 0;
+    while rounds_without < 40 {
+        rounds_without = if fill(path) == 0 { rounds_without + 1 } else { 0 };
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
