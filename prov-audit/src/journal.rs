@@ -13,6 +13,7 @@ mod keeper;
 #[cfg(feature = "sqlite-index")]
 mod mirror;
 mod notice;
+mod passed;
 mod pruning;
 mod recovery;
 mod reserve;
@@ -28,7 +29,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-pub(crate) use history::{FILE as HISTORY_FILE, parse as parse_history};
+pub(crate) use history::{FILE as HISTORY_FILE, History, parse as parse_history};
 use jiff::Timestamp;
 #[cfg(feature = "sqlite-index")]
 pub(crate) use mirror::{Content, Mirror, Piece, continues};
@@ -59,6 +60,8 @@ pub(crate) struct JournalOptions {
     pub(crate) segment_bytes: u64,
     pub(crate) queue_events: usize,
     pub(crate) checkpoint_every: Duration,
+    /// Size and root that the log is known to have had, from elsewhere than its directory.
+    pub(crate) remembered: Option<(u64, Hash)>,
     /// Makes the events the log records about itself.
     pub(crate) notices: Notices,
 }
@@ -81,12 +84,12 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Opens or creates the log in this directory: cuts a torn tail, rebuilds the tree's edge,
-    /// starts both threads. Blocks.
+    /// starts both threads. Nothing is signed before it is known to be the log that it was. Blocks.
     pub(crate) fn open(options: JournalOptions) -> Result<Self> {
         let lock = shared::lock(&options.dir)?;
-        let mut recovered = recovery::recover(&options.dir, options.key.verifier(), || {
-            sign(&options.key, 0, empty_root())
-        })?;
+        let fresh = || sign(&options.key, 0, empty_root());
+        let (key, remembered) = (options.key.verifier(), options.remembered);
+        let mut recovered = recovery::recover(&options.dir, key, remembered, fresh)?;
         options.settle_second(&mut recovered)?;
         let key = format!("{}\n", options.key.verifier());
         write_whole(&options.dir.join("log.vkey"), key.as_bytes(), true)

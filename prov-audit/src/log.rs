@@ -148,9 +148,6 @@ impl Log {
             standard: open_journal(&options, RetentionClass::Standard).await?,
             break_glass: open_journal(&options, RetentionClass::BreakGlass).await?,
         };
-        for (_, journal) in journals.each() {
-            close::check_head(&*options.store, journal).await?;
-        }
         #[cfg(feature = "sqlite-index")]
         let indexes = read::open_indexes(&options, &journals, &vault).await?;
         Ok(Self {
@@ -248,6 +245,7 @@ async fn open_journal(options: &LogOptions, class: RetentionClass) -> Result<Arc
         segment_bytes: options.segment_bytes,
         queue_events: options.queue_events,
         checkpoint_every: options.checkpoint_every,
+        remembered: close::remembered(&*options.store, &name).await?,
         notices: notices(Arc::clone(&options.clock)),
     };
     let journal = blocking(move || Journal::open(journal)).await?;

@@ -18,6 +18,7 @@ mod witnessed;
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use prov_core::{Error, Result, codes as core_codes};
 pub use report::{Finding, FindingKind, Report};
@@ -25,7 +26,7 @@ pub use trust::Trust;
 
 use crate::disk::{self, MetadataExt};
 use crate::files::{io_error, read_if_there};
-use crate::journal::{HISTORY_FILE, Stub, parse_history};
+use crate::journal::{HISTORY_FILE, History, Stub, parse_history};
 use crate::note::{Checkpoint, VerifierKey, open};
 use crate::segment;
 use anchored::anchored;
@@ -105,20 +106,9 @@ fn look(dir: &Path, key: &VerifierKey, durable: Option<u64>, trust: &Trust) -> R
     let policy = trust.witnesses.as_ref();
     let witnessed = cosigned(dir, key, policy, &mut findings).map_err(unreadable)?;
     let anchored = anchored(dir, key, trust, &mut findings).map_err(unreadable)?;
-    let published = read_if_there(&dir.join("checkpoint")).map_err(unreadable)?;
-    let history_file = read_if_there(&dir.join(HISTORY_FILE)).map_err(unreadable)?;
-    let history_file = history_file.unwrap_or_default();
-    let mut history = parse_history(&history_file, key);
+    let (published, mut history) =
+        checkpoints(dir, key, durable.is_some(), &mut findings).map_err(unreadable)?;
     let newest = history.checkpoints.last().cloned();
-    if history.whole_bytes != history_file.len() {
-        let number = history.next_number;
-        findings.add(
-            FindingKind::Checkpoint,
-            None,
-            format!("signed checkpoint number {number} is damaged"),
-        );
-    }
-    check_published(published, key, &history.checkpoints, durable.is_some(), &mut findings);
     let beside = read_if_there(&dir.join("log.vkey")).map_err(unreadable)?;
     if beside != Some(format!("{key}\n").into_bytes()) {
         let what = "the key beside the log is not the one it is verified with";
@@ -131,9 +121,9 @@ fn look(dir: &Path, key: &VerifierKey, durable: Option<u64>, trust: &Trust) -> R
         None
     });
     if let Some(second) = &trust.ml_dsa_44 {
-        Seconded { dir, first: key, second, is_open: durable.is_some() }
-            .check(newest.as_ref(), stub.as_ref(), &mut findings)
-            .map_err(unreadable)?;
+        let seconded = Seconded { dir, first: key, second };
+        let (published, newest) = (published.as_ref(), newest.as_ref());
+        seconded.check(published, newest, stub.as_ref(), &mut findings).map_err(unreadable)?;
     }
     let checkpoints = history.checkpoints.len();
     let cosigned = witnessed.checkpoint.iter().map(|cosigned| (FindingKind::Witness, cosigned));
@@ -159,23 +149,47 @@ fn look(dir: &Path, key: &VerifierKey, durable: Option<u64>, trust: &Trust) -> R
     Ok(report)
 }
 
-/// The file with the newest checkpoint must hold the newest of those that were signed.
-fn check_published(
-    published: Option<Vec<u8>>,
+/// A log that is written meanwhile is asked so often for its checkpoints, with so much time between.
+const LOOKS: u32 = 50;
+const BETWEEN: Duration = Duration::from_millis(20);
+
+/// The checkpoint in its file, and all that were signed. The file must hold the newest: but for a moment when
+/// one is signed, which is waited for, and after a crash, when it may hold the one before.
+fn checkpoints(
+    dir: &Path,
     key: &VerifierKey,
-    signed: &[Checkpoint],
     is_open: bool,
     findings: &mut Findings,
-) {
-    let mut tell = |what: &str| findings.add(FindingKind::Checkpoint, None, what.to_owned());
-    let published = published.and_then(|bytes| String::from_utf8(bytes).ok());
-    let Some(checkpoint) = published.as_deref().and_then(|note| open(note, key)) else {
-        return tell("the checkpoint is missing, damaged or signed with another key");
-    };
-    // A crash between the list and the file leaves the file one behind; the list has the newest all
-    // the same.
-    let recent = if is_open { usize::MAX } else { 2 };
-    if !signed.iter().rev().take(recent).any(|known| known.is_of(&checkpoint)) {
-        tell("the checkpoint is not the newest of those that were signed");
+) -> io::Result<(Option<Checkpoint>, History)> {
+    let mut tell = |what: String| findings.add(FindingKind::Checkpoint, None, what);
+    let mut looks = if is_open { LOOKS } else { 1 };
+    loop {
+        looks -= 1;
+        let published = read_if_there(&dir.join("checkpoint"))?;
+        let bytes = read_if_there(&dir.join(HISTORY_FILE))?.unwrap_or_default();
+        let history = parse_history(&bytes, key);
+        let published = published.and_then(|bytes| String::from_utf8(bytes).ok());
+        let published = published.as_deref().and_then(|note| open(note, key));
+        let is_whole = history.whole_bytes == bytes.len();
+        let place = published.as_ref().and_then(|published| {
+            history.checkpoints.iter().rev().position(|known| known.is_of(published))
+        });
+        if looks > 0 && !(is_whole && place == Some(0)) {
+            std::thread::sleep(BETWEEN);
+            continue;
+        }
+        if !is_whole {
+            tell(format!("signed checkpoint number {} is damaged", history.next_number));
+        }
+        match (&published, place) {
+            (Some(_), Some(0 | 1)) => {}
+            (Some(_), _) => {
+                tell("the checkpoint is not the newest of those that were signed".to_owned());
+            }
+            (None, _) => {
+                tell("the checkpoint is missing, damaged or signed with another key".to_owned());
+            }
+        }
+        return Ok((published, history));
     }
 }

@@ -280,6 +280,7 @@ mod tests {
                 segment_bytes: 64 << 10,
                 queue_events: 16,
                 checkpoint_every: Duration::from_hours(1),
+                remembered: None,
                 notices: Notices::new(|_| b"{}".to_vec()),
             })
             .unwrap()

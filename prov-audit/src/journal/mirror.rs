@@ -110,7 +110,7 @@ impl Mirror {
         }
         make_folder(&segment::folder(dir)).map_err(failed)?;
         let fresh = || Checkpoint::none(&key);
-        let recovered = recovery::recover(dir, &key, fresh)?;
+        let recovered = recovery::recover(dir, &key, None, fresh)?;
         let files = TileFiles::new(dir);
         files.sweep(recovered.size_before, recovered.size(), recovered.checkpoint.size);
         let open = recovered.segment.map(|(first, end)| {

@@ -18,6 +18,7 @@ use crate::segment::{self, Segment, Tail, scan_segment};
 use crate::tiles::TileFiles;
 
 use super::growth::Growth;
+use super::passed::Passed;
 
 /// A log as it was found.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ pub(super) struct Recovered {
     pub(super) stub: Option<Stub>,
     /// Whether the tiles at the end of the tree were not what the checkpoint says.
     pub(super) tiles_lost: bool,
+    passed: Passed,
     root_differs: bool,
 }
 
@@ -57,10 +59,12 @@ fn damaged(seq: u64, what: &'static str) -> Error {
 }
 
 /// Reads the log of this key, cuts a torn tail, and rebuilds the tree's edge. A log that was never
-/// signed has the `fresh` checkpoint, of no events.
+/// signed has the `fresh` checkpoint, of no events. It must have what is `remembered` of it elsewhere:
+/// size and root.
 pub(super) fn recover(
     dir: &Path,
     key: &VerifierKey,
+    remembered: Option<(u64, Hash)>,
     fresh: impl FnOnce() -> Checkpoint,
 ) -> Result<Recovered> {
     // Whoever stopped before may have left names that only this run of the machine knows.
@@ -89,10 +93,14 @@ pub(super) fn recover(
     // the hashes that are left of it.
     let edge = edge.filter(|edge| edge.root() == checkpoint.root);
     let tiles_lost = edge.is_none();
+    let mut passed = Passed::wanted(remembered, published.as_ref());
     let edge = match (edge, &stub) {
-        (Some(edge), _) => edge,
+        (Some(edge), _) => {
+            passed.read(&files, checkpoint.size)?;
+            edge
+        }
         (None, None) => TreeEdge::default(),
-        (None, Some(stub)) => edge_of_stub(&files, stub)?,
+        (None, Some(stub)) => edge_of_stub(&files, stub, &mut passed)?,
     };
     let mut recovered = Recovered {
         growth: Growth::from(edge),
@@ -105,11 +113,15 @@ pub(super) fn recover(
         stub,
         tiles_lost,
         segment: None,
+        passed,
         root_differs: false,
     };
     read_segments(dir, key, &mut recovered)?;
     if recovered.size() < recovered.checkpoint.size {
         return Err(damaged(recovered.size(), "a checkpoint covers more than there is"));
+    }
+    if let Some(wrong) = recovered.passed.wrong() {
+        return Err(wrong);
     }
     Ok(recovered)
 }
@@ -132,7 +144,7 @@ fn pruned(dir: &Path, key: &VerifierKey) -> Result<Option<Stub>> {
 }
 
 /// The edge behind what was pruned, to the end of the tile in which that ends.
-fn edge_of_stub(files: &TileFiles, stub: &Stub) -> Result<TreeEdge> {
+fn edge_of_stub(files: &TileFiles, stub: &Stub, passed: &mut Passed) -> Result<TreeEdge> {
     let missing = |index: u64| damaged(index * TILE_WIDTH as u64, "a hash of what was pruned");
     let mut edge = TreeEdge::default();
     let mut is_right = stub.before == 0;
@@ -142,6 +154,7 @@ fn edge_of_stub(files: &TileFiles, stub: &Stub) -> Result<TreeEdge> {
         for hash in hashes.ok_or_else(|| missing(index))? {
             // What becomes full is there already.
             edge.push(hash, &mut Vec::new());
+            passed.pass(&edge);
             is_right |= edge.size() == stub.before && edge.root() == stub.root;
         }
     }
@@ -226,6 +239,7 @@ impl Recovered {
             return self.growth.put(leaf.to_vec());
         }
         self.growth.add(leaf_hash(leaf), leaf.to_vec());
+        self.passed.pass(&self.growth.edge);
         if self.size() == self.checkpoint.size {
             self.root_differs = self.growth.edge.root() != self.checkpoint.root;
         }

@@ -42,10 +42,10 @@ impl JournalOptions {
         write_whole(&path, format!("{key}\n").as_bytes(), true).map_err(failed)?;
         let is_signed = found.published.as_ref().is_some_and(|known| key.check(known).is_ok());
         let stub_is_signed = found.stub.as_ref().is_none_or(|stub| stub.is_seconded(key));
-        if second.is_in_force && found.history_entries > 0 && !(is_signed && stub_is_signed) {
+        if second.is_in_force && !(is_signed && stub_is_signed) {
             return Err(Error::new(codes::DAMAGED).detail(
-                "what the audit log signed last is not signed with its key for ML-DSA-44, and was: it \
-                 is not what the log wrote; verify it with that key to see more",
+                "what the audit log signed last is gone, or not signed with its key for ML-DSA-44, and \
+                 was: it is not what the log wrote; verify it with that key to see more",
             ));
         }
         if key.check(&found.checkpoint).is_err() {

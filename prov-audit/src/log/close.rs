@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prov_core::store::{Entity, Expect, Store, StoreExt};
-use prov_core::{Error, Result};
+use prov_core::{Error, Result, codes as core_codes};
 use serde::{Deserialize, Serialize};
 
 use super::{Log, blocking};
 use crate::codes;
 use crate::journal::Journal;
-use crate::merkle::{Hash, tree_root};
-use crate::tiles::{TileFiles, TilesAt};
+use crate::merkle::Hash;
 
 /// The newest state the store knows of. The log's own directory can be put back to an earlier
 /// state as a whole; the store then still remembers the later one.
@@ -32,21 +31,14 @@ impl Entity for Head {
     }
 }
 
-/// Refuses a log that lacks what the store remembers.
-pub(super) async fn check_head(store: &dyn Store, journal: &Arc<Journal>) -> Result<()> {
-    let name = journal.key().verifier().name();
-    let Some(head) = store.load::<Head>(name).await? else { return Ok(()) };
-    let journal = Arc::clone(journal);
-    blocking(move || {
-        let newest = journal.newest_checkpoint();
-        let files = TileFiles::new(journal.dir());
-        let same = newest.size >= head.size && {
-            let tiles = TilesAt { files: &files, size: newest.size };
-            hex::encode(tree_root(&tiles, 0, head.size)?) == head.root
-        };
-        if same { Ok(()) } else { Err(codes::ROLLED_BACK.into()) }
-    })
-    .await
+/// Size and root that the store remembers of the log of this name: one that lacks them is not opened.
+pub(super) async fn remembered(store: &dyn Store, name: &str) -> Result<Option<(u64, Hash)>> {
+    let Some(head) = store.load::<Head>(name).await? else { return Ok(None) };
+    let mut root = Hash::default();
+    hex::decode_to_slice(&head.root, &mut root).map_err(|e| {
+        Error::new(core_codes::INTERNAL).context("the remembered root of an audit log").source(e)
+    })?;
+    Ok(Some((head.size, root)))
 }
 
 /// Remembers size and root of the log, unless a later state is remembered already.
@@ -65,7 +57,7 @@ pub(super) async fn remember_head(
     let batch = prov_core::store::Batch::new().with(head.put(expect)?);
     match store.commit(batch).await {
         // Somebody else remembered one at the same moment; theirs is as good.
-        Err(error) if error.is(prov_core::codes::CONFLICT) => Ok(()),
+        Err(error) if error.is(core_codes::CONFLICT) => Ok(()),
         other => other.map(drop),
     }
 }

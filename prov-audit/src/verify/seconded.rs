@@ -7,15 +7,13 @@ use super::FindingKind;
 use super::findings::Findings;
 use crate::files::read_if_there;
 use crate::journal::{SECOND_KEY_FILE, Stub};
-use crate::note::{Checkpoint, CosignerKey, VerifierKey, open};
+use crate::note::{Checkpoint, CosignerKey, VerifierKey};
 
 /// Where the log is held against its second key.
 pub(super) struct Seconded<'a> {
     pub(super) dir: &'a Path,
     pub(super) first: &'a VerifierKey,
     pub(super) second: &'a CosignerKey,
-    /// Whether it is written meanwhile.
-    pub(super) is_open: bool,
 }
 
 impl Seconded<'_> {
@@ -23,6 +21,7 @@ impl Seconded<'_> {
     /// Of those signed before nothing is wanted: the root of the newest is over all that they speak of.
     pub(super) fn check(
         &self,
+        published: Option<&Checkpoint>,
         newest: Option<&Checkpoint>,
         stub: Option<&Stub>,
         findings: &mut Findings,
@@ -37,17 +36,12 @@ impl Seconded<'_> {
             let what = "the key for ML-DSA-44 beside the log is not the one it is verified with";
             tell(FindingKind::Key, what);
         }
-        // Read anew, after the list of all that were signed: of a log that is written meanwhile it is the
-        // newest, or newer.
-        let published = read_if_there(&self.dir.join("checkpoint"))?;
-        let published = published.and_then(|bytes| String::from_utf8(bytes).ok());
-        let published = published.as_deref().and_then(|note| open(note, self.first));
         let Some(published) = published.filter(|known| self.second.check(known).is_ok()) else {
             let what = "the checkpoint is not signed with the log's key for ML-DSA-44";
             tell(FindingKind::Checkpoint, what);
             return Ok(());
         };
-        if !self.is_open && newest.is_some_and(|newest| !newest.is_of(&published)) {
+        if newest.is_some_and(|newest| !newest.is_of(published)) {
             let what = "the newest checkpoint is not signed with the log's key for ML-DSA-44; after a \
                         crash it is when the log is opened";
             tell(FindingKind::Checkpoint, what);

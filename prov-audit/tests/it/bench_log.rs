@@ -60,6 +60,12 @@ impl Bench {
         forged
     }
 
+    /// Takes away what the store remembers of the standard log: as if it had never been closed.
+    pub(crate) async fn forget_head(&self) {
+        let key = Key::new("audit.head", format!("{ORIGIN}/standard"));
+        self.store.commit(Batch::new().delete(key, Expect::Any)).await.unwrap();
+    }
+
     /// An event by a user, from an address, with a user agent.
     pub(crate) fn event(&self, action: Action, user: &str, name: &str) -> Event {
         let request =

@@ -33,6 +33,7 @@ mod left;
 mod nodes;
 #[cfg(test)]
 mod people;
+mod planted;
 #[cfg(test)]
 mod query;
 #[cfg(test)]

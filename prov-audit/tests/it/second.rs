@@ -119,6 +119,9 @@ async fn who_has_the_ed25519_key_alone_is_found_out() {
         std::fs::copy(&file, there).unwrap();
     }
     let refused = Log::open(bench.options().with_ml_dsa_44(true)).await.unwrap_err();
+    assert!(refused.is(codes::ROLLED_BACK), "{refused:?}");
+    bench.forget_head().await;
+    let refused = Log::open(bench.options().with_ml_dsa_44(true)).await.unwrap_err();
     assert!(refused.is(codes::DAMAGED), "{refused:?}");
 }
 

@@ -43,6 +43,7 @@ pub(super) fn options(dir: &Path, case: &Case) -> JournalOptions {
         segment_bytes: if case.long { 8 << 10 } else { 1 << 10 },
         queue_events: 512,
         checkpoint_every: Duration::from_hours(1),
+        remembered: None,
         notices: Notices::new(|notice| format!("notice {notice:?}").into_bytes()),
     }
 }
