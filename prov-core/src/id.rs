@@ -18,16 +18,28 @@ pub fn fresh(prefix: &str, clock: &dyn Clock) -> Result<Arc<str>> {
     Ok([prefix, ulid].join("_").into())
 }
 
-/// Whether a text looks as ids do: lower-case letters, an underscore, letters and digits. What a caller writes
-/// where an id belongs, and is none, may be somebody's name, and is not recorded.
+/// Whether a text is an id as prov makes them: lower-case letters, an underscore and a ULID. What a caller writes
+/// where an id belongs, and is none, may be somebody's name (`john_smith`), and is not recorded.
+///
+/// ```
+/// use prov_core::id::is_id;
+///
+/// assert!(is_id("user_01ARZ3NDEKTSV4RRFFQ69G5FAV"));
+/// assert!(!is_id("john_smith"));
+/// ```
 #[must_use]
-pub fn looks_like_id(text: &str) -> bool {
+pub fn is_id(text: &str) -> bool {
     text.split_once('_').is_some_and(|(prefix, rest)| {
         (1..=16).contains(&prefix.len())
             && prefix.bytes().all(|byte| byte.is_ascii_lowercase())
-            && (1..=64).contains(&rest.len())
-            && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && is_ulid(rest)
     })
+}
+
+/// Whether it is a ULID in its one spelling.
+fn is_ulid(text: &str) -> bool {
+    let mut canonical = [0; ulid::ULID_LEN];
+    ulid::Ulid::from_string(text).is_ok_and(|id| id.array_to_str(&mut canonical) == text)
 }
 
 /// Checks the text of an identifier. Public for [`typed_id!`](crate::typed_id).
@@ -38,7 +50,7 @@ pub fn looks_like_id(text: &str) -> bool {
 pub fn check(prefix: &str, text: &str) -> Result<Arc<str>> {
     text.strip_prefix(prefix)
         .and_then(|rest| rest.strip_prefix('_'))
-        .filter(|rest| ulid::Ulid::from_string(rest).is_ok_and(|id| id.to_string() == *rest))
+        .filter(|rest| is_ulid(rest))
         .map(|_| text.into())
         .ok_or_else(|| {
             Error::new(codes::INVALID_REQUEST)
@@ -186,14 +198,27 @@ mod tests {
     use crate::SystemClock;
 
     #[test]
-    fn a_name_does_not_look_like_an_id() {
-        for id in ["user_01M818C9P4TME7GS2YF210MV9Z", "user_1", "svc_backup"] {
-            assert!(looks_like_id(id), "{id}");
-        }
-        for name in
-            ["alice", "alice@example.org", "Alice_1", "a b_c", "_1", "user_", "user_a_b", ""]
+    fn a_name_is_no_id() {
+        let made = UserId::generate(&SystemClock::new()).unwrap();
+        for id in
+            ["user_01M818C9P4TME7GS2YF210MV9Z", "tok_01M818C9P4TME7GS2YF210MV9Z", made.as_str()]
         {
-            assert!(!looks_like_id(name), "{name}");
+            assert!(is_id(id), "{id}");
+        }
+        for name in [
+            "alice",
+            "alice@example.org",
+            "john_smith",
+            "svc_backup",
+            "_01M818C9P4TME7GS2YF210MV9Z",
+            "User_01M818C9P4TME7GS2YF210MV9Z",
+            "user_01m818c9p4tme7gs2yf210mv9z",
+            "user_ALICEALICEALICEALICEALICEA",
+            "a_b_01M818C9P4TME7GS2YF210MV9Z",
+            "user_",
+            "",
+        ] {
+            assert!(!is_id(name), "{name}");
         }
     }
 

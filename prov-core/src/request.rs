@@ -39,6 +39,7 @@ pub struct RequestFacts {
     pub received_at: Timestamp,
     recorded: AtomicBool,
     decision: OnceLock<DecisionRecord>,
+    found: OnceLock<String>,
 }
 
 impl RequestFacts {
@@ -58,6 +59,7 @@ impl RequestFacts {
             received_at,
             recorded: AtomicBool::new(false),
             decision: OnceLock::new(),
+            found: OnceLock::new(),
         }
     }
 
@@ -129,6 +131,19 @@ impl RequestFacts {
     #[must_use]
     pub fn decision(&self) -> Option<&DecisionRecord> {
         self.decision.get()
+    }
+
+    /// For a handler that shows what the path names by something else than its id: notes the id, so that the
+    /// event of the request says what was read. Only the first is kept.
+    pub fn note_found(&self, id: impl Into<String>) {
+        // Somebody was first, which is what is promised.
+        let _ = self.found.set(id.into());
+    }
+
+    /// The id of what the path names, if a handler noted it.
+    #[must_use]
+    pub fn found(&self) -> Option<&str> {
+        self.found.get().map(String::as_str)
     }
 
     /// Whether an audit event about this request is durable already.

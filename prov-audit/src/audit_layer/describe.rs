@@ -34,6 +34,9 @@ impl Described {
         if let Some(refusal) = refusal {
             event = event.with("refusal", refusal.error().code().name());
         }
+        if let Some(id) = self.facts.found() {
+            event = event.with("found", id);
+        }
         if said.get::<Replayed>().is_some() {
             event = event.with("replayed", true);
         }

@@ -1,12 +1,16 @@
 //! Legal holds.
 
 use prov_core::audit::{Action, Event, Outcome, Recorder};
+use prov_core::id::is_id;
 use prov_core::store::{Batch, Entity, Expect, StoreExt};
-use prov_core::{Error, Result, SecurityContext, codes as core_codes};
+use prov_core::{Error, PrincipalKind, Result, SecurityContext, codes as core_codes};
 
 use super::{Log, api_name};
 use crate::codes;
 use crate::retention::{Hold, MOST_HOLDS, NewHold};
+
+/// How the ids of workloads begin: those that SPIFFE gives, and those of another issuer's tokens.
+const WORKLOADS: [&str; 2] = ["spiffe://", "oidc:"];
 
 impl Log {
     /// The holds that are in force, the oldest first.
@@ -27,6 +31,12 @@ impl Log {
     pub async fn place_hold(&self, context: &SecurityContext, hold: NewHold) -> Result<Hold> {
         let by = context.principal().id.clone();
         let hold = hold.placed(&by, self.options.clock.now())?;
+        if let Some(user) = &hold.user
+            && !self.is_account(user).await?
+        {
+            let what = "the id of an account, as in `user_…` or `spiffe://…`; a name is none";
+            return Err(Error::new(core_codes::INVALID_REQUEST).field("user", what));
+        }
         if self.holds().await?.len() >= MOST_HOLDS {
             let what = format!("there are {MOST_HOLDS} holds already: release some first");
             return Err(Error::new(core_codes::CONFLICT).detail(what));
@@ -41,6 +51,20 @@ impl Log {
         self.record(event).await?;
         context.request().mark_recorded();
         Ok(hold)
+    }
+
+    /// Whether this is the id of an account, of one that has done nothing yet too. A name would hold nothing, as
+    /// events know accounts by their ids, and would stand in the log in the clear.
+    async fn is_account(&self, id: &str) -> Result<bool> {
+        if is_id(id) || WORKLOADS.iter().any(|scheme| id.starts_with(scheme)) {
+            return Ok(true);
+        }
+        for kind in [PrincipalKind::User, PrincipalKind::Workload] {
+            if self.vault.pid_of(kind, id).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Releases a hold.

@@ -1,6 +1,5 @@
 use jiff::Timestamp;
 use prov_core::audit::RetentionClass;
-use prov_core::id::looks_like_id;
 use prov_core::store::Entity;
 use prov_core::{Error, Result, codes as core_codes, random};
 use serde::{Deserialize, Serialize};
@@ -23,7 +22,8 @@ pub struct NewHold {
     #[serde(default)]
     #[cfg_attr(feature = "axum", schema(value_type = Option<String>))]
     pub log: Option<RetentionClass>,
-    /// Only events that this account did, or that were done to it, by id.
+    /// Only events that this account did, or that were done to it, by id: `user_…`, a SPIFFE ID, or any other by
+    /// which the log knows an account.
     #[serde(default)]
     pub user: Option<String>,
     /// Only events at or after this moment.
@@ -96,9 +96,10 @@ impl NewHold {
         if reason.is_empty() || reason.chars().count() > 1000 || controls(reason) {
             return refuse("reason", "1 to 1000 characters, no control characters");
         }
-        // A name would hold nothing: events know accounts by their ids.
-        if self.user.as_ref().is_some_and(|user| !looks_like_id(user)) {
-            return refuse("user", "the id of an account, as in `user_…`; a name is none");
+        // SPIFFE IDs are the longest ids there are (SPIFFE-ID, section 2.3).
+        let is_id = |user: &String| (1..=2048).contains(&user.len()) && !controls(user);
+        if self.user.as_ref().is_some_and(|user| !is_id(user)) {
+            return refuse("user", "1 to 2048 bytes, no control characters");
         }
         if matches!((self.from, self.to), (Some(from), Some(to)) if from > to) {
             return refuse("to", "not before `from`");

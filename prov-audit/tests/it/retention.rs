@@ -273,9 +273,27 @@ async fn a_hold_keeps_from_pruning_and_from_erasure_until_it_is_released() {
     assert!(told.iter().all(|event| !format!("{event:?}").contains("case 7")));
     let nul = [NewHold::new("a\0b"), NewHold::new("x").user("a\0b")];
     let bad = [NewHold::new(" "), NewHold::new("x".repeat(1001)), NewHold::new("x").user("")];
-    for bad in bad.into_iter().chain(nul) {
+    // A name holds nothing, and must not stand in the log.
+    let names = ["alice", "john_smith", "user_0 "].map(|name| NewHold::new("x").user(name));
+    for bad in bad.into_iter().chain(nul).chain(names) {
         let refused = log.place_hold(&context, bad).await.unwrap_err();
         assert!(refused.is(core_codes::INVALID_REQUEST));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_on_a_workload_keeps_what_it_did() {
+    let bench = Bench::new();
+    let log = bench.of_years().await;
+    let context = bench.context();
+    for id in ["spiffe://example.org/ns/prod/sa/api", "oidc:https://ci.example.org:job-7"] {
+        let actor = Actor::account(PrincipalKind::Workload, id, "api");
+        let event = Event::new(&bench.clock, Action::KMS_ENCRYPT, Outcome::Success).by(actor);
+        log.record(event).await.unwrap();
+        let hold = log.place_hold(&context, NewHold::new("case 8").user(id)).await.unwrap();
+        let refused = log.erase_subject(&context, PrincipalKind::Workload, id).await.unwrap_err();
+        assert!(refused.is(codes::HELD), "{refused:?}");
+        log.release_hold(&context, &hold.id).await.unwrap();
     }
 }
 

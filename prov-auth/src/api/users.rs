@@ -72,9 +72,12 @@ pub(super) async fn create(
 )]
 pub(super) async fn show(
     State(service): State<Arc<AuthService>>,
+    Context(context): Context,
     Path(id): Path<String>,
 ) -> ApiResult<Json<UserBody>> {
-    Ok(Json(service.user(&id).await?.into()))
+    let user = service.user(&id).await?;
+    context.request().note_found(user.id.as_str());
+    Ok(Json(user.into()))
 }
 
 /// Changes a user's details.

@@ -1,7 +1,7 @@
 //! Questions that are answered in any case: what can't be decided is denied.
 
 use prov_core::audit::{Action, Event, Outcome, RecorderExt};
-use prov_core::id::looks_like_id;
+use prov_core::id::is_id;
 use prov_core::{Error, Kind, Result, SecurityContext};
 
 use super::DecisionService;
@@ -49,7 +49,7 @@ impl DecisionService {
             .with("refusal", error.code().name())
             .with("revision", crate::PolicyEngine::revision(&*self.engine).as_str());
         // Somebody whom nobody knows may be called by a name.
-        let principal = asked.principal.as_ref().filter(|asked| looks_like_id(&asked.id));
+        let principal = asked.principal.as_ref().filter(|asked| is_id(&asked.id));
         if let Some(principal) = principal {
             event = event.with("principal", short(&principal.id));
         }

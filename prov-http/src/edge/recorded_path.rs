@@ -1,32 +1,27 @@
 //! The path of a request as its event may have it.
 
-/// What the route says, with the ids that callers named things by: an auditor must know whose account was
-/// read. What else they may write there can be somebody's name, and stays `{name}`.
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+use prov_core::id::is_id;
+
+/// What the route says, with the ids that callers named things by, however they spelt them: an auditor must know
+/// whose account was read. What else they may write there can be somebody's name, and stays `{name}`.
 pub(super) fn recorded_path(route: &str, path: &str) -> String {
     let mut values = path.split('/');
     let told = route.split('/').map(|place| {
         let value = values.next().unwrap_or_default();
-        if place.starts_with('{') && is_id(value) { value } else { place }
+        let value = place.starts_with('{').then(|| percent_decode_str(value).decode_utf8().ok());
+        let id = value.flatten().filter(|value| is_id(value) || is_uuid(value));
+        id.unwrap_or(Cow::Borrowed(place))
     });
     told.collect::<Vec<_>>().join("/")
 }
 
-/// Whether it is an id that prov makes: a word, an underscore and a ULID; or a UUID.
-fn is_id(value: &str) -> bool {
-    let ends_well = |text: &str| {
-        text.len() == 26
-            && text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
-    };
-    let is_word = |text: &str| {
-        (2..=12).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase())
-    };
-    let is_uuid = |text: &str| {
-        let groups: Vec<&str> = text.split('-').collect();
-        groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-            && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    };
-    value.rsplit_once('_').is_some_and(|(word, ulid)| is_word(word) && ends_well(ulid))
-        || is_uuid(value)
+fn is_uuid(value: &str) -> bool {
+    let groups: Vec<&str> = value.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]
@@ -52,6 +47,17 @@ mod tests {
             ("/users/{id}", "/users/alice@example.org".to_owned(), "/users/{id}".to_owned()),
             ("/users/{id}", "/users/user_alice".to_owned(), "/users/{id}".to_owned()),
             ("/users/{id}", "/users/%61lice".to_owned(), "/users/{id}".to_owned()),
+            (
+                "/users/{id}",
+                format!("/users/{}", user.replace('_', "%5F")),
+                format!("/users/{user}"),
+            ),
+            ("/users/{id}", "/users/%ff".to_owned(), "/users/{id}".to_owned()),
+            (
+                "/users/{id}",
+                "/users/user_ALICEALICEALICEALICEALICEA".to_owned(),
+                "/users/{id}".to_owned(),
+            ),
             ("/kv/{*path}", "/kv/a/b/alice".to_owned(), "/kv/{*path}".to_owned()),
             ("/health", "/health".to_owned(), "/health".to_owned()),
         ] {

@@ -65,3 +65,21 @@ fn every_operation_that_changes_something_leaves_an_event_of_its_own() {
     assert_eq!(without, expected, "done without an event of its own");
     assert!(seen > 40 && done > 20, "{done} of {seen} were done");
 }
+
+#[test]
+fn whose_account_was_read_is_recorded_however_it_was_named() {
+    let world = World::with(&[]);
+    world.person("alice", &[], &[]);
+    let admin = &world.admin;
+    let alice = text(&admin.get("/api/v1/users/alice").expect(200), "id").to_owned();
+    for named in ["alice".to_owned(), alice.clone(), alice.replace('_', "%5F")] {
+        let answer = admin.get(&format!("/api/v1/users/{named}"));
+        let request = answer.request_id();
+        answer.expect(200);
+        let found = admin.get(&format!("/api/v1/audit/events?request_id={request}")).expect(200);
+        let events = found["items"].as_array().unwrap();
+        assert!(!events.is_empty(), "{named}");
+        let told = events.iter().any(|event| event["context"]["found"] == *alice);
+        assert!(told, "reading {named} left {events:?}");
+    }
+}

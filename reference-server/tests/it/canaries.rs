@@ -21,8 +21,11 @@ use crate::document::{Operation, operations};
 use crate::people::{ADMIN_PASSWORD, World, login, text};
 use crate::server::Home;
 
-/// What every canary begins with; six digits follow.
-const MARK: &str = "zqxcanary";
+/// What every canary has; six digits follow.
+const MARK: &str = "qxcanary";
+
+/// Where an id belongs a canary looks like one as far as a name can (`john_smith`).
+const IDS: [&str; 3] = ["/id", "/user", "/principal"];
 
 /// Canaries, by their numbers: where each was put.
 #[derive(Debug, Default)]
@@ -30,8 +33,10 @@ struct Planted(Vec<String>);
 
 impl Planted {
     fn at(&mut self, place: impl Into<String>) -> String {
-        self.0.push(place.into());
-        format!("{MARK}{:06}", self.0.len() - 1)
+        let (place, number) = (place.into(), self.0.len());
+        let start = if IDS.iter().any(|id| place.ends_with(id)) { "z_" } else { "z" };
+        self.0.push(place);
+        format!("{start}{MARK}{number:06}")
     }
 }
 
@@ -65,7 +70,6 @@ const MAY_STAND: &[(&str, &str, &str)] = &[
     ("/resource/attributes/hostname", EVENTS, "what the decision followed from, to be made again"),
     ("/resource/attributes/workspace", EVENTS, "what the decision followed from, to be made again"),
     ("/context/approval_id", EVENTS, "what the decision followed from, to be made again"),
-    ("POST /api/v1/audit/holds: body /user", EVENTS, "looks like the id of an account"),
 ];
 
 const EVENTS: &str = "events";
