@@ -208,8 +208,17 @@ pub(super) struct ProofDocument {
     pub(super) verifier_key: String,
 }
 
+/// In which log the event is.
+#[derive(Debug, Clone, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProofQuery {
+    /// Only in the joined log of this name, of whichever server: what is here of it.
+    pub(super) origin: Option<String>,
+}
+
 /// Which event, in which tree.
-#[derive(Debug, Clone, Copy, Deserialize, utoipa::IntoParams)]
+#[derive(Debug, Clone, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct InclusionQuery {
@@ -221,10 +230,12 @@ pub(super) struct InclusionQuery {
     pub(super) index: u64,
     /// The size of the tree; the newest checkpoint's unless said.
     pub(super) size: Option<u64>,
+    /// The name of a joined log instead, of whichever server: what is here of it.
+    pub(super) origin: Option<String>,
 }
 
 /// Between which sizes.
-#[derive(Debug, Clone, Copy, Deserialize, utoipa::IntoParams)]
+#[derive(Debug, Clone, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConsistencyQuery {
@@ -236,6 +247,8 @@ pub(super) struct ConsistencyQuery {
     pub(super) from: u64,
     /// The size of the newer one; the newest checkpoint's unless said.
     pub(super) to: Option<u64>,
+    /// The name of a joined log instead, of whichever server: what is here of it.
+    pub(super) origin: Option<String>,
 }
 
 /// Which checkpoint.

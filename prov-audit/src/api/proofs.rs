@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::ApiState;
 use super::documents::{
     CheckpointDocument, CheckpointQuery, ConsistencyQuery, InclusionQuery, ProofDocument,
-    RangeQuery, TreeProofDocument, VerifyQuery,
+    ProofQuery, RangeQuery, TreeProofDocument, VerifyQuery,
 };
 use crate::log::CLASSES;
 use crate::verify::Report;
@@ -66,15 +66,19 @@ pub(super) async fn read_checkpoint(
 
 /// The proof that an event is in the log, for any verifier of C2SP tlog-proof.
 #[utoipa::path(get, path = "/api/v1/audit/proof/{id}", tag = "audit",
-    params(("id" = String, Path, description = "the event's id, a UUID")),
+    params(("id" = String, Path, description = "the event's id, a UUID"), ProofQuery),
     responses((status = 200, body = ProofDocument), CommonErrors))]
 pub(super) async fn read_proof(
     State(state): State<ApiState>,
     Context(context): Context,
     Facts(facts): Facts,
     Path(id): Path<Uuid>,
+    Query(which): Query<ProofQuery>,
 ) -> ApiResult<Json<ProofDocument>> {
-    let proof = state.log.proof(id).await?;
+    let proof = match which.origin {
+        Some(origin) => state.log.joined_proof(&origin, id).await?,
+        None => state.log.proof(id).await?,
+    };
     state.record(&context, &facts, Action::AUDIT_QUERY, &[("proof", id.to_string())]).await?;
     Ok(Json(ProofDocument {
         leaf: STANDARD.encode(proof.leaf),
@@ -92,11 +96,11 @@ pub(super) async fn prove_inclusion(
     Facts(facts): Facts,
     Query(asked): Query<InclusionQuery>,
 ) -> ApiResult<Json<TreeProofDocument>> {
-    let class = asked.log.into();
-    let proof = state.log.inclusion_proof(class, asked.index, asked.size).await?;
+    let origin = state.named(asked.origin, asked.log);
+    let (proof, key) = state.log.joined_inclusion_proof(&origin, asked.index, asked.size).await?;
     let what = [("proof", "inclusion".to_owned()), ("index", asked.index.to_string())];
     state.record(&context, &facts, Action::AUDIT_QUERY, &what).await?;
-    Ok(Json(TreeProofDocument::new(proof, state.log.verifier_key(class))))
+    Ok(Json(TreeProofDocument::new(proof, &key)))
 }
 
 /// The proof that the log only grew since it had `from` events (RFC 6962, section 2.1.2).
@@ -109,11 +113,11 @@ pub(super) async fn prove_consistency(
     Facts(facts): Facts,
     Query(asked): Query<ConsistencyQuery>,
 ) -> ApiResult<Json<TreeProofDocument>> {
-    let class = asked.log.into();
-    let proof = state.log.consistency_proof(class, asked.from, asked.to).await?;
+    let origin = state.named(asked.origin, asked.log);
+    let (proof, key) = state.log.joined_consistency_proof(&origin, asked.from, asked.to).await?;
     let what = [("proof", "consistency".to_owned()), ("from", asked.from.to_string())];
     state.record(&context, &facts, Action::AUDIT_QUERY, &what).await?;
-    Ok(Json(TreeProofDocument::new(proof, state.log.verifier_key(class))))
+    Ok(Json(TreeProofDocument::new(proof, &key)))
 }
 
 /// The proof that the events from `from` to before `to`, as the export gives them, are all there are.

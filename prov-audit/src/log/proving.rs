@@ -43,35 +43,29 @@ impl Log {
     /// the newest checkpoint's unless said. One is signed when the newest covers too little.
     ///
     /// # Errors
-    /// [`codes::EVENT_NOT_FOUND`] when there is no such event in that tree.
+    /// [`codes::EVENT_NOT_FOUND`] when there is no such event in that tree;
+    /// [`core_codes::INVALID_REQUEST`] when the log has fewer than `size` events.
     pub async fn inclusion_proof(
         &self,
         class: RetentionClass,
         index: u64,
         size: Option<u64>,
     ) -> Result<TreeProof> {
-        self.prove(class, index + 1, size, move |tiles, size| inclusion(tiles, index, size)).await
+        self.prove(class, Asked::inclusion(index, size), inclusion_of(index)).await
     }
 
     /// The proof that the tree of `size` events continues the one of `old` (RFC 6962, section
     /// 2.1.2): that nothing was changed or taken out since.
     ///
     /// # Errors
-    /// [`core_codes::INVALID_REQUEST`] when `old` is more than `size`.
+    /// [`core_codes::INVALID_REQUEST`] when `old` is more than `size`, or the log has fewer than `size` events.
     pub async fn consistency_proof(
         &self,
         class: RetentionClass,
         old: u64,
         size: Option<u64>,
     ) -> Result<TreeProof> {
-        self.prove(class, old, size, move |tiles, size| {
-            if old > size {
-                let what = format!("the log had {size} events, fewer than `{old}`");
-                return Err(Error::new(core_codes::INVALID_REQUEST).field("from", what));
-            }
-            consistency_proof(tiles, old, size)
-        })
-        .await
+        self.prove(class, Asked::consistency(old, size), consistency_since(old)).await
     }
 
     /// The proof that certain events are exactly those numbered `range`, none left out: see
@@ -80,35 +74,62 @@ impl Log {
     /// # Errors
     /// [`core_codes::INVALID_REQUEST`] when the range is empty or ends behind the log.
     pub async fn range_proof(&self, class: RetentionClass, range: Range<u64>) -> Result<TreeProof> {
-        self.prove(class, range.end, None, complete(range)?).await
+        self.prove(class, Asked::range(&range), complete(range)?).await
+    }
+
+    /// As [`Log::inclusion_proof`], of a joined log by its name: of another node's in what is here. The key
+    /// verifies the checkpoint.
+    ///
+    /// # Errors
+    /// [`codes::UNKNOWN_LOG`] for a log that is not joined; [`codes::NOT_YET_SIGNED`] when nothing of it is
+    /// here; as [`Log::inclusion_proof`].
+    #[cfg(feature = "sqlite-index")]
+    pub async fn joined_inclusion_proof(
+        &self,
+        origin: &str,
+        index: u64,
+        size: Option<u64>,
+    ) -> Result<(TreeProof, VerifierKey)> {
+        self.prove_joined(origin, Asked::inclusion(index, size), inclusion_of(index)).await
+    }
+
+    /// As [`Log::consistency_proof`], of a joined log by its name: of another node's in what is here. The key
+    /// verifies the checkpoint.
+    ///
+    /// # Errors
+    /// [`codes::UNKNOWN_LOG`] for a log that is not joined; [`codes::NOT_YET_SIGNED`] when nothing of it is
+    /// here; as [`Log::consistency_proof`].
+    #[cfg(feature = "sqlite-index")]
+    pub async fn joined_consistency_proof(
+        &self,
+        origin: &str,
+        old: u64,
+        size: Option<u64>,
+    ) -> Result<(TreeProof, VerifierKey)> {
+        self.prove_joined(origin, Asked::consistency(old, size), consistency_since(old)).await
     }
 
     /// As [`Log::range_proof`], of a joined log by its name: of another node's events those that are here.
     /// The key verifies the checkpoint.
     ///
     /// # Errors
-    /// [`codes::UNKNOWN_LOG`] for a log that is not joined; as [`Log::range_proof`].
+    /// [`codes::UNKNOWN_LOG`] for a log that is not joined; [`codes::NOT_YET_SIGNED`] when nothing of it is
+    /// here; as [`Log::range_proof`].
     #[cfg(feature = "sqlite-index")]
     pub async fn joined_range_proof(
         &self,
         origin: &str,
         range: Range<u64>,
     ) -> Result<(TreeProof, VerifierKey)> {
-        let source = self.source(origin)?;
-        let key = source.key();
-        if let Of::Own(_) = source.of {
-            return Ok((self.range_proof(source.class, range).await?, key));
-        }
-        let proof = complete(range)?;
-        let proven = blocking(move || source.prove(None, proof)).await?;
-        Ok((proven.into(), key))
+        self.prove_joined(origin, Asked::range(&range), complete(range)?).await
     }
 
     /// The newest checkpoint of a joined log by its name, and the key that verifies it: of an own log one
     /// over everything durable now, of another node's what is here.
     ///
     /// # Errors
-    /// [`codes::UNKNOWN_LOG`] for a log that is not joined; when the checkpoint can't be read.
+    /// [`codes::UNKNOWN_LOG`] for a log that is not joined; [`codes::NOT_YET_SIGNED`] when nothing of it is
+    /// here; when the checkpoint can't be read.
     #[cfg(feature = "sqlite-index")]
     pub async fn joined_checkpoint(&self, origin: &str) -> Result<(Checkpoint, VerifierKey)> {
         let source = self.source(origin)?;
@@ -122,16 +143,92 @@ impl Log {
     async fn prove(
         &self,
         class: RetentionClass,
-        needed: u64,
-        size: Option<u64>,
+        asked: Asked,
         proof: impl Fn(&TilesAt<'_>, u64) -> Result<Vec<Hash>> + Send + 'static,
     ) -> Result<TreeProof> {
-        let needed = size.unwrap_or(needed);
+        let needed = asked.size.unwrap_or(asked.needed);
         if needed > self.newest_checkpoint(class).size && needed <= self.size(class) {
             self.checkpoint(class).await?;
         }
         let journal = Arc::clone(self.journals.of(class));
-        blocking(move || journal.prove(size, proof).map(TreeProof::from)).await
+        blocking(move || {
+            asked.check(journal.newest_checkpoint().size)?;
+            journal.prove(asked.size, proof).map(TreeProof::from)
+        })
+        .await
+    }
+
+    #[cfg(feature = "sqlite-index")]
+    async fn prove_joined(
+        &self,
+        origin: &str,
+        asked: Asked,
+        proof: impl Fn(&TilesAt<'_>, u64) -> Result<Vec<Hash>> + Send + 'static,
+    ) -> Result<(TreeProof, VerifierKey)> {
+        let source = self.source(origin)?;
+        let key = source.key();
+        if let Of::Own(_) = source.of {
+            return Ok((self.prove(source.class, asked, proof).await?, key));
+        }
+        let proven = blocking(move || {
+            asked.check(source.newest_checkpoint()?.size)?;
+            source.prove(asked.size, proof)
+        });
+        Ok((proven.await?.into(), key))
+    }
+}
+
+/// In which tree something is to be proved.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// How many events the tree has; as many as the newest checkpoint unless said.
+    size: Option<u64>,
+    /// Where whoever asks says how many.
+    field: &'static str,
+    /// How many events the tree must have for it, unless the size is said.
+    needed: u64,
+}
+
+impl Asked {
+    fn inclusion(index: u64, size: Option<u64>) -> Self {
+        Self { size, field: "size", needed: index.saturating_add(1) }
+    }
+
+    fn consistency(old: u64, size: Option<u64>) -> Self {
+        Self { size, field: "to", needed: old }
+    }
+
+    fn range(range: &Range<u64>) -> Self {
+        Self { size: None, field: "to", needed: range.end }
+    }
+
+    /// Refuses a tree that is larger than the one of the newest checkpoint.
+    fn check(self, newest: u64) -> Result<()> {
+        if self.size.is_some_and(|size| size > newest) {
+            return Err(beyond(self.field, newest));
+        }
+        Ok(())
+    }
+}
+
+fn beyond(field: &'static str, size: u64) -> Error {
+    let what = format!("at most {size}, the size of the log");
+    Error::new(core_codes::INVALID_REQUEST).field(field, what)
+}
+
+/// The proof that an event is there.
+fn inclusion_of(index: u64) -> impl Fn(&TilesAt<'_>, u64) -> Result<Vec<Hash>> + Send {
+    move |tiles, size| inclusion(tiles, index, size)
+}
+
+/// The proof that a tree only grew.
+fn consistency_since(old: u64) -> impl Fn(&TilesAt<'_>, u64) -> Result<Vec<Hash>> + Send {
+    move |tiles, size| {
+        if old > size {
+            let what = format!("the log had {size} events, fewer than `{old}`");
+            return Err(Error::new(core_codes::INVALID_REQUEST).field("from", what));
+        }
+        consistency_proof(tiles, old, size)
     }
 }
 
@@ -142,8 +239,7 @@ fn complete(range: Range<u64>) -> Result<impl Fn(&TilesAt<'_>, u64) -> Result<Ve
     }
     Ok(move |tiles: &TilesAt<'_>, size: u64| {
         if range.end > size {
-            let what = format!("at most {size}, the size of the log");
-            return Err(Error::new(core_codes::INVALID_REQUEST).field("to", what));
+            return Err(beyond("to", size));
         }
         range_proof(tiles, &range, 0..size)
     })

@@ -90,6 +90,24 @@ impl Log {
     /// [`codes::EVENT_NOT_FOUND`]; [`codes::DAMAGED`] when tiles can't be read.
     pub async fn proof(&self, id: Uuid) -> Result<Proof> {
         let (source, hit) = self.find(id).await?;
+        self.proof_of(source, hit).await
+    }
+
+    /// As [`Log::proof`], of a joined log by its name: of another node's in what is here.
+    ///
+    /// # Errors
+    /// [`codes::UNKNOWN_LOG`] for a log that is not joined; [`codes::EVENT_NOT_FOUND`] also for an event that
+    /// is in another log; as [`Log::proof`].
+    pub async fn joined_proof(&self, origin: &str, id: Uuid) -> Result<Proof> {
+        let source = self.source(origin)?;
+        self.caught_up().await?;
+        let (source, hit) = self.find_in(vec![source], id).await?.ok_or_else(|| {
+            Error::new(codes::EVENT_NOT_FOUND).detail("there is no such event in that log")
+        })?;
+        self.proof_of(source, hit).await
+    }
+
+    async fn proof_of(&self, source: Source, hit: Hit) -> Result<Proof> {
         if let Of::Own(journal) = &source.of
             && hit.seq >= journal.newest_checkpoint().size
         {
@@ -196,20 +214,26 @@ impl Log {
 
     async fn find(&self, id: Uuid) -> Result<(Source, Hit)> {
         self.caught_up().await?;
-        let wanted = Condition::public(self.vault.term("id", &id.to_string()));
         let mut sources = self.sources();
         // No other node can put an event of its own in the place of one that was recorded here.
         sources.sort_by_key(|source| matches!(source.of, Of::Peer(_)));
+        let found = self.find_in(sources, id).await?;
+        found.ok_or_else(|| codes::EVENT_NOT_FOUND.into())
+    }
+
+    /// The event of this id, in the first of these logs that has it.
+    async fn find_in(&self, sources: Vec<Source>, id: Uuid) -> Result<Option<(Source, Hit)>> {
+        let wanted = Condition::public(self.vault.term("id", &id.to_string()));
         blocking(move || {
             for source in sources {
                 let found = source.index.ask(|file| {
                     Searching::open(file, LONGEST, &|_| 0)?.search(&wanted, u64::MAX, 1)
                 })?;
                 if let Some(hit) = found.hits.first() {
-                    return Ok((source, *hit));
+                    return Ok(Some((source, *hit)));
                 }
             }
-            Err(codes::EVENT_NOT_FOUND.into())
+            Ok(None)
         })
         .await
     }

@@ -63,11 +63,19 @@ impl Source {
     }
 
     /// The newest checkpoint. Blocks.
+    ///
+    /// # Errors
+    /// [`codes::NOT_YET_SIGNED`] for another's log of which nothing is here; when it can't be read.
     pub(crate) fn newest_checkpoint(&self) -> Result<Checkpoint> {
-        match &self.of {
-            Of::Own(journal) => Ok(journal.newest_checkpoint()),
-            Of::Peer(peer) => peer.newest_checkpoint(),
+        let newest = match &self.of {
+            Of::Own(journal) => journal.newest_checkpoint(),
+            Of::Peer(peer) => peer.newest_checkpoint()?,
+        };
+        if newest.note.is_empty() {
+            return Err(Error::new(codes::NOT_YET_SIGNED)
+                .detail("nothing of that log is here yet; try again in a moment"));
         }
+        Ok(newest)
     }
 
     /// Proves something: as [`Journal::prove`]. Blocks.

@@ -31,22 +31,7 @@ impl Api {
     }
 
     async fn raw(&self, method: &str, path: &str, body: &str) -> (StatusCode, String) {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let state = ApiState::new(Arc::clone(&self.log), Arc::clone(&clock));
-        let (router, _) = router(state).split_for_parts();
-        let context = SecurityContext::system("auditor", &*clock).unwrap();
-        let service = EdgeLayer::new(clock).layer(router);
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("content-type", "application/json")
-            .extension(context)
-            .body(Body::from(body.to_owned()))
-            .unwrap();
-        let response = service.oneshot(request).await.unwrap();
-        let status = response.status();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        (status, String::from_utf8(bytes.to_vec()).unwrap())
+        ask(&self.log, method, path, body).await
     }
 
     async fn get(&self, path: &str) -> Value {
@@ -54,6 +39,31 @@ impl Api {
         assert_eq!(status, 200, "{path}: {text}");
         serde_json::from_str(&text).unwrap()
     }
+}
+
+/// Asks the endpoints of this log, as an auditor.
+pub(crate) async fn ask(
+    log: &Arc<Log>,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> (StatusCode, String) {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let state = ApiState::new(Arc::clone(log), Arc::clone(&clock));
+    let (router, _) = router(state).split_for_parts();
+    let context = SecurityContext::system("auditor", &*clock).unwrap();
+    let service = EdgeLayer::new(clock).layer(router);
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("content-type", "application/json")
+        .extension(context)
+        .body(Body::from(body.to_owned()))
+        .unwrap();
+    let response = service.oneshot(request).await.unwrap();
+    let status = response.status();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(bytes.to_vec()).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,6 +153,7 @@ async fn verify_checkpoint_proof_and_export_fit_together_offline() {
 async fn bad_requests_are_refused_with_a_problem_that_names_the_field() {
     let api = Api::new().await;
     let unknown = format!("/api/v1/audit/events/{}", uuid::Uuid::from_u128(1));
+    let proof_elsewhere = format!("/api/v1/audit/proof/{}?origin=nobody", uuid::Uuid::from_u128(1));
     let cases = [
         ("GET", "/api/v1/audit/events?limit=0", "", 400),
         ("GET", "/api/v1/audit/events?limit=1001", "", 400),
@@ -157,6 +168,14 @@ async fn bad_requests_are_refused_with_a_problem_that_names_the_field() {
         ("GET", unknown.as_str(), "", 404),
         ("GET", "/api/v1/audit/export?format=pdf", "", 400),
         ("GET", "/api/v1/audit/checkpoint?log=other", "", 400),
+        ("GET", "/api/v1/audit/proof/inclusion?index=0&size=18446744073709551615", "", 400),
+        ("GET", "/api/v1/audit/proof/inclusion?index=18446744073709551615", "", 404),
+        ("GET", "/api/v1/audit/proof/inclusion?index=0&origin=nobody", "", 404),
+        ("GET", "/api/v1/audit/proof/consistency?from=0&to=70000", "", 400),
+        ("GET", "/api/v1/audit/proof/consistency?from=70000", "", 400),
+        ("GET", "/api/v1/audit/proof/consistency?from=0&origin=nobody", "", 404),
+        ("GET", "/api/v1/audit/proof/range?from=0&to=1&origin=nobody", "", 404),
+        ("GET", proof_elsewhere.as_str(), "", 404),
         ("POST", "/api/v1/audit/query", "{", 400),
         ("POST", "/api/v1/audit/query", r#"{"usr": "alice"}"#, 400),
     ];

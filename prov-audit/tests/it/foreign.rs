@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use prov_audit::{Checkpoint, Log, Query, verify_extension, verify_proof, verify_range};
+use prov_audit::{Checkpoint, Log, Proof, Query, verify_extension, verify_proof, verify_range};
 use prov_core::audit::{Action, Recorder, RetentionClass};
 use tlog_tiles::checkpoint::Checkpoint as ForeignCheckpoint;
 use tlog_tiles::tile::{Tile, TileHashReader, TileReader};
@@ -77,6 +77,22 @@ async fn two_foreign_crates_verify_checkpoint_tiles_and_proofs_at_many_sizes() {
     }
 }
 
+/// Checks a proof file with the crates, and gives the event's place and the size of the tree.
+pub(crate) fn checked_file(proof: &Proof) -> (u64, u64) {
+    let (head, note) = proof.text.split_once("\n\n").unwrap();
+    let mut lines = head.lines().skip(1);
+    let index = lines.next().unwrap().strip_prefix("index ").unwrap().parse().unwrap();
+    let hashes: Vec<Hash> = lines.map(|line| Hash::parse_hash(line).unwrap()).collect();
+    let verifier = signed_note::StandardVerifier::new(&proof.key.to_string()).unwrap();
+    let verifiers = signed_note::VerifierList::new(vec![Box::new(verifier)]);
+    let note = signed_note::Note::from_bytes(note.as_bytes()).unwrap();
+    note.verify(&verifiers).unwrap();
+    let checkpoint = ForeignCheckpoint::from_bytes(note.text()).unwrap();
+    let (size, root) = (checkpoint.size(), *checkpoint.hash());
+    check_record(&hashes, size, root, index, record_hash(&proof.leaf)).unwrap();
+    (index, size)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proof_file_is_checked_by_a_foreign_crate_and_by_ours() {
     let bench = Bench::new();
@@ -87,15 +103,7 @@ async fn a_proof_file_is_checked_by_a_foreign_crate_and_by_ours() {
     let key = log.verifier_key(RetentionClass::Standard);
     let (index, checkpoint) = verify_proof(&proof.leaf, &proof.text, key).unwrap();
     assert_eq!(index, record.seq);
-    let (head, note) = proof.text.split_once("\n\n").unwrap();
-    let hashes: Vec<Hash> =
-        head.lines().skip(2).map(|line| Hash::parse_hash(line).unwrap()).collect();
-    let root = *ForeignCheckpoint::from_bytes(
-        signed_note::Note::from_bytes(note.as_bytes()).unwrap().text(),
-    )
-    .unwrap()
-    .hash();
-    check_record(&hashes, checkpoint.size, root, index, record_hash(&proof.leaf)).unwrap();
+    assert_eq!(checked_file(&proof), (index, checkpoint.size));
 
     let other = Bench::new().open().await;
     let foreign = other.verifier_key(RetentionClass::Standard);
@@ -171,7 +179,9 @@ async fn a_foreign_crate_checks_our_consistency_and_inclusion_proofs_of_any_size
     let refused = log.consistency_proof(class, 701, Some(700)).await.unwrap_err();
     assert_eq!(refused.fields()[0].field, "from");
     assert!(log.inclusion_proof(class, 700, None).await.is_err());
-    assert!(log.inclusion_proof(class, 3, Some(70_000)).await.is_err());
+    let beyond = log.inclusion_proof(class, 3, Some(70_000)).await.unwrap_err();
+    assert_eq!(beyond.fields()[0].field, "size");
+    assert!(log.inclusion_proof(class, u64::MAX, None).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 mod alarms;
 mod both_keys;
+mod proofs;
 mod pruned;
 mod whole;
 

@@ -145,7 +145,7 @@ pub(crate) enum Audit {
         #[arg(long, value_name = "FILE", requires = "since")]
         ml_dsa_key: Option<PathBuf>,
         #[command(flatten)]
-        which: Which,
+        which: Log,
     },
     /// Print the proof that an event is in the log, keep it as files, or check such files offline:
     /// `prov audit proof ID --save case-7`, later `prov audit proof --check case-7 --key log.vkey`
@@ -159,6 +159,9 @@ pub(crate) enum Audit {
         /// Check such files, without any server
         #[arg(long, value_name = "NAME", conflicts_with = "id")]
         check: Option<PathBuf>,
+        /// Only in the joined log of this name, of any of the servers that share a store
+        #[arg(long, value_name = "NAME", conflicts_with = "check")]
+        origin: Option<String>,
         /// The file with the public key of the log, kept apart from the log
         #[arg(long, value_name = "FILE", requires = "check")]
         key: Option<PathBuf>,
@@ -332,8 +335,9 @@ impl Audit {
                 evidence::since(session, &which, &kept, (key.as_deref(), ml_dsa_key.as_deref()))
             }
             Self::Checkpoint { note, which, .. } => evidence::newest(session, &which, note),
-            Self::Proof { id, save, .. } => {
-                evidence::proof(session, &id.unwrap_or_default(), save.as_deref())
+            Self::Proof { id, save, origin, .. } => {
+                let id = id.unwrap_or_default();
+                evidence::proof(session, (&id, origin.as_deref()), save.as_deref())
             }
         }
     }

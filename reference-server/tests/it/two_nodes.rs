@@ -410,7 +410,13 @@ fn at_a_terminal(program: &std::path::Path, b: &Server, event: &Value, mirror: &
         assert!(all.lines().any(|line| line.contains(&format!("\"origin\":\"{log}\""))), "{log}");
     }
     terminal.fails(1, &["audit", "export", "--origin", "nobody"]);
-    terminal.ok(&["audit", "proof", id, "--save", "case"]);
+    terminal.ok(&["audit", "proof", id, "--origin", log_a, "--save", "case"]);
+    terminal.fails(1, &["audit", "proof", id, "--origin", "control-center/audit/b/standard"]);
+    let kept = terminal.ok(&["audit", "checkpoint", "--note", "--origin", log_a]);
+    terminal.file("kept", &kept);
+    let since = ["audit", "checkpoint", "--since", "kept", "--origin", log_a, "--key", &key];
+    assert_eq!(terminal.json(&since)["log"], log_a);
+    terminal.fails(1, &["audit", "checkpoint", "--note", "--origin", "nobody"]);
     let key = mirror.join("log.vkey");
     let key = key.to_str().unwrap();
     let checked = terminal.json(&["audit", "proof", "--check", "case", "--key", key]);

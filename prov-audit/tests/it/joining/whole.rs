@@ -7,7 +7,7 @@ use prov_core::Clock;
 use super::*;
 use crate::retention::{Bench as BenchOfYears, key_of};
 
-fn name_of(node: &str) -> String {
+pub(super) fn name_of(node: &str) -> String {
     format!("prov.example/audit/{node}/standard")
 }
 
@@ -78,7 +78,7 @@ async fn what_is_counted_and_exported_is_of_all_nodes_and_proved_complete() {
     assert!(unknown.is(prov_audit::codes::UNKNOWN_LOG), "{unknown:?}");
 }
 
-async fn leaves(log: &Log, node: &str) -> Vec<Vec<u8>> {
+pub(super) async fn leaves(log: &Log, node: &str) -> Vec<Vec<u8>> {
     let mut reader = log.joined_leaves(&name_of(node), 0).await.unwrap();
     assert_eq!(reader.range().start, 0);
     let mut all = Vec::new();

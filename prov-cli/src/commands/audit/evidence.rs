@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::trusted::{Newest, hashes, text};
 use super::verify::read_key;
-use super::{Which, witnesses};
+use super::{Log, Which, witnesses};
 use crate::cli::OutputFormat;
 use crate::client::segment;
-use crate::commands::Session;
+use crate::commands::{Part, Session};
 use crate::failure::{Failure, Outcome};
 use crate::output;
 
@@ -40,7 +40,7 @@ pub(super) fn anchors(
 }
 
 /// Prints the newest checkpoint, or its note alone.
-pub(super) fn newest(session: &Session, which: &Which, note: bool) -> Outcome {
+pub(super) fn newest(session: &Session, which: &Log, note: bool) -> Outcome {
     let checkpoint = session.client.get(&which.of("/api/v1/audit/checkpoint"))?;
     if note {
         return output::write(&[text(&checkpoint, "note")?.as_bytes()]);
@@ -48,9 +48,14 @@ pub(super) fn newest(session: &Session, which: &Which, note: bool) -> Outcome {
     session.show(&checkpoint, &[])
 }
 
-/// Prints the proof of an event, or writes it as files.
-pub(super) fn proof(session: &Session, id: &str, name: Option<&Path>) -> Outcome {
-    let proof = session.client.get(&format!("/api/v1/audit/proof/{}", segment(id)))?;
+/// Prints the proof of an event, in whichever log or in this one, or writes it as files.
+pub(super) fn proof(
+    session: &Session,
+    (id, origin): (&str, Option<&str>),
+    name: Option<&Path>,
+) -> Outcome {
+    let path = format!("/api/v1/audit/proof/{}", segment(id));
+    let proof = session.client.get(&Part::default().of(&path, &[("origin", origin)]))?;
     match name {
         Some(name) => save(session, &proof, name),
         None => output::print(&output::json(&proof)?),
@@ -128,7 +133,7 @@ pub(super) fn check(
 /// Checks that the server's log continues the one of a checkpoint that was kept.
 pub(super) fn since(
     session: &Session,
-    which: &Which,
+    which: &Log,
     kept: &Path,
     (key, ml_dsa_key): (Option<&Path>, Option<&Path>),
 ) -> Outcome {
