@@ -96,6 +96,15 @@ pub(crate) fn files_below(dir: &Path) -> Vec<std::path::PathBuf> {
     found
 }
 
+/// Copies every file below a directory.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    for file in files_below(from) {
+        let target = to.join(file.strip_prefix(from).unwrap());
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        std::fs::copy(file, target).unwrap();
+    }
+}
+
 /// Prints that a test was skipped; with `CI=true` a missing part is a failure.
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration to read it once")]
 pub(crate) fn skip(why: &str) {

@@ -33,6 +33,7 @@ mod left;
 mod nodes;
 #[cfg(test)]
 mod people;
+#[cfg(test)]
 mod planted;
 #[cfg(test)]
 mod query;

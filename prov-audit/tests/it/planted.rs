@@ -4,23 +4,15 @@ use std::fs::FileTimes;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
 
 use prov_audit::{FindingKind, Log, Trust, codes, verify_with};
+use prov_core::Clock;
 use prov_core::audit::{Action, Recorder, RetentionClass};
 
-use crate::bench_log::{Bench, ORIGIN, files_below};
+use crate::bench_log::{Bench, ORIGIN, copy, files_below};
 use crate::foreign::fill;
 
 const CLASS: RetentionClass = RetentionClass::Standard;
-
-fn copy(from: &Path, to: &Path) {
-    for file in files_below(from) {
-        let target = to.join(file.strip_prefix(from).unwrap());
-        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-        std::fs::copy(&file, target).unwrap();
-    }
-}
 
 fn read(dir: &Path, name: &str) -> Option<String> {
     std::fs::read_to_string(dir.join(name)).ok()
@@ -116,11 +108,11 @@ async fn an_old_second_signature_is_not_taken_for_a_log_that_seems_to_grow() {
     let last = files_below(&dir.join("segments")).pop().unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let touching = std::thread::spawn({
-        let stop = Arc::clone(&stop);
+        let (stop, clock) = (Arc::clone(&stop), Arc::clone(&bench.clock));
         move || {
             let file = std::fs::File::options().write(true).open(last).unwrap();
             while !stop.load(Ordering::Relaxed) {
-                let times = FileTimes::new().set_modified(SystemTime::now());
+                let times = FileTimes::new().set_modified(clock.now().into());
                 file.set_times(times).unwrap();
             }
         }

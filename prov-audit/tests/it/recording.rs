@@ -8,7 +8,7 @@ use prov_audit::{Log, codes, key_beside, verify};
 use prov_core::audit::{Action, Event, Outcome, Recorder, RetentionClass};
 use prov_core::{HealthCheck, HealthState};
 
-use crate::bench_log::{Bench, ORIGIN};
+use crate::bench_log::{Bench, ORIGIN, copy};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_many_tasks_get_every_place_once_and_survive_reopening() {
@@ -123,14 +123,6 @@ async fn a_log_put_back_to_an_earlier_state_is_not_opened() {
     copy(backup.path(), &bench.standard());
     let refused = Log::open(bench.options()).await.unwrap_err();
     assert!(refused.is(codes::ROLLED_BACK), "{refused:?}");
-}
-
-fn copy(from: &std::path::Path, to: &std::path::Path) {
-    for file in crate::bench_log::files_below(from) {
-        let target = to.join(file.strip_prefix(from).unwrap());
-        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-        std::fs::copy(file, target).unwrap();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

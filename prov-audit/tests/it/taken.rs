@@ -8,7 +8,7 @@ use prov_audit::{Log, Query, codes};
 use prov_core::audit::{Action, Recorder, RetentionClass};
 use prov_core::{HealthCheck, HealthState};
 
-use crate::bench_log::{Bench, files_below};
+use crate::bench_log::{Bench, copy, files_below};
 
 async fn filled(bench: &Bench, count: usize) -> Log {
     let log = bench.open().await;
@@ -120,12 +120,4 @@ async fn a_log_put_back_by_a_moment_is_found_out_also_after_a_kill() {
     copy(backup.path(), &bench.standard());
     let refused = Log::open(bench.options()).await.unwrap_err();
     assert!(refused.is(codes::ROLLED_BACK), "{refused:?}");
-}
-
-fn copy(from: &Path, to: &Path) {
-    for file in files_below(from) {
-        let target = to.join(file.strip_prefix(from).unwrap());
-        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-        std::fs::copy(file, target).unwrap();
-    }
 }
