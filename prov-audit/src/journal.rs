@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 mod faults;
+mod group;
 mod growth;
 mod history;
 mod keeper;
@@ -123,7 +124,8 @@ impl Journal {
         }
         // The writer gives the place back when the leaf is durable.
         room.forget();
-        answer.await.map_err(|_| Failure::Closed.error())?.map_err(Failure::error)
+        let (seq, _) = answer.await.map_err(|_| Failure::Closed.error())?;
+        seq.map_err(Failure::error)
     }
 
     /// Has a leaf recorded that nobody waits for, whether or not there is a place in the queue.

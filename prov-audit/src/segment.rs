@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use cursor::SegmentCursor;
 #[cfg(feature = "sqlite-index")]
 pub(crate) use cursor::{Record, read_record};
-pub(crate) use frame::{Frame, MAX_LEAF, read_frame, write_frame};
+pub(crate) use frame::{FRAME_HEADER, Frame, MAX_LEAF, read_frame, write_frame};
 pub(crate) use open::{Segment, Tail, scan_segment};
 
 use crate::merkle::Hash;

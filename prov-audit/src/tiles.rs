@@ -52,12 +52,17 @@ pub(crate) fn path(kind: Kind, index: u64, width: usize) -> String {
 pub(crate) fn bundle<'a>(entries: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in entries {
-        // Longer entries are refused before they get a place in the log.
-        let length = u16::try_from(entry.len()).unwrap_or(u16::MAX);
-        bytes.extend(length.to_be_bytes());
-        bytes.extend(entry);
+        put_entry(&mut bytes, entry);
     }
     bytes
+}
+
+/// Puts the next entry into a bundle.
+pub(crate) fn put_entry(bundle: &mut Vec<u8>, entry: &[u8]) {
+    // Longer entries are refused before they get a place in the log.
+    let length = u16::try_from(entry.len()).unwrap_or(u16::MAX);
+    bundle.extend(length.to_be_bytes());
+    bundle.extend(entry);
 }
 
 /// The entries of a bundle; stops before anything that is not whole.
@@ -102,10 +107,15 @@ impl TileFiles {
         Ok(file)
     }
 
-    /// Publishes an entry bundle. It is durable when the file this names is synced.
-    pub(crate) fn write_entries(&self, index: u64, entries: &[Vec<u8>]) -> io::Result<PathBuf> {
-        let file = self.file(Kind::Entries, index, entries.len());
-        write_whole(&file, &bundle(entries.iter().map(Vec::as_slice)), false)?;
+    /// Publishes a bundle of so many entries. It is durable when the file this names is synced.
+    pub(crate) fn write_entries(
+        &self,
+        index: u64,
+        entries: usize,
+        bundle: &[u8],
+    ) -> io::Result<PathBuf> {
+        let file = self.file(Kind::Entries, index, entries);
+        write_whole(&file, bundle, false)?;
         Ok(file)
     }
 

@@ -1,32 +1,43 @@
 //! The growing tree, and what of it remains to be published.
 
 use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
 
 use crate::merkle::{Hash, TILE_WIDTH, Tile, TreeEdge};
+use crate::tiles::{TileFiles, put_entry};
 
 /// Something full that must be published before the next checkpoint.
 #[derive(Debug)]
 pub(super) enum Publication {
     Hashes(Tile),
-    Entries(u64, Vec<Vec<u8>>),
+    /// The bundle of this index.
+    Entries(u64, Vec<u8>),
 }
 
 /// Entries that fill no bundle yet.
 #[derive(Debug)]
 pub(super) struct Shelf {
     pub(super) index: u64,
-    pub(super) entries: Vec<Vec<u8>>,
+    /// How many there are.
+    pub(super) entries: usize,
+    /// What their bundle begins with.
+    pub(super) bundle: Vec<u8>,
 }
 
 impl Shelf {
     /// Puts the next entry; gives the bundle that became full.
-    fn put(&mut self, entry: Vec<u8>) -> Option<Publication> {
-        self.entries.push(entry);
-        if self.entries.len() < TILE_WIDTH {
+    fn put(&mut self, entry: &[u8]) -> Option<Publication> {
+        put_entry(&mut self.bundle, entry);
+        self.entries += 1;
+        if self.entries < TILE_WIDTH {
             return None;
         }
-        let full = Publication::Entries(self.index, std::mem::take(&mut self.entries));
+        // The next one will be about as long.
+        let next = Vec::with_capacity(self.bundle.len());
+        let full = Publication::Entries(self.index, std::mem::replace(&mut self.bundle, next));
         self.index += 1;
+        self.entries = 0;
         Some(full)
     }
 }
@@ -44,7 +55,8 @@ pub(super) struct Growth {
 impl Growth {
     /// From this edge on; the entries of its last, partial bundle still have to be put.
     pub(super) fn from(edge: TreeEdge) -> Self {
-        let shelf = Shelf { index: edge.size() / TILE_WIDTH as u64, entries: Vec::new() };
+        let index = edge.size() / TILE_WIDTH as u64;
+        let shelf = Shelf { index, entries: 0, bundle: Vec::new() };
         Self { edge, shelf, unpublished: VecDeque::new() }
     }
 
@@ -54,7 +66,7 @@ impl Growth {
     }
 
     /// Adds the next record.
-    pub(super) fn add(&mut self, hash: Hash, leaf: Vec<u8>) {
+    pub(super) fn add(&mut self, hash: Hash, leaf: &[u8]) {
         let mut full = Vec::new();
         self.edge.push(hash, &mut full);
         self.unpublished.extend(full.into_iter().map(Publication::Hashes));
@@ -62,7 +74,29 @@ impl Growth {
     }
 
     /// Puts an entry whose hash the edge has already.
-    pub(super) fn put(&mut self, leaf: Vec<u8>) {
+    pub(super) fn put(&mut self, leaf: &[u8]) {
         self.unpublished.extend(self.shelf.put(leaf));
+    }
+}
+
+impl TileFiles {
+    /// Publishes what became full. It is durable when the file this names is synced.
+    pub(super) fn write(&self, publication: &Publication) -> io::Result<PathBuf> {
+        match publication {
+            Publication::Hashes(tile) => self.write_hashes(tile),
+            Publication::Entries(index, bundle) => self.write_entries(*index, TILE_WIDTH, bundle),
+        }
+    }
+
+    /// Publishes what is not full yet: the tiles of the tree's edge, and the last bundle. Durable as above.
+    pub(super) fn write_end(&self, of: &Growth) -> io::Result<Vec<PathBuf>> {
+        let tiles = of.edge.partial_tiles();
+        let mut written =
+            tiles.iter().map(|tile| self.write_hashes(tile)).collect::<io::Result<Vec<_>>>()?;
+        let last = &of.shelf;
+        if last.entries > 0 {
+            written.push(self.write_entries(last.index, last.entries, &last.bundle)?);
+        }
+        Ok(written)
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use prov_core::Result;
 
-use super::growth::{Growth, Publication};
+use super::growth::Growth;
 use super::notice::Notice;
 use super::recovery::Recovered;
 use super::reserve;
@@ -93,8 +93,11 @@ impl Keeper {
     }
 
     fn work(&mut self, kept: Kept) {
-        for (hash, leaf) in kept.leaves {
-            self.growth.add(hash, leaf);
+        for group in kept.groups {
+            for (hash, leaf) in group.records() {
+                self.growth.add(hash, leaf);
+            }
+            self.shared.give_back(group);
         }
         if let Err(error) = self.publish() {
             tracing::warn!(%error, "tiles of the audit log could not be written yet");
@@ -208,13 +211,7 @@ impl Keeper {
             self.start_over()?;
         }
         while let Some(next) = self.growth.unpublished.front() {
-            let written = match next {
-                Publication::Hashes(tile) => self.files.write_hashes(tile)?,
-                Publication::Entries(index, entries) => {
-                    self.files.write_entries(*index, entries)?
-                }
-            };
-            self.unsynced.push(written);
+            self.unsynced.push(self.files.write(next)?);
             self.growth.unpublished.pop_front();
         }
         Ok(())
@@ -235,9 +232,9 @@ impl Keeper {
         while cursor.next_seq() < size {
             for record in cursor.read(size, usize::MAX)? {
                 if record.seq < checkpoint.size {
-                    growth.put(record.leaf);
+                    growth.put(&record.leaf);
                 } else {
-                    growth.add(leaf_hash(&record.leaf), record.leaf);
+                    growth.add(leaf_hash(&record.leaf), &record.leaf);
                 }
             }
         }
@@ -318,14 +315,7 @@ impl Keeper {
 
     /// Writes the tiles that are not full, and syncs everything.
     fn publish_end(&mut self) -> io::Result<()> {
-        for tile in self.growth.edge.partial_tiles() {
-            self.unsynced.push(self.files.write_hashes(&tile)?);
-        }
-        if !self.growth.shelf.entries.is_empty() {
-            let written =
-                self.files.write_entries(self.growth.shelf.index, &self.growth.shelf.entries)?;
-            self.unsynced.push(written);
-        }
+        self.unsynced.extend(self.files.write_end(&self.growth)?);
         let synced = self.files.sync(&self.unsynced);
         self.distrusts_unsynced = synced.is_err();
         self.unsynced.clear();

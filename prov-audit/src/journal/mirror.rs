@@ -231,7 +231,7 @@ impl Mirror {
                     if seq >= kept_from {
                         self.write(seq, &leaf, piece.segments.contains(&seq))?;
                     }
-                    self.growth.add(leaf_hash(&leaf), leaf);
+                    self.growth.add(leaf_hash(&leaf), &leaf);
                 }
             }
             Content::Hashes(hashes) => {
@@ -282,12 +282,7 @@ impl Mirror {
     /// Writes the tiles that became full.
     fn publish_full(&mut self) -> io::Result<()> {
         while let Some(next) = self.growth.unpublished.pop_front() {
-            self.unsynced.push(match &next {
-                Publication::Hashes(tile) => self.files.write_hashes(tile)?,
-                Publication::Entries(index, entries) => {
-                    self.files.write_entries(*index, entries)?
-                }
-            });
+            self.unsynced.push(self.files.write(&next)?);
         }
         Ok(())
     }
@@ -295,13 +290,7 @@ impl Mirror {
     /// Writes and syncs every tile of the tree as it is.
     fn publish(&mut self) -> io::Result<()> {
         self.publish_full()?;
-        for tile in self.growth.edge.partial_tiles() {
-            self.unsynced.push(self.files.write_hashes(&tile)?);
-        }
-        let last = &self.growth.shelf;
-        if !last.entries.is_empty() {
-            self.unsynced.push(self.files.write_entries(last.index, &last.entries)?);
-        }
+        self.unsynced.extend(self.files.write_end(&self.growth)?);
         self.files.sync(&std::mem::take(&mut self.unsynced))
     }
 

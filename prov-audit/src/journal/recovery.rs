@@ -236,9 +236,9 @@ impl Recovered {
             return;
         }
         if seq < self.size() {
-            return self.growth.put(leaf.to_vec());
+            return self.growth.put(leaf);
         }
-        self.growth.add(leaf_hash(leaf), leaf.to_vec());
+        self.growth.add(leaf_hash(leaf), leaf);
         self.passed.pass(&self.growth.edge);
         if self.size() == self.checkpoint.size {
             self.root_differs = self.growth.edge.root() != self.checkpoint.root;

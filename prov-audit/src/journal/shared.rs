@@ -9,6 +9,7 @@ use prov_core::{Error, Result, codes as core_codes};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::JournalOptions;
+use super::group::Group;
 use super::recovery::Recovered;
 use super::watch::{Active, Finding};
 use crate::codes;
@@ -46,13 +47,17 @@ impl Failure {
     }
 }
 
+/// The number of a record, and its leaf: whoever took the memory for it gives it back, which costs an
+/// allocator less than when another thread does.
+pub(super) type Answer = (Result<u64, Failure>, Vec<u8>);
+
 /// A leaf on its way to the disk.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) leaf: Vec<u8>,
     pub(super) hash: Hash,
     /// `None` when nobody waits.
-    pub(super) reply: Option<oneshot::Sender<Result<u64, Failure>>>,
+    pub(super) reply: Option<oneshot::Sender<Answer>>,
     /// Whether it took a place in the queue, which it gives back.
     pub(super) has_room: bool,
 }
@@ -63,10 +68,10 @@ impl Pending {
     }
 
     /// Tells whoever waits.
-    pub(super) fn answer(&mut self, with: Result<u64, Failure>) {
-        if let Some(reply) = self.reply.take() {
+    pub(super) fn answer(self, with: Result<u64, Failure>) {
+        if let Some(reply) = self.reply {
             // Whoever no longer waits needs no answer.
-            let _ = reply.send(with);
+            let _ = reply.send((with, self.leaf));
         }
     }
 }
@@ -152,12 +157,17 @@ pub(super) enum Wanted {
 /// What waits for the keeper.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    pub(super) leaves: Vec<(Hash, Vec<u8>)>,
+    pub(super) groups: Vec<Group>,
+    /// How many records these are.
+    records: usize,
     pub(super) orders: Vec<Order>,
     pub(super) writer_done: bool,
 }
 
-/// Above so many leaves the keeper is too far behind, and the writer waits for it.
+/// So many empty groups are kept for the next ones, with the room they have.
+const MOST_SPARE: usize = 4;
+
+/// Above so many records the keeper is too far behind, and the writer waits for it.
 const MOST_KEPT: usize = 262_144;
 
 /// What producers, writer and keeper share.
@@ -181,6 +191,7 @@ pub(super) struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
     kept: Mutex<Kept>,
+    spare: Mutex<Vec<Group>>,
     handed: Condvar,
     taken: Condvar,
     failure: Mutex<Option<Failure>>,
@@ -204,6 +215,7 @@ impl Shared {
             queue: Mutex::default(),
             arrived: Condvar::new(),
             kept: Mutex::default(),
+            spare: Mutex::default(),
             handed: Condvar::new(),
             taken: Condvar::new(),
             failure: Mutex::new(None),
@@ -247,15 +259,26 @@ impl Shared {
         self.arrived.notify_one();
     }
 
-    /// Gives durable leaves to the keeper; waits when it is far behind.
-    pub(super) fn hand_over(&self, leaves: impl Iterator<Item = (Hash, Vec<u8>)>) {
+    /// Gives durable records to the keeper; waits when it is far behind. Gives an empty group for the next.
+    pub(super) fn hand_over(&self, group: Group) -> Group {
         let mut kept = self.kept.lock();
-        while kept.leaves.len() > MOST_KEPT {
+        while kept.records > MOST_KEPT {
             self.taken.wait(&mut kept);
         }
-        kept.leaves.extend(leaves);
+        kept.records += group.len();
+        kept.groups.push(group);
         drop(kept);
         self.handed.notify_one();
+        self.spare.lock().pop().unwrap_or_default()
+    }
+
+    /// Takes back what the keeper is done with.
+    pub(super) fn give_back(&self, mut group: Group) {
+        group.clear();
+        let mut spare = self.spare.lock();
+        if spare.len() < MOST_SPARE {
+            spare.push(group);
+        }
     }
 
     pub(super) fn writer_is_done(&self) {
@@ -278,7 +301,7 @@ impl Shared {
     /// What came for the keeper; waits at most this long when nothing has.
     pub(super) fn take_kept(&self, longest: Duration) -> Kept {
         let mut kept = self.kept.lock();
-        if kept.leaves.is_empty() && kept.orders.is_empty() && !kept.writer_done {
+        if kept.groups.is_empty() && kept.orders.is_empty() && !kept.writer_done {
             self.handed.wait_for(&mut kept, longest);
         }
         let writer_done = kept.writer_done;

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use prov_core::Result;
 
+use super::group::Group;
 use super::notice::Notice;
 use super::recovery::Recovered;
 use super::reserve;
@@ -12,7 +13,7 @@ use super::shared::{Failure, Pending, Shared};
 use super::watch::{Active, Finding, Identity};
 use crate::disk::{self, File, FileExt, OpenOptions};
 use crate::files::{io_error, sync_parent};
-use crate::segment::{self, HEADER_BYTES, write_frame};
+use crate::segment::{self, HEADER_BYTES};
 
 /// A group is closed when it has so many bytes.
 const GROUP_BYTES: usize = 1 << 20;
@@ -30,7 +31,7 @@ pub(super) struct Writer {
     /// Where ordinary events must end: the segment's size, or nowhere in a used reserve.
     room_end: u64,
     next_seq: u64,
-    group: Vec<u8>,
+    group: Group,
     broken: bool,
     /// Since the disk is full: how many events were refused.
     refused: Option<u64>,
@@ -64,7 +65,7 @@ impl Writer {
             end,
             room_end,
             next_seq,
-            group: Vec::new(),
+            group: Group::default(),
             broken: false,
             refused: None,
         };
@@ -96,57 +97,55 @@ impl Writer {
     }
 
     fn write(&mut self, batch: &mut Vec<Pending>) {
-        let mut group = Vec::with_capacity(batch.len());
+        let mut waiting = Vec::with_capacity(batch.len());
         let mut seq = self.next_seq;
         for pending in batch.drain(..) {
-            write_frame(&mut self.group, seq, &pending.leaf);
+            self.group.put(seq, &pending);
             seq += 1;
-            group.push(pending);
-            if self.group.len() >= GROUP_BYTES {
-                self.commit(std::mem::take(&mut group));
+            waiting.push(pending);
+            if self.group.frames().len() >= GROUP_BYTES {
+                self.commit(std::mem::take(&mut waiting));
                 seq = self.next_seq;
             }
         }
-        if !group.is_empty() {
-            self.commit(group);
+        if !waiting.is_empty() {
+            self.commit(waiting);
         }
     }
 
-    fn commit(&mut self, mut group: Vec<Pending>) {
+    fn commit(&mut self, waiting: Vec<Pending>) {
         let written = self.make_durable();
-        self.group.clear();
         self.shared.set_failure(written.err());
-        let places = group.iter().filter(|pending| pending.has_room).count();
+        let places = waiting.iter().filter(|pending| pending.has_room).count();
         if let Err(failure) = written {
-            for pending in &mut group {
+            self.group.clear();
+            let refused = waiting.len();
+            for pending in waiting {
                 pending.answer(Err(failure));
             }
             self.shared.room.add_permits(places);
             if failure == Failure::Full {
-                self.tell_full(group.len());
+                self.tell_full(refused);
             }
             return;
         }
-        self.acknowledge(group);
+        self.acknowledge(waiting);
         self.shared.room.add_permits(places);
         self.tell_resumed();
     }
 
-    /// Tells everybody in a group that its records are durable.
-    fn acknowledge(&mut self, group: Vec<Pending>) {
-        let count = group.len();
+    /// Tells everybody in the group that its records are durable.
+    fn acknowledge(&mut self, waiting: Vec<Pending>) {
         let first = self.next_seq;
-        self.next_seq += count as u64;
+        self.next_seq += waiting.len() as u64;
         self.shared.durable.advance(self.next_seq);
-        let mut leaves = Vec::with_capacity(count);
-        for (seq, mut pending) in (first..).zip(group) {
+        for (seq, pending) in (first..).zip(waiting) {
             pending.answer(Ok(seq));
-            leaves.push((pending.hash, pending.leaf));
         }
         if self.end > self.shared.options.segment_bytes / 2 {
             self.shared.next_segment_wanted.store(true, Ordering::Release);
         }
-        self.shared.hand_over(leaves.into_iter());
+        self.group = self.shared.hand_over(std::mem::take(&mut self.group));
     }
 
     /// Writes down in the reserve that the disk is full, once.
@@ -156,10 +155,9 @@ impl Writer {
             return;
         }
         let pending = Pending::new(self.shared.options.notices.leaf(&Notice::Full));
-        let (mut bytes, mut frame) = (Vec::new(), Vec::new());
-        write_frame(&mut frame, self.next_seq, &pending.leaf);
-        bytes.extend(segment::header(self.next_seq, &self.shared.origin));
-        bytes.append(&mut frame);
+        self.group.put(self.next_seq, &pending);
+        let mut bytes = segment::header(self.next_seq, &self.shared.origin);
+        bytes.extend(self.group.frames());
         let used = {
             let mut reserved = self.shared.reserve.lock();
             *reserved = false;
@@ -184,6 +182,7 @@ impl Writer {
             }
             Err(error) => tracing::error!(%error, "that the disk is full could not be recorded"),
         }
+        self.group.clear();
     }
 
     fn tell_resumed(&mut self) {
@@ -201,15 +200,17 @@ impl Writer {
         if matches!(self.shared.found(), Some(Finding::Active(_))) {
             return Err(Failure::Gone);
         }
-        let length = self.group.len() as u64;
+        let length = self.group.frames().len() as u64;
         let fits = self.end + length <= self.room_end;
         let leave = self.shared.leave_segment.swap(false, Ordering::AcqRel);
         if (!fits || leave) && (self.end > HEADER_BYTES as u64 || self.room_end == 0) {
             self.roll()?;
         }
         self.name_file()?;
-        let written =
-            self.file.write_all_at(&self.group, self.end).and_then(|()| self.file.sync_data());
+        let written = self
+            .file
+            .write_all_at(self.group.frames(), self.end)
+            .and_then(|()| self.file.sync_data());
         match written {
             Ok(()) => {
                 self.end += length;

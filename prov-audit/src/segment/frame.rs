@@ -1,7 +1,8 @@
 /// The longest leaf: what a C2SP entry bundle can hold.
 pub(crate) const MAX_LEAF: usize = 65_535;
 
-const HEADER: usize = 12;
+/// Bytes before the leaf.
+pub(crate) const FRAME_HEADER: usize = 12;
 const MAGIC: [u8; 2] = [0xA7, 0x1E];
 
 /// What stands at a place in a segment.
@@ -36,7 +37,7 @@ pub(crate) fn write_frame(group: &mut Vec<u8>, seq: u64, leaf: &[u8]) {
 /// What stands at `at`, where record `seq` is expected.
 pub(crate) fn read_frame(bytes: &[u8], at: usize, seq: u64) -> Frame<'_> {
     let rest = bytes.get(at..).unwrap_or_default();
-    if rest.iter().take(HEADER).all(|byte| *byte == 0) {
+    if rest.iter().take(FRAME_HEADER).all(|byte| *byte == 0) {
         return Frame::End;
     }
     whole_frame(rest, at, seq).unwrap_or(Frame::Broken)
@@ -45,13 +46,13 @@ pub(crate) fn read_frame(bytes: &[u8], at: usize, seq: u64) -> Frame<'_> {
 /// The leaf of record `seq` at `at` and where its frame ends, wherever its group starts.
 pub(super) fn leaf_at(bytes: &[u8], at: usize, seq: u64) -> Option<(&[u8], usize)> {
     let (leaf, _) = checked_leaf(bytes.get(at..)?, seq)?;
-    Some((leaf, at + HEADER + leaf.len()))
+    Some((leaf, at + FRAME_HEADER + leaf.len()))
 }
 
 fn whole_frame(rest: &[u8], at: usize, seq: u64) -> Option<Frame<'_>> {
     let (leaf, back) = checked_leaf(rest, seq)?;
     let group = at.checked_sub(back)?;
-    Some(Frame::Whole { leaf, end: at + HEADER + leaf.len(), group })
+    Some(Frame::Whole { leaf, end: at + FRAME_HEADER + leaf.len(), group })
 }
 
 /// The leaf and the distance to the start of its group.
