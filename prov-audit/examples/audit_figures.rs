@@ -168,7 +168,7 @@ impl Place {
         print("archived and pruned", rate(count, start));
         let (mut bytes, key, start) = (0, log.verifier_key(STANDARD).clone(), Instant::now());
         for file in files(&self.archive.join("standard")) {
-            bytes += verify_archive(&file, &key)?.bytes;
+            bytes += verify_archive(&file, &key, None)?.bytes;
         }
         print("archive verified", rate(count, start));
         print("in the archive, with proofs", each(bytes, count));

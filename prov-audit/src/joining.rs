@@ -27,11 +27,13 @@
 //! # What is believed
 //!
 //! The first key under which a log shows itself is kept in its mirror, and no other is believed from
-//! then on; [`JoinOptions::key`] says beforehand whose logs are joined. Whatever does not fit is an
-//! [alarm](JoinAlarm): recorded, in [`Log::joined`](crate::Log::joined), and in health; it is never
-//! passed over, and nothing of it gets into the mirror.
+//! then on; [`JoinOptions::key`] says beforehand whose logs are joined. Of a log whose key for ML-DSA-44 is
+//! [stated](JoinOptions::ml_dsa_44) nothing is taken in that is not signed with that one too. Whatever does
+//! not fit is an [alarm](JoinAlarm): recorded, in [`Log::joined`](crate::Log::joined), and in health; it is
+//! never passed over, and nothing of it gets into the mirror.
 
 mod following;
+mod keys;
 mod options;
 mod part;
 mod peer;
@@ -41,6 +43,7 @@ mod runner;
 mod shared;
 mod status;
 
+pub(crate) use keys::Keys;
 pub use options::JoinOptions;
 pub(crate) use peer::Peer;
 pub use runner::Joining;

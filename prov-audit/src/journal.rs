@@ -144,6 +144,13 @@ impl Journal {
         &self.shared.options.key
     }
 
+    /// Signs, with every key it has, that it had `size` events with this root: one that the newest checkpoint
+    /// is known to continue.
+    #[cfg(feature = "sqlite-index")]
+    pub(crate) fn sign(&self, size: u64, root: Hash) -> Result<Checkpoint> {
+        self.shared.options.sign(size, root)
+    }
+
     /// The key for ML-DSA-44 that signs them too, where one does.
     pub(crate) fn second_key(&self) -> Option<&CosignerKey> {
         self.shared.options.second.as_ref().map(SecondKey::key)

@@ -191,7 +191,7 @@ pub(super) struct CheckpointDocument {
     /// The public key that verifies it (C2SP signed-note).
     pub(super) verifier_key: String,
     /// The public key for ML-DSA-44 that verifies its second signature (C2SP tlog-cosignature); absent where
-    /// the log has none.
+    /// the log has none, or, being another server's, none is stated here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ml_dsa_44_key: Option<String>,
 }

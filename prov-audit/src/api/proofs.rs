@@ -46,11 +46,11 @@ pub(super) async fn read_checkpoint(
     let origin = state.named(which.origin, which.log);
     let (checkpoint, key) = state.log.joined_checkpoint(&origin).await?;
     let own = CLASSES.into_iter().find(|class| state.log.verifier_key(*class) == &key);
-    let (mut cosigned, mut ml_dsa_44_key) = (None, None);
+    let mut cosigned = None;
     if let Some(class) = own {
         cosigned = state.log.cosigned_checkpoint(class).await?.map(|cosigned| cosigned.note);
-        ml_dsa_44_key = state.log.ml_dsa_44_key(class).map(ToString::to_string);
     }
+    let ml_dsa_44_key = state.log.joined_ml_dsa_44_key(&origin)?.map(|key| key.to_string());
     let size = [("size", checkpoint.size.to_string())];
     state.record(&context, &facts, Action::AUDIT_QUERY, &size).await?;
     Ok(Json(CheckpointDocument {

@@ -11,19 +11,22 @@ use prov_core::{Error, Result};
 
 use super::part::{self, Refused};
 use super::records::{Announced, Follower, PartRecord};
-use super::{JoinAlarmKind, Peer};
+use super::{JoinAlarmKind, Keys, Peer};
 use crate::codes;
 use crate::files::io_error;
 use crate::journal::{Content, Mirror, Piece, Stub, continues};
 use crate::leaf::Leaf;
 use crate::log::{Log, blocking};
-use crate::note::{Checkpoint, open};
+use crate::note::Checkpoint;
 
 /// So many parts are taken in at once.
 const AT_ONCE: u64 = 16;
 
 /// So often a node says from which record on it needs a log, also when nothing is new.
 const SAY_AGAIN: Duration = Duration::from_hours(1);
+
+/// What the newest checkpoint of a log is for whoever is told about it.
+pub(super) const PUBLISHED: &str = "the checkpoint that is published";
 
 /// What a log says of itself, signed.
 #[derive(Debug, Clone)]
@@ -45,8 +48,8 @@ pub(super) async fn take_in(log: &Log, peer: &Arc<Peer>, announced: &Announced) 
         let mut known = peer.known.lock();
         (known.published, known.time) = (said.checkpoint.size, Some(announced.at));
     }
-    let looked = said.clone();
-    let place = match with_mirror(peer, move |mirror| look(mirror, &looked)).await? {
+    let (looked, keys) = (said.clone(), peer.keys.clone());
+    let place = match with_mirror(peer, move |mirror| look(mirror, &looked, &keys)).await? {
         Ok(place) => place,
         Err(refused) => return Ok(Err(refused)),
     };
@@ -60,20 +63,14 @@ pub(super) async fn take_in(log: &Log, peer: &Arc<Peer>, announced: &Announced) 
     Ok(taken)
 }
 
-/// What is announced, if it is signed with the key that the mirror was begun with.
+/// What is announced, if it is signed with the key that the mirror was begun with, and with the second.
 fn signed(peer: &Peer, announced: &Announced) -> Result<Said, Refused> {
-    if announced.key != peer.key.to_string() {
+    if announced.key != peer.keys.first.to_string() {
         let what = format!("the log shows itself under the key `{}`", announced.key);
         return Err(Refused::new(JoinAlarmKind::KeyChanged, what));
     }
-    let forged = |what: &str| {
-        Refused::new(JoinAlarmKind::Forged, format!("{what} is not signed with the log's key"))
-    };
-    let checkpoint = open(&announced.checkpoint, &peer.key)
-        .ok_or_else(|| forged("the checkpoint that is published"))?;
-    let stub = announced.pruned.as_ref().map(|note| {
-        Stub::open(note, &peer.key).ok_or_else(|| forged("the statement of what was pruned"))
-    });
+    let checkpoint = peer.keys.open(&announced.checkpoint, PUBLISHED)?;
+    let stub = announced.pruned.as_ref().map(|note| peer.keys.open_stub(note));
     Ok(Said { checkpoint, stub: stub.transpose()? })
 }
 
@@ -101,7 +98,7 @@ async fn with_mirror<T: Send + 'static>(
 }
 
 /// Holds what is said against what is here. Gives the number of the next record.
-fn look(mirror: &mut Mirror, said: &Said) -> Result<Result<u64, Refused>> {
+fn look(mirror: &mut Mirror, said: &Said, keys: &Keys) -> Result<Result<u64, Refused>> {
     let (published, here) = (said.checkpoint.size, mirror.checkpoint().size);
     if published <= here && mirror.root_at(published)? != said.checkpoint.root {
         return Ok(Err(forked(published).signed(&said.checkpoint)));
@@ -123,8 +120,13 @@ fn look(mirror: &mut Mirror, said: &Said) -> Result<Result<u64, Refused>> {
         }
     }
     if published == here {
-        let held = mirror.hold_signatures(&said.checkpoint);
+        let is_less = keys.open(&mirror.checkpoint().note, PUBLISHED).is_err();
+        let held = mirror.hold_signatures(&said.checkpoint, is_less);
         held.map_err(|e| io_error(e, "writing a mirror's checkpoint"))?;
+    }
+    if let Some(stub) = &said.stub {
+        let held = mirror.hold_stub(stub, keys.second.as_ref());
+        held.map_err(|e| io_error(e, "writing how far a mirror is pruned"))?;
     }
     Ok(Ok(mirror.size()))
 }
@@ -172,7 +174,9 @@ async fn take_parts(log: &Log, peer: &Arc<Peer>, said: &Said, next: u64) -> Resu
         let Some(found) = log.store().load::<PartRecord>(&id).await? else { break };
         parts.push(found.entity);
     }
-    let mut read = with_mirror(peer, move |mirror| Ok(read_parts(mirror, first, parts))).await?;
+    let keys = peer.keys.clone();
+    let mut read =
+        with_mirror(peer, move |mirror| Ok(read_parts(mirror, &keys, first, parts))).await?;
     peer.vault.have_at_hand(std::mem::take(&mut read.people)).await?;
     let any = !read.pieces.is_empty();
     if any {
@@ -189,13 +193,13 @@ async fn take_parts(log: &Log, peer: &Arc<Peer>, said: &Said, next: u64) -> Resu
 }
 
 /// Reads the parts that continue the mirror, up to the first that does not.
-fn read_parts(mirror: &Mirror, first: u64, parts: Vec<PartRecord>) -> Read {
+fn read_parts(mirror: &Mirror, keys: &Keys, first: u64, parts: Vec<PartRecord>) -> Read {
     let (mut read, mut edge) = (Read::default(), mirror.edge());
     let mut covered = mirror.checkpoint().size;
     let pruned = mirror.stub().map_or(0, |stub| stub.before);
     for (index, part) in (first..).zip(parts) {
-        let piece = if part.index == index && part.log == mirror.key().name() {
-            part::read(&part, mirror.key())
+        let piece = if part.index == index && part.log == keys.first.name() {
+            part::read(&part, keys)
         } else {
             Err(Refused::new(JoinAlarmKind::BadLeaf, format!("part {index} is another part")))
         };

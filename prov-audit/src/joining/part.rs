@@ -4,13 +4,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use prov_core::{Error, Result};
 
-use super::JoinAlarmKind;
 use super::records::PartRecord;
+use super::{JoinAlarmKind, Keys};
 use crate::codes;
 use crate::files::{io_error, read_if_there};
 use crate::journal::{Content, Journal, Piece};
-use crate::merkle::{Hash, TILE_WIDTH, range_proof, root_of_range, tree_root};
-use crate::note::{Checkpoint, VerifierKey, open, sign};
+use crate::merkle::{
+    Hash, TILE_WIDTH, consistency_proof, range_proof, root_of_range, tree_root, verify_consistency,
+};
+use crate::note::Checkpoint;
 use crate::segment::{self, MAX_LEAF};
 use crate::tiles::{Kind, TileFiles, TilesAt, bundle, hashes_of, unbundle};
 
@@ -64,7 +66,7 @@ pub(super) fn make(journal: &Journal, checkpoint: &Checkpoint, index: u64) -> Re
     let signed = if end == checkpoint.size {
         checkpoint.clone()
     } else {
-        sign(journal.key(), end, tree_root(&tiles, 0, end)?)
+        signed_on_the_way(journal, checkpoint, &tiles, end)?
     };
     let proof = range_proof(&tiles, &(from..end), 0..end)?;
     let segments = segment::list(journal.dir()).map_err(failed)?;
@@ -80,19 +82,31 @@ pub(super) fn make(journal: &Journal, checkpoint: &Checkpoint, index: u64) -> Re
     })
 }
 
-/// Reads a part: that the log of this key signed it, and that its records are those that were signed.
-pub(super) fn read(part: &PartRecord, key: &VerifierKey) -> Result<Piece, Refused> {
+/// A checkpoint over the first `end` records, on the way to one that the log signed already. Who can change
+/// tiles, and has no key, does not get a signature under another tree.
+fn signed_on_the_way(
+    journal: &Journal,
+    checkpoint: &Checkpoint,
+    tiles: &TilesAt<'_>,
+    end: u64,
+) -> Result<Checkpoint> {
+    let (root, newest) = (tree_root(tiles, 0, end)?, (checkpoint.size, &checkpoint.root));
+    let proof = consistency_proof(tiles, end, checkpoint.size)?;
+    if !verify_consistency((end, &root), newest, &proof) {
+        return Err(Error::new(codes::DAMAGED).context("the tiles are not those that were signed"));
+    }
+    journal.sign(end, root)
+}
+
+/// Reads a part: that the log of these keys signed it, and that its records are those that were signed.
+pub(super) fn read(part: &PartRecord, keys: &Keys) -> Result<Piece, Refused> {
     let index = part.index;
-    let forged = || {
-        let what = format!("part {index} has no checkpoint that is signed with the log's key");
-        Refused::new(JoinAlarmKind::Forged, what)
-    };
     let bad = || {
         let what =
             format!("the records of part {index} are not those that its checkpoint speaks of");
         Refused::new(JoinAlarmKind::BadLeaf, what)
     };
-    let checkpoint = open(&part.checkpoint, key).ok_or_else(forged)?;
+    let checkpoint = keys.open(&part.checkpoint, &format!("the checkpoint of part {index}"))?;
     let from = index.checked_mul(WIDTH).ok_or_else(bad)?;
     let content = unpacked(part).ok_or_else(bad)?;
     let piece = Piece { from, content, segments: part.segments.clone(), checkpoint };

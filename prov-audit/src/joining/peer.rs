@@ -8,12 +8,12 @@ use prov_core::{Error, Result};
 
 use super::part::Refused;
 use super::shared::Known;
-use super::{JoinAlarmKind, JoinedLog};
+use super::{JoinAlarmKind, JoinOptions, JoinedLog, Keys};
 use crate::codes;
 use crate::index::{Index, Indexed};
 use crate::journal::{Mirror, Watermark, origin_hash_of};
 use crate::log::{CLASSES, api_name, class_name};
-use crate::note::{Checkpoint, VerifierKey};
+use crate::note::Checkpoint;
 use crate::people::Vault;
 
 /// The folder of mirrors, in the directory of the log.
@@ -28,8 +28,8 @@ pub(crate) struct Peer {
     pub(crate) class: RetentionClass,
     /// Where the mirror lies.
     pub(crate) dir: PathBuf,
-    /// The key that it was begun with.
-    pub(crate) key: VerifierKey,
+    /// The key that it was begun with, and what else it must be signed with.
+    pub(crate) keys: Keys,
     /// What its events are looked up in.
     pub(crate) index: Index,
     /// What opens the personal parts of its events.
@@ -60,15 +60,20 @@ pub(super) fn dir_of(log_dir: &Path, name: &str) -> PathBuf {
 
 impl Peer {
     /// Opens the mirror in this directory. Blocks.
-    pub(super) fn open(log_dir: &Path, dir: &Path, vault: &Vault, now: Timestamp) -> Result<Self> {
+    pub(super) fn open(
+        log_dir: &Path,
+        dir: &Path,
+        vault: &Vault,
+        (options, now): (&JoinOptions, Timestamp),
+    ) -> Result<Self> {
         let durable = Arc::new(Watermark::new(0));
-        let key = crate::verify::key_beside(dir)?;
+        let keys = Keys::new(crate::verify::key_beside(dir)?, options);
         let opened = Mirror::open(dir, Arc::clone(&durable));
         let (mirror, error) = match opened {
             Ok(mirror) => (Some(mirror), None),
             Err(error) => (None, Some(error)),
         };
-        Self::new(log_dir, dir, key, durable, mirror, vault).inspect(|peer| {
+        Self::new(log_dir, dir, keys, durable, mirror, vault).inspect(|peer| {
             if let Some(error) = error {
                 peer.damaged(&error, now);
             }
@@ -76,22 +81,22 @@ impl Peer {
     }
 
     /// Begins a mirror. Blocks.
-    pub(super) fn create(log_dir: &Path, key: &VerifierKey, vault: &Vault) -> Result<Self> {
-        let dir = dir_of(log_dir, key.name());
-        let mirror = Mirror::create(&dir, key)?;
+    pub(super) fn create(log_dir: &Path, keys: Keys, vault: &Vault) -> Result<Self> {
+        let dir = dir_of(log_dir, keys.first.name());
+        let mirror = Mirror::create(&dir, &keys.first)?;
         let durable = Arc::clone(mirror.durable());
-        Self::new(log_dir, &dir, key.clone(), durable, Some(mirror), vault)
+        Self::new(log_dir, &dir, keys, durable, Some(mirror), vault)
     }
 
     fn new(
         log_dir: &Path,
         dir: &Path,
-        key: VerifierKey,
+        keys: Keys,
         durable: Arc<Watermark>,
         mirror: Option<Mirror>,
         vault: &Vault,
     ) -> Result<Self> {
-        let name = key.name().to_owned();
+        let name = keys.first.name().to_owned();
         let (origin, class) = taken_apart(&name).ok_or_else(|| {
             Error::new(codes::DAMAGED).context("a mirror of a log whose name says no class")
         })?;
@@ -105,7 +110,7 @@ impl Peer {
         Ok(Self {
             class,
             dir: dir.to_owned(),
-            key,
+            keys,
             index,
             vault,
             durable,
@@ -129,7 +134,7 @@ impl Peer {
     /// The newest checkpoint of the mirror. Blocks.
     pub(crate) fn newest_checkpoint(&self) -> Result<Checkpoint> {
         let newest = self.mirror.lock().as_ref().map(|mirror| mirror.checkpoint().clone());
-        newest.map_or_else(|| Checkpoint::read_beside(&self.dir, &self.key), Ok)
+        newest.map_or_else(|| Checkpoint::read_beside(&self.dir, &self.keys.first), Ok)
     }
 
     /// Notes that the files can't be used.
@@ -148,7 +153,8 @@ impl Peer {
             origin: self.name.clone(),
             log: api_name(self.class).to_owned(),
             own: false,
-            verifier_key: self.key.to_string(),
+            verifier_key: self.keys.first.to_string(),
+            ml_dsa_44_key: self.keys.second.as_ref().map(ToString::to_string),
             size,
             pruned: *self.pruned.lock(),
             published: known.published.max(size),

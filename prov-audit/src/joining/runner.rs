@@ -8,13 +8,13 @@ use prov_core::{Error, PrincipalKind, Result};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
-use super::following::take_in;
+use super::following::{PUBLISHED, take_in};
 use super::part::Refused;
 use super::peer::{self, Peer};
 use super::publishing::Publisher;
 use super::records::{Announced, Follower, PartRecord};
 use super::shared::{Known, MOST};
-use super::{JoinAlarm, JoinAlarmKind, JoinOptions, JoinedLog, Shared};
+use super::{JoinAlarm, JoinAlarmKind, JoinOptions, JoinedLog, Keys, Shared};
 use crate::codes;
 use crate::log::{CLASSES, Log, api_name, blocking, class_name};
 use crate::note::VerifierKey;
@@ -51,8 +51,9 @@ impl Log {
         }
         for dir in dirs {
             let (log, now) = (Arc::clone(self), self.clock().now());
-            let path = dir.clone();
-            let opened = blocking(move || Peer::open(log.dir(), &path, log.vault(), now));
+            let (path, of) = (dir.clone(), Arc::clone(&shared));
+            let opened =
+                blocking(move || Peer::open(log.dir(), &path, log.vault(), (&of.options, now)));
             let is_own = |name: &str| CLASSES.iter().any(|c| self.verifier_key(*c).name() == name);
             let opened = opened.await.and_then(|peer| {
                 let fits = peer.dir == peer::dir_of(self.dir(), &peer.name) && !is_own(&peer.name);
@@ -87,6 +88,7 @@ impl Log {
                 log: api_name(class).to_owned(),
                 own: true,
                 verifier_key: self.verifier_key(class).to_string(),
+                ml_dsa_44_key: self.ml_dsa_44_key(class).map(ToString::to_string),
                 size,
                 pruned: self.pruned_before(class),
                 published,
@@ -235,9 +237,9 @@ impl Joining {
 
     async fn peer(&self, said: &Announced) -> Result<Result<Arc<Peer>, Refused>> {
         match self.shared.peer(&said.log) {
-            Some(peer) if self.may_join(&peer.key) => Ok(Ok(peer)),
+            Some(peer) if self.may_join(&peer.keys.first) => Ok(Ok(peer)),
             Some(peer) => {
-                let refused = Self::unknown(&peer.key);
+                let refused = Self::unknown(&peer.keys.first);
                 peer.known.lock().raise(refused.clone(), self.log.clock().now());
                 Ok(Err(refused))
             }
@@ -267,6 +269,11 @@ impl Joining {
         if !self.may_join(&key) {
             return Ok(Err(Self::unknown(&key)));
         }
+        // Nobody begins the mirror of a log for it whose second key is known.
+        let keys = Keys::new(key.clone(), &self.shared.options);
+        if let Err(refused) = keys.open(&said.checkpoint, PUBLISHED) {
+            return Ok(Err(refused));
+        }
         if self.shared.peers().len() >= MOST {
             let what = format!("{MOST} logs are joined already");
             return Ok(Err(Refused::new(JoinAlarmKind::UnknownKey, what)));
@@ -275,7 +282,7 @@ impl Joining {
         let event = self.event(Action::AUDIT_JOIN_LOG, Outcome::Success, &said.log);
         self.log.record(event.with("key", key.to_string())).await?;
         let log = Arc::clone(&self.log);
-        let peer = blocking(move || Peer::create(log.dir(), &key, log.vault())).await?;
+        let peer = blocking(move || Peer::create(log.dir(), keys, log.vault())).await?;
         let peer = Arc::new(peer);
         self.shared.add(Arc::clone(&peer));
         Ok(Ok(peer))

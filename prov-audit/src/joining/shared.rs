@@ -74,6 +74,10 @@ impl Shared {
     }
 
     pub(super) fn add(&self, peer: Arc<Peer>) {
+        // What was wrong with it before it was joined is over when it is taken in.
+        if let Some(known) = self.refused.lock().remove(&peer.name) {
+            *peer.known.lock() = known;
+        }
         self.peers.write().insert(peer.name.clone(), peer);
     }
 
@@ -129,6 +133,7 @@ impl Shared {
             log: String::new(),
             own: false,
             verifier_key: String::new(),
+            ml_dsa_44_key: None,
             size: 0,
             pruned: 0,
             published: known.published,

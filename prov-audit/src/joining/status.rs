@@ -16,6 +16,10 @@ pub struct JoinedLog {
     pub own: bool,
     /// The public key that verifies it, kept since it was first seen.
     pub verifier_key: String,
+    /// The public key for ML-DSA-44 that it must be signed with too: of a log of another node where that is
+    /// stated here, of an own one where it signs so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ml_dsa_44_key: Option<String>,
     /// How many events of it are here, verified; those that were pruned included.
     pub size: u64,
     /// How many of them were pruned.
@@ -58,7 +62,7 @@ pub struct JoinAlarm {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum JoinAlarmKind {
-    /// Something is not signed with the log's key.
+    /// Something is not signed with the log's key, or not with the one for ML-DSA-44 that was stated.
     Forged,
     /// The log shows itself under another key than before.
     KeyChanged,

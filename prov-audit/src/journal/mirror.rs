@@ -16,7 +16,7 @@ use crate::codes;
 use crate::disk::{self, File, FileExt, OpenOptions};
 use crate::files::{io_error, make_folder, sync_parent, write_whole};
 use crate::merkle::{Hash, TILE_WIDTH, TreeEdge, empty_root, leaf_hash, tree_root};
-use crate::note::{Checkpoint, VerifierKey};
+use crate::note::{Checkpoint, CosignerKey, VerifierKey};
 use crate::segment::{self, HEADER_BYTES, write_frame};
 use crate::tiles::{TileFiles, TilesAt, partial_places};
 use crate::verify::key_beside;
@@ -147,11 +147,6 @@ impl Mirror {
         write_whole(&self.dir.join("checkpoint"), self.checkpoint.note.as_bytes(), true)
     }
 
-    /// The key of the log.
-    pub(crate) fn key(&self) -> &VerifierKey {
-        &self.key
-    }
-
     /// The newest checkpoint it holds.
     pub(crate) fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
@@ -183,12 +178,28 @@ impl Mirror {
         tree_root(&tiles, 0, size)
     }
 
-    /// Holds what was signed besides under the checkpoint that it has.
-    pub(crate) fn hold_signatures(&mut self, of: &Checkpoint) -> io::Result<()> {
-        let is_news = of.is_of(&self.checkpoint) && of.note.len() > self.checkpoint.note.len();
-        if is_news && self.history_entries > 0 {
+    /// Holds what was signed besides under the checkpoint that it has: more, or what was wanted in the place of
+    /// what `is_less`.
+    pub(crate) fn hold_signatures(&mut self, of: &Checkpoint, is_less: bool) -> io::Result<()> {
+        let is_more = is_less || of.note.len() > self.checkpoint.note.len();
+        if of.is_of(&self.checkpoint) && is_more && self.history_entries > 0 {
             write_whole(&self.dir.join("checkpoint"), of.note.as_bytes(), true)?;
             self.checkpoint = of.clone();
+        }
+        Ok(())
+    }
+
+    /// Holds what was signed besides under the statement of pruning that it has.
+    pub(crate) fn hold_stub(&mut self, of: &Stub, wanted: Option<&CosignerKey>) -> io::Result<()> {
+        let is_more = |known: &Stub| {
+            (known.before, known.root, known.at) == (of.before, of.root, of.at)
+                && (of.note.len() > known.note.len()
+                    || wanted.is_some_and(|key| !known.is_seconded(key)))
+        };
+        let path = self.dir.join(stub::FILE);
+        if self.stub.as_ref().is_some_and(is_more) && disk::exists(&path) {
+            write_whole(&path, of.note.as_bytes(), true)?;
+            self.stub = Some(of.clone());
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::journal::Proven;
 use crate::merkle::{Hash, consistency_proof, inclusion_proof, range_proof};
 use crate::note::Checkpoint;
 #[cfg(feature = "sqlite-index")]
-use crate::note::VerifierKey;
+use crate::note::{CosignerKey, VerifierKey};
 use crate::tiles::TilesAt;
 
 /// A proof about the tree over the first `size` events of a log.
@@ -138,6 +138,16 @@ impl Log {
             return Ok((self.checkpoint(source.class).await?, key));
         }
         Ok((blocking(move || source.newest_checkpoint()).await?, key))
+    }
+
+    /// The key for ML-DSA-44 that a joined log of this name must be signed with too: an own log's, or one that
+    /// is [stated](crate::joining::JoinOptions::ml_dsa_44) here.
+    ///
+    /// # Errors
+    /// [`codes::UNKNOWN_LOG`] for a log that is not joined.
+    #[cfg(feature = "sqlite-index")]
+    pub fn joined_ml_dsa_44_key(&self, origin: &str) -> Result<Option<CosignerKey>> {
+        Ok(self.source(origin)?.second_key())
     }
 
     async fn prove(

@@ -218,7 +218,7 @@ impl Log {
             Packed::new(class, &leaves, &proven.proof, &proven.checkpoint)
         })
         .await?;
-        packed.keep_in(archive, &key).await
+        packed.keep_in(archive, &key, self.ml_dsa_44_key(class)).await
     }
 }
 

@@ -14,7 +14,7 @@ use crate::codes;
 use crate::index::IndexFile;
 use crate::joining::{Peer, Shared};
 use crate::journal::{Journal, Proven, Stub, Watermark, origin_hash_of};
-use crate::note::{Checkpoint, VerifierKey};
+use crate::note::{Checkpoint, CosignerKey, VerifierKey};
 use crate::people::Vault;
 use crate::tiles::TilesAt;
 
@@ -50,7 +50,15 @@ impl Source {
     pub(crate) fn key(&self) -> VerifierKey {
         match &self.of {
             Of::Own(journal) => journal.key().verifier().clone(),
-            Of::Peer(peer) => peer.key.clone(),
+            Of::Peer(peer) => peer.keys.first.clone(),
+        }
+    }
+
+    /// The key for ML-DSA-44 that it must be signed with too: an own log's, or one that is stated here.
+    pub(crate) fn second_key(&self) -> Option<CosignerKey> {
+        match &self.of {
+            Of::Own(journal) => journal.second_key().cloned(),
+            Of::Peer(peer) => peer.keys.second.clone(),
         }
     }
 

@@ -41,7 +41,7 @@ impl Log {
 
 impl Log {
     /// Verifies a joined log by its name: of another node the mirror that is here, with the key that it was
-    /// begun with.
+    /// begun with, and the one for ML-DSA-44 where that is stated.
     ///
     /// # Errors
     /// [`codes::UNKNOWN_LOG`] for a log that is not joined; as [`Log::verify`].
@@ -55,7 +55,9 @@ impl Log {
         let turn = self.verifying_turn()?;
         blocking(move || {
             let _turn = turn;
-            verify_open(&source.dir, &source.key(), source.durable().size(), &Trust::new())
+            let mut trust = Trust::new();
+            trust.ml_dsa_44 = source.second_key();
+            verify_open(&source.dir, &source.key(), source.durable().size(), &trust)
         })
         .await
     }

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use prov_core::{Clock, Result, SecretBytes};
+use prov_core::{Clock, Error, Result, SecretBytes};
 
 use super::cosigner::MlDsa;
 use super::{Checkpoint, CosignerKey, VerifierKey, cosigned_at, split};
+use crate::codes;
 
 /// What the cosigner is called that says how far a log is pruned. It has the log's key: what it signs is
 /// no checkpoint all the same, because the message names the cosigner.
@@ -61,6 +62,21 @@ pub(crate) fn is_seconded(key: &CosignerKey, pruned: &Checkpoint, at: Timestamp)
     let Some((text, lines)) = split(&pruned.note) else { return false };
     let time = cosigned_at(&pruning(key), pruned, text, &lines);
     time.is_ok_and(|time| time.is_some_and(|time| time.as_second() == at.as_second().max(1)))
+}
+
+impl CosignerKey {
+    /// Checks that a log signed its own checkpoint with this key of its for ML-DSA-44 too.
+    ///
+    /// # Errors
+    /// [`codes::BAD_VERIFIER_KEY`] for a key of another log or algorithm;
+    /// [`core_codes::INVALID_REQUEST`](prov_core::codes::INVALID_REQUEST) when it did not.
+    pub fn check_second(&self, checkpoint: &Checkpoint) -> Result<Timestamp> {
+        if !self.is_ml_dsa_44() || self.name() != checkpoint.origin {
+            return Err(Error::new(codes::BAD_VERIFIER_KEY)
+                .detail("the second key is no key for ML-DSA-44 of this log"));
+        }
+        self.check(checkpoint)
+    }
 }
 
 impl Checkpoint {

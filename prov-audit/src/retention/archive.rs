@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::codes;
 use crate::log::ExportedLeaf;
 use crate::merkle::Hash;
-use crate::note::{Checkpoint, VerifierKey};
+use crate::note::{Checkpoint, CosignerKey, VerifierKey};
 use crate::proof::verify_range;
 use crate::segment::MAX_LEAF;
 
@@ -127,11 +127,16 @@ impl Packed {
 
     /// Puts both into an archive, the proof first, and reads them back: nothing is removed on the
     /// strength of a copy that is not one.
-    pub(crate) async fn keep_in(self, archive: &dyn Archive, key: &VerifierKey) -> Result<()> {
+    pub(crate) async fn keep_in(
+        self,
+        archive: &dyn Archive,
+        key: &VerifierKey,
+        second: Option<&CosignerKey>,
+    ) -> Result<()> {
         archive.put(&format!("{}{PROOF}", self.name), self.proof).await?;
         let events = format!("{}{EVENTS}", self.name);
         archive.put(&events, self.events).await?;
-        verify_archive_in(archive, &events, key).await.map(drop)
+        verify_archive_in(archive, &events, key, second).await.map(drop)
     }
 }
 
@@ -150,15 +155,23 @@ fn refuse(what: String) -> Error {
 /// Checks an archived file, which lies beside its proof, with the public key of the log: that it
 /// holds all events of its range, none left out, none added, none changed.
 ///
+/// With the log's key for ML-DSA-44 the checkpoint that the proof leads to must be signed with that one too:
+/// so is what was archived since the log [signs with it](crate::LogOptions::with_ml_dsa_44).
+///
 /// # Errors
-/// [`core_codes::INVALID_REQUEST`] when it does not, or when the proof is none.
-pub fn verify_archive(file: &Path, key: &VerifierKey) -> Result<ArchiveReport> {
+/// [`core_codes::INVALID_REQUEST`] when it does not, when the proof is none, or lacks a signature;
+/// [`codes::BAD_VERIFIER_KEY`] when the second key is none of this log for ML-DSA-44.
+pub fn verify_archive(
+    file: &Path,
+    key: &VerifierKey,
+    ml_dsa_44: Option<&CosignerKey>,
+) -> Result<ArchiveReport> {
     let read = |file: &Path| {
         std::fs::read(file)
             .map_err(|e| refuse(format!("`{}` can't be read", file.display())).source(e))
     };
     let proof = PathBuf::from(proof_of(&file.to_string_lossy())?);
-    check(&read(file)?, &read(&proof)?, key)
+    check(&read(file)?, &read(&proof)?, key, ml_dsa_44)
 }
 
 /// As [`verify_archive`], of what lies in an archive under this name (`standard/….jsonl.zst`).
@@ -169,13 +182,20 @@ pub async fn verify_archive_in(
     archive: &dyn Archive,
     name: &str,
     key: &VerifierKey,
+    ml_dsa_44: Option<&CosignerKey>,
 ) -> Result<ArchiveReport> {
     let proof = archive.read(&proof_of(name)?).await?;
-    let (events, key) = (archive.read(name).await?, key.clone());
-    crate::log::blocking(move || check(&events, &proof, &key)).await
+    let events = archive.read(name).await?;
+    let (key, second) = (key.clone(), ml_dsa_44.cloned());
+    crate::log::blocking(move || check(&events, &proof, &key, second.as_ref())).await
 }
 
-fn check(events: &[u8], proof: &[u8], key: &VerifierKey) -> Result<ArchiveReport> {
+fn check(
+    events: &[u8],
+    proof: &[u8],
+    key: &VerifierKey,
+    second: Option<&CosignerKey>,
+) -> Result<ArchiveReport> {
     let bytes = (events.len() + proof.len()) as u64;
     let malformed = || refuse("the proof beside the archive is none".to_owned());
     let proof: RangeProof = serde_json::from_slice(proof).map_err(|e| malformed().source(e))?;
@@ -183,6 +203,9 @@ fn check(events: &[u8], proof: &[u8], key: &VerifierKey) -> Result<ArchiveReport
         proof.hashes.iter().map(|hash| STANDARD.decode(hash).ok()?.try_into().ok()).collect();
     let hashes = hashes.ok_or_else(malformed)?;
     let checkpoint = Checkpoint::open(&proof.checkpoint, key)?;
+    if let Some(second) = second {
+        second.check_second(&checkpoint)?;
+    }
     let count = proof.to.checked_sub(proof.from).ok_or_else(malformed)?;
     let leaves = unpack(events, count)?;
     if leaves.len() as u64 != count {

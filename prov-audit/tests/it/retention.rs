@@ -329,6 +329,51 @@ async fn nothing_is_pruned_that_a_sink_still_must_get() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_archive_is_believed_by_both_keys_where_the_second_is_given() {
+    let bench = Bench::new();
+    let archive = bench.dir.path().join("archive");
+    let log = bench.of_years().await;
+    log.close().await.unwrap();
+    drop(log);
+    let options = bench.options().archive(&archive).with_ml_dsa_44(true);
+    let log = Log::open(options).await.unwrap();
+    let (key, class) = (key_of(&log), RetentionClass::Standard);
+    let second = log.ml_dsa_44_key(class).unwrap().clone();
+    assert!(log.prune().await.unwrap()[0].to > 1000);
+    let files = crate::bench_log::files_below(&archive);
+    let file = files.iter().find(|file| file.extension().is_some_and(|e| e == "zst")).unwrap();
+    let both = || verify_archive(file, &key, Some(&second));
+    let report = both().unwrap();
+    assert_eq!(report, verify_archive(file, &key, None).unwrap());
+    // Of another log, and of this one for something else.
+    let elsewhere = log.ml_dsa_44_key(RetentionClass::BreakGlass).unwrap();
+    let refused = verify_archive(file, &key, Some(elsewhere)).unwrap_err();
+    assert!(refused.is(codes::BAD_VERIFIER_KEY), "{refused:?}");
+    // Somebody who has the first key alone can prove whatever they like to those who want no more.
+    let name = file.to_str().unwrap().replace(".jsonl.zst", ".proof.json");
+    let whole = std::fs::read_to_string(&name).unwrap();
+    let mut proof: serde_json::Value = serde_json::from_str(&whole).unwrap();
+    let note = proof["checkpoint"].as_str().unwrap().to_owned();
+    let lines: Vec<&str> = note.lines().collect();
+    assert_eq!(lines.len(), 6, "two signatures");
+    let mut false_one = lines.clone();
+    let mut changed = lines[5].to_owned().into_bytes();
+    let at = changed.len() - 9;
+    changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+    let changed = String::from_utf8(changed).unwrap();
+    false_one[5] = &changed;
+    for (note, said) in [(&lines[..5], "is not signed with"), (&false_one[..], "says it is")] {
+        proof["checkpoint"] = (note.join("\n") + "\n").into();
+        std::fs::write(&name, serde_json::to_vec(&proof).unwrap()).unwrap();
+        verify_archive(file, &key, None).unwrap();
+        let refused = both().unwrap_err();
+        assert!(refused.public_detail().contains(said), "{said}: {refused:?}");
+    }
+    std::fs::write(&name, whole).unwrap();
+    both().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_pruned_is_archived_first_and_proved_complete() {
     let bench = Bench::new();
     let archive = bench.dir.path().join("archive");
@@ -345,7 +390,7 @@ async fn what_is_pruned_is_archived_first_and_proved_complete() {
     files.sort();
     let mut next = 0;
     for file in &files {
-        let report = verify_archive(file, &key).unwrap();
+        let report = verify_archive(file, &key, None).unwrap();
         assert_eq!(report.from, next);
         next = report.to;
     }
@@ -372,10 +417,10 @@ async fn what_is_pruned_is_archived_first_and_proved_complete() {
     ];
     for (what, bytes) in changed {
         std::fs::write(&files[0], bytes).unwrap();
-        assert!(verify_archive(&files[0], &key).is_err(), "{what}");
+        assert!(verify_archive(&files[0], &key, None).is_err(), "{what}");
     }
     std::fs::write(&files[0], packed).unwrap();
-    verify_archive(&files[0], &key).unwrap();
+    verify_archive(&files[0], &key, None).unwrap();
     // An archive that can't be written keeps everything.
     bench.clock.advance(DAY * 400);
     log.close().await.unwrap();

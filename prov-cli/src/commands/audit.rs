@@ -118,7 +118,7 @@ pub(crate) enum Audit {
         #[arg(long, value_name = "FILE", requires = "dir")]
         policy: Option<PathBuf>,
         /// The file with the log's public key for ML-DSA-44, kept apart from the log: it must have signed too
-        #[arg(long, value_name = "FILE", requires = "dir")]
+        #[arg(long, value_name = "FILE", requires = "offline")]
         ml_dsa_key: Option<PathBuf>,
         /// The roots (PEM) that the authority's certificate leads to that must have time-stamped it
         #[arg(long, value_name = "FILE", requires = "dir")]
@@ -278,8 +278,8 @@ impl Audit {
             };
             return verify::offline(global.output, folder, key.as_deref(), &wanted);
         }
-        if let Self::Verify { archive: Some(file), key: Some(key), .. } = &self {
-            return retention::archived(global.output, file, key);
+        if let Self::Verify { archive: Some(file), key: Some(key), ml_dsa_key, .. } = &self {
+            return retention::archived(global.output, file, key, ml_dsa_key.as_deref());
         }
         if let Self::Proof { check: Some(name), key, policy, ml_dsa_key, .. } = &self {
             let wanted = (policy.as_deref(), ml_dsa_key.as_deref());

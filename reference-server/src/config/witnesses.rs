@@ -5,7 +5,7 @@ use prov_audit::anchoring::AnchoringOptions;
 use prov_audit::joining::JoinOptions;
 use prov_audit::sink::TargetOptions;
 use prov_audit::witnessing::WitnessingOptions;
-use prov_audit::{VerifierKey, WitnessPolicy};
+use prov_audit::{CosignerKey, VerifierKey, WitnessPolicy};
 use prov_core::{Error, Result, codes};
 
 use super::ConfigError;
@@ -16,7 +16,10 @@ pub(super) fn check(audit: &Audit) -> std::result::Result<(), ConfigError> {
     let refuse =
         |message: String| ConfigError::Invalid { origin: "the configuration".to_owned(), message };
     let wrong = |error: Error| error.public_detail().to_owned();
-    audit.joined().map_err(|e| refuse(format!("`audit.join_keys`: {}", wrong(e))))?;
+    audit.joined().map_err(|e| {
+        let names = "`audit.join_keys`, `audit.join_ml_dsa_44_keys`";
+        refuse(format!("{names}: {}", wrong(e)))
+    })?;
     audit.witness.logs().map_err(|e| refuse(format!("`audit.witness`: {}", wrong(e))))?;
     let asked = audit.witnessing.options();
     asked.map_err(|e| refuse(format!("`audit.witnessing`: {}", wrong(e))))?;
@@ -29,7 +32,12 @@ impl Audit {
     fn joined(&self) -> Result<JoinOptions> {
         let keys = self.join_keys.iter().map(|key| key.parse());
         let keys = keys.collect::<Result<Vec<VerifierKey>>>()?;
-        Ok(keys.into_iter().fold(JoinOptions::new(), JoinOptions::key))
+        let seconds = self.join_ml_dsa_44_keys.iter().map(|key| key.parse());
+        let seconds = seconds.collect::<Result<Vec<CosignerKey>>>()?;
+        let options = keys.into_iter().fold(JoinOptions::new(), JoinOptions::key);
+        let options = seconds.into_iter().fold(options, JoinOptions::ml_dsa_44);
+        options.check()?;
+        Ok(options)
     }
 }
 

@@ -9,13 +9,13 @@ use serde_json::Value;
 use super::*;
 
 /// What a node recorded about another's log.
-async fn recorded(node: &Node, action: &str) -> Vec<Value> {
+pub(super) async fn recorded(node: &Node, action: &str) -> Vec<Value> {
     let own = format!("prov.example/audit/{}", node.name);
     let page = node.log.query(&Query::new().action(action).origin(own)).await.unwrap();
     page.items.into_iter().map(|event| Value::Object(event.context)).collect()
 }
 
-async fn until_alarm(node: &Node, of: &str, kind: JoinAlarmKind) {
+pub(super) async fn until_alarm(node: &Node, of: &str, kind: JoinAlarmKind) {
     until(kind.name(), || node.alarm_of(of) == Some(kind)).await;
     let mut events = Vec::new();
     for _ in 0..200 {
@@ -30,13 +30,18 @@ async fn until_alarm(node: &Node, of: &str, kind: JoinAlarmKind) {
     panic!("{kind} is not recorded: {events:?}");
 }
 
-async fn put(bench: &Bench, kind: &'static str, id: String, value: impl Into<bytes::Bytes>) {
+pub(super) async fn put(
+    bench: &Bench,
+    kind: &'static str,
+    id: String,
+    value: impl Into<bytes::Bytes>,
+) {
     let batch = Batch::new().put(Key::new(kind, id), value, Expect::Any);
     bench.store.commit(batch).await.unwrap();
 }
 
 /// One node with events that are in the store, and another that has none of them yet.
-async fn published(bench: &Bench, count: usize) -> (Node, Node, Record) {
+pub(super) async fn published(bench: &Bench, count: usize) -> (Node, Node, Record) {
     let (one, two) = (Node::open(bench, "one").await, Node::open(bench, "two").await);
     let seen = || two.of("one").is_some() && one.of("two").is_some();
     beside(&[&one, &two], until("they know each other", seen)).await;

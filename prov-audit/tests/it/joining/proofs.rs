@@ -2,12 +2,10 @@
 
 use prov_audit::{Checkpoint, codes, verify_extension, verify_proof};
 use prov_core::codes as core_codes;
-use serde_json::Value;
 use tlog_tiles::tlog::{Hash, check_record, check_tree, record_hash};
 
 use super::whole::{leaves, name_of};
 use super::*;
-use crate::api::ask;
 use crate::foreign::checked_file;
 
 fn hashes(all: &[[u8; 32]]) -> Vec<Hash> {
@@ -118,13 +116,14 @@ async fn what_is_not_in_the_copy_of_a_log_is_not_proved_and_it_is_said_why() {
     assert!(log.joined_checkpoint(empty).await.unwrap_err().is(codes::NOT_YET_SIGNED));
 }
 
+#[cfg(feature = "axum")]
 #[tokio::test(flavor = "multi_thread")]
 async fn proofs_of_another_nodes_log_are_had_over_http() {
     let bench = Bench::new();
     let (one, two) = two_nodes(&bench).await;
     let name = name_of("one");
-    let ask = async |path: String| -> (u16, Value) {
-        let (status, text) = ask(&two.log, "GET", &path, "").await;
+    let ask = async |path: String| -> (u16, serde_json::Value) {
+        let (status, text) = crate::api::ask(&two.log, "GET", &path, "").await;
         (status.as_u16(), serde_json::from_str(&text).unwrap())
     };
     let key = one.log.verifier_key(STANDARD).to_string();

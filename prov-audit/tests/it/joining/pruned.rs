@@ -7,23 +7,33 @@ use prov_core::store::MemoryStore;
 
 use super::*;
 
-const DAY: Duration = Duration::from_hours(24);
+pub(super) const DAY: Duration = Duration::from_hours(24);
 
 /// Nodes whose time is ours.
-struct Years {
+pub(super) struct Years {
     dir: tempfile::TempDir,
-    clock: ManualClock,
-    store: Arc<MemoryStore>,
+    pub(super) clock: ManualClock,
+    pub(super) store: Arc<MemoryStore>,
 }
 
 impl Years {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let clock = ManualClock::at("2020-01-01T00:00:00Z".parse().unwrap());
         let store = Arc::new(MemoryStore::new(Arc::new(clock.clone())));
         Self { dir: tempfile::tempdir().unwrap(), clock, store }
     }
 
     async fn open(&self, name: &str, standard: Duration) -> Node {
+        self.open_with(name, standard, false, join_options()).await
+    }
+
+    pub(super) async fn open_with(
+        &self,
+        name: &str,
+        standard: Duration,
+        ml_dsa_44: bool,
+        join: JoinOptions,
+    ) -> Node {
         let store = Arc::<MemoryStore>::clone(&self.store);
         let origin = format!("prov.example/audit/{name}");
         let mut retention = Retention::default();
@@ -33,13 +43,14 @@ impl Years {
             .segment_bytes(64 << 10)
             .checkpoint_every(Duration::from_millis(50))
             .retention(retention)
+            .with_ml_dsa_44(ml_dsa_44)
             .index_patience(Duration::from_secs(20));
         let log = Arc::new(Log::open(options).await.unwrap());
-        let joining = log.join(join_options()).await.unwrap();
+        let joining = log.join(join).await.unwrap();
         Node { name: name.to_owned(), dir: self.dir.path().join(name), log, joining }
     }
 
-    async fn record(&self, node: &Node, count: usize) {
+    pub(super) async fn record(&self, node: &Node, count: usize) {
         let all = (0..count).map(|_| {
             let actor = Actor::account(PrincipalKind::User, "user_1", "alice");
             let event = Event::new(&self.clock, Action::KMS_ENCRYPT, Outcome::Success).by(actor);
@@ -87,6 +98,16 @@ async fn what_is_pruned_is_a_stub_in_the_mirrors_too() {
     let report = verify(&three.mirror_of("one"), one.log.verifier_key(STANDARD)).unwrap();
     assert!(report.intact && report.pruned == before, "{report:?}");
     assert_eq!(found(&three, "one").await, left);
+    // Nor is a proof lost of what is gone.
+    let name = one.log.verifier_key(STANDARD).name();
+    for (index, size) in [(300, before), (7, 2200)] {
+        let (proof, _) = three.log.joined_inclusion_proof(name, index, Some(size)).await.unwrap();
+        let own = one.log.inclusion_proof(STANDARD, index, Some(size)).await.unwrap();
+        assert_eq!((proof.root, proof.hashes), (own.root, own.hashes));
+        let (proof, _) = three.log.joined_consistency_proof(name, index, Some(size)).await.unwrap();
+        let own = one.log.consistency_proof(STANDARD, index, Some(size)).await.unwrap();
+        assert_eq!((proof.root, proof.hashes), (own.root, own.hashes));
+    }
     // Both go on after a restart.
     let mirrors = [two.mirror_of("one"), three.mirror_of("one")];
     for node in [two, three] {

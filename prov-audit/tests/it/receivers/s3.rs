@@ -67,7 +67,7 @@ async fn what_is_pruned_lies_in_a_bucket_and_is_proved_complete_from_there() {
         .collect();
     let mut next = 0;
     for name in &names {
-        let report = verify_archive_in(&*bucket, name, &key).await.unwrap();
+        let report = verify_archive_in(&*bucket, name, &key, None).await.unwrap();
         assert_eq!(report.from, next);
         next = report.to;
     }
@@ -80,11 +80,11 @@ async fn what_is_pruned_lies_in_a_bucket_and_is_proved_complete_from_there() {
         std::fs::write(file, bucket.read(name).await.unwrap()).unwrap();
     }
     let fetched = bench.dir.path().join("fetched").join(names[0].split('/').next_back().unwrap());
-    assert_eq!(verify_archive(&fetched, &key).unwrap().from, 0);
+    assert_eq!(verify_archive(&fetched, &key, None).unwrap().from, 0);
     // What somebody puts in its place is not taken for it.
     let other = bucket.read(names[1]).await.unwrap();
     bucket.put(names[0], other).await.unwrap();
-    verify_archive_in(&*bucket, names[0], &key).await.unwrap_err();
+    verify_archive_in(&*bucket, names[0], &key, None).await.unwrap_err();
 }
 
 #[tokio::test(flavor = "multi_thread")]

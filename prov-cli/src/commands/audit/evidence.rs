@@ -166,11 +166,16 @@ pub(super) fn since(
 fn seconded(checkpoint: &Checkpoint, key: Option<&Path>) -> Outcome {
     let Some(path) = key else { return Ok(()) };
     let key: CosignerKey = read_key(path)?;
-    if !key.is_ml_dsa_44() || key.name() != checkpoint.origin {
+    key.check_second(checkpoint).map(drop).map_err(|e| wrong_key(path, &e))
+}
+
+/// What a check with a second key from this file found.
+pub(super) fn wrong_key(path: &Path, error: &prov_core::Error) -> Failure {
+    if error.is(prov_audit::codes::BAD_VERIFIER_KEY) {
         let what = format!("`{}` is no key for ML-DSA-44 of this log", path.display());
-        return Err(Failure::Usage(what));
+        return Failure::Usage(what);
     }
-    key.check(checkpoint).map(drop).map_err(|e| Failure::Failed(e.to_string()))
+    Failure::Failed(error.to_string())
 }
 
 fn with(name: &Path, extension: &str) -> PathBuf {

@@ -1,6 +1,7 @@
 //! `prov audit retention` and `prov audit hold`.
 
 use clap::{Args, Subcommand};
+use prov_audit::CosignerKey;
 use serde_json::{Map, Value, json};
 
 use crate::client::segment;
@@ -95,10 +96,12 @@ pub(super) fn archived(
     format: crate::cli::OutputFormat,
     file: &std::path::Path,
     key: &std::path::Path,
+    ml_dsa_key: Option<&std::path::Path>,
 ) -> Outcome {
     let key = super::verify::read_key(key)?;
-    let report =
-        prov_audit::verify_archive(file, &key).map_err(|e| Failure::Failed(e.to_string()))?;
+    let second: Option<CosignerKey> = ml_dsa_key.map(super::verify::read_key).transpose()?;
+    let report = prov_audit::verify_archive(file, &key, second.as_ref())
+        .map_err(|e| super::evidence::wrong_key(ml_dsa_key.unwrap_or(file), &e))?;
     let answer = serde_json::to_value(&report).map_err(|e| Failure::of("printing", e))?;
     crate::output::show(format, &answer, &[])
 }

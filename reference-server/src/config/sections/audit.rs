@@ -36,6 +36,10 @@ section! {
         /// The keys of the logs that are joined, `name+hash+base64` each; none: all that show themselves.
         #[serde(deserialize_with = "list::deserialize")]
         join_keys: Vec<String> = Vec::new(),
+        /// The keys for ML-DSA-44 of logs of other servers of which nothing is taken in that is not signed with
+        /// them too.
+        #[serde(deserialize_with = "list::deserialize")]
+        join_ml_dsa_44_keys: Vec<String> = Vec::new(),
         /// `[audit.witnessing]`
         witnessing: AuditWitnessing = AuditWitnessing::default(),
         /// `[audit.witness]`
