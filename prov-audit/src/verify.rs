@@ -120,7 +120,7 @@ fn look(dir: &Path, key: &VerifierKey, durable: Option<u64>, trust: &Trust) -> R
         findings.add(FindingKind::Pruned, None, what.to_owned());
         None
     });
-    if let Some(second) = &trust.ml_dsa_44 {
+    for second in trust.seconds(key.name(), published.as_ref()) {
         let seconded = Seconded { dir, first: key, second };
         let (published, newest) = (published.as_ref(), newest.as_ref());
         seconded.check(published, newest, stub.as_ref(), &mut findings).map_err(unreadable)?;

@@ -3,14 +3,15 @@ use crate::anchoring::TsaRoots;
 use prov_core::{Error, Result};
 
 use crate::codes;
-use crate::note::CosignerKey;
+use crate::note::{Checkpoint, CosignerKey};
 use crate::witness::WitnessPolicy;
 
 /// Whose word is wanted about a log, besides that it is whole.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Trust {
-    /// The newest checkpoint that witnesses cosigned must be cosigned as this policy wants.
+    /// The newest checkpoint that witnesses cosigned must be cosigned as this policy wants. Where it names the
+    /// log by a key for ML-DSA-44 alone, that is wanted as by `ml_dsa_44`.
     pub witnesses: Option<WitnessPolicy>,
     /// The newest checkpoint, and the statement of how far the log is pruned, must be signed with this key
     /// for ML-DSA-44 too.
@@ -48,6 +49,18 @@ impl Trust {
         }
         self.ml_dsa_44 = Some(key);
         Ok(self)
+    }
+
+    /// The second keys that are wanted of the log of this name. Of several that a policy names the one counts
+    /// that was signed with.
+    pub(crate) fn seconds(&self, log: &str, published: Option<&Checkpoint>) -> Vec<&CosignerKey> {
+        let mut seconds: Vec<&CosignerKey> = self.ml_dsa_44.iter().collect();
+        let policy = self.witnesses.as_ref();
+        let named = policy.map(|policy| policy.wanted_ml_dsa_44(log)).unwrap_or_default();
+        let signed = |key: &&CosignerKey| published.is_some_and(|known| key.check(known).is_ok());
+        let one = named.iter().copied().find(signed).or(named.first().copied());
+        seconds.extend(one.filter(|key| self.ml_dsa_44.as_ref() != Some(*key)));
+        seconds
     }
 
     /// That of these authorities: then what [`Report::anchors`](crate::Report::anchors) names existed by

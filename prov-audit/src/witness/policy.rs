@@ -30,6 +30,7 @@ const LONGEST: usize = 256 << 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WitnessPolicy {
     logs: Vec<VerifierKey>,
+    ml_dsa_44_logs: Vec<CosignerKey>,
     witnesses: Vec<PolicyWitness>,
     quorum: Rule,
 }
@@ -79,10 +80,27 @@ impl Rule {
 }
 
 impl WitnessPolicy {
-    /// The logs that the policy knows; none, when they are known from elsewhere.
+    /// The logs that the policy knows by a key for Ed25519; none, when they are known from elsewhere.
     #[must_use]
     pub fn logs(&self) -> &[VerifierKey] {
         &self.logs
+    }
+
+    /// The logs that it knows by a key for ML-DSA-44, which cosign their own checkpoints (C2SP
+    /// tlog-checkpoint).
+    #[must_use]
+    pub fn ml_dsa_44_logs(&self) -> &[CosignerKey] {
+        &self.ml_dsa_44_logs
+    }
+
+    /// The keys for ML-DSA-44 of which one must have signed what the log of this name says. None where the
+    /// policy names a key of it for Ed25519 as well: by C2SP tlog-policy either is enough then.
+    #[must_use]
+    pub fn wanted_ml_dsa_44(&self, log: &str) -> Vec<&CosignerKey> {
+        if self.logs.iter().any(|key| key.name() == log) {
+            return Vec::new();
+        }
+        self.ml_dsa_44_logs.iter().filter(|key| key.name() == log).collect()
     }
 
     /// The witnesses it names.
@@ -91,12 +109,19 @@ impl WitnessPolicy {
         &self.witnesses
     }
 
-    /// Checks that enough of the witnesses have cosigned this checkpoint, and says which did.
+    /// Whether anybody must have cosigned.
+    pub(crate) fn wants_witnesses(&self) -> bool {
+        !self.quorum.is_met(&HashSet::new())
+    }
+
+    /// Checks that enough of the witnesses have cosigned this checkpoint, and says which did; and that the log
+    /// itself signed it with ML-DSA-44, where the policy names it by such a key alone.
     ///
     /// # Errors
-    /// [`codes::NOT_WITNESSED`] when they are not enough; [`core_codes::INVALID_REQUEST`] when a
-    /// signature is not of the witness that it says.
+    /// [`codes::NOT_WITNESSED`] when they are not enough, or the log did not; [`core_codes::INVALID_REQUEST`]
+    /// when a signature is not of the witness, or of the log, that it says.
     pub fn check(&self, checkpoint: &Checkpoint) -> Result<Vec<Cosigned>> {
+        self.check_log(checkpoint)?;
         let (cosigned, is_met) = self.cosigned(checkpoint)?;
         if is_met {
             return Ok(cosigned);
@@ -105,6 +130,24 @@ impl WitnessPolicy {
         let who = if who.is_empty() { "nobody".to_owned() } else { who.join(", ") };
         let what =
             format!("the checkpoint is cosigned by {who}, which is not what the policy wants");
+        Err(Error::new(codes::NOT_WITNESSED).detail(what))
+    }
+
+    fn check_log(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let refuse = |what: &str| Error::new(core_codes::INVALID_REQUEST).detail(what.to_owned());
+        let (text, lines) = split(&checkpoint.note).ok_or_else(|| refuse("not a signed note"))?;
+        let mut is_signed = false;
+        for key in self.ml_dsa_44_logs.iter().filter(|key| key.name() == checkpoint.origin) {
+            let time = cosigned_at(key, checkpoint, text, &lines).map_err(|()| {
+                refuse("a signature is not of the log's key for ML-DSA-44 as it says")
+            })?;
+            is_signed |= time.is_some();
+        }
+        if is_signed || self.wanted_ml_dsa_44(&checkpoint.origin).is_empty() {
+            return Ok(());
+        }
+        let what =
+            "the checkpoint is not signed with the log's key for ML-DSA-44, which the policy names";
         Err(Error::new(codes::NOT_WITNESSED).detail(what))
     }
 
@@ -139,8 +182,9 @@ impl FromStr for WitnessPolicy {
         for (number, line) in (1..).zip(text.split('\n')) {
             reading.line(line).map_err(|what| refuse(number, &what))?;
         }
-        let quorum = reading.quorum.ok_or_else(|| refuse(0, "there is no `quorum` line"))?;
-        Ok(Self { logs: reading.logs, witnesses: reading.witnesses, quorum })
+        let quorum = reading.quorum.take().ok_or_else(|| refuse(0, "there is no `quorum` line"))?;
+        let Reading { logs, ml_dsa_44_logs, witnesses, .. } = reading;
+        Ok(Self { logs, ml_dsa_44_logs, witnesses, quorum })
     }
 }
 
@@ -153,6 +197,7 @@ fn refuse(line: usize, what: &str) -> Error {
 #[derive(Default)]
 struct Reading {
     logs: Vec<VerifierKey>,
+    ml_dsa_44_logs: Vec<CosignerKey>,
     witnesses: Vec<PolicyWitness>,
     /// What was defined, and whether it is a member of a group: each counts in one way only.
     names: HashMap<String, (Rule, bool)>,
@@ -182,9 +227,18 @@ impl Reading {
     }
 
     fn log(&mut self, key: &str) -> Read {
+        let again = || Err("this log's key was named before".to_owned());
+        let second = key.parse::<CosignerKey>().ok().filter(CosignerKey::is_ml_dsa_44);
+        if let Some(second) = second {
+            if self.ml_dsa_44_logs.iter().any(|known| known.public() == second.public()) {
+                return again();
+            }
+            self.ml_dsa_44_logs.push(second);
+            return Ok(());
+        }
         let key: VerifierKey = key.parse().map_err(|e: Error| e.public_detail().to_owned())?;
         if self.logs.iter().any(|known| known.public() == key.public()) {
-            return Err("this log's key was named before".to_owned());
+            return again();
         }
         self.logs.push(key);
         Ok(())

@@ -11,6 +11,7 @@ use super::peer::Peer;
 use super::shared::{Shared, Told, said};
 use crate::codes;
 use crate::files::io_error;
+use crate::journal::Journal;
 use crate::log::{CLASSES, Log, blocking};
 use crate::witness::{WitnessingStatus, read_cosigned, write_cosigned};
 
@@ -29,7 +30,8 @@ impl Log {
     /// Has its checkpoints cosigned as soon as somebody [runs](Witnessing::run) what this gives.
     ///
     /// # Errors
-    /// [`core_codes::INVALID_REQUEST`] for options that make no sense, and the second time.
+    /// [`core_codes::INVALID_REQUEST`] for options that make no sense, or name a second key with which the log
+    /// does not sign, and the second time.
     /// [`codes::ROLLED_BACK`] when witnesses have cosigned more events than the log has.
     pub async fn add_witnesses(
         self: &Arc<Self>,
@@ -39,6 +41,7 @@ impl Log {
         let shared = Arc::new(Shared::new(options.policy.clone()));
         for class in CLASSES {
             let journal = Arc::clone(self.journal(class));
+            signs_as_wanted(&journal, &options)?;
             let kept = blocking(move || {
                 read_cosigned(journal.dir(), journal.key().verifier())
                     .map_err(|e| io_error(e, "reading the cosigned checkpoint"))
@@ -73,6 +76,18 @@ impl Log {
         let sizes = CLASSES.map(|class| self.size(class));
         self.witnessing.get().map(|shared| shared.status(sizes))
     }
+}
+
+/// What a policy wants of the log itself it must do, or nothing that is kept would be believed.
+fn signs_as_wanted(journal: &Journal, options: &WitnessingOptions) -> Result<()> {
+    let log = journal.key().verifier().name();
+    let wanted = options.policy.wanted_ml_dsa_44(log);
+    if wanted.is_empty() || journal.second_key().is_some_and(|key| wanted.contains(&key)) {
+        return Ok(());
+    }
+    let what =
+        format!("the policy names a key for ML-DSA-44 with which the log `{log}` does not sign");
+    Err(Error::new(core_codes::INVALID_REQUEST).detail(what))
 }
 
 impl Witnessing {

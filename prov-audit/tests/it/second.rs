@@ -95,6 +95,15 @@ async fn who_has_the_ed25519_key_alone_is_found_out() {
     assert!(verify(&wrong, log.verifier_key(CLASS)).unwrap().intact, "that is what it is for");
     let report = found(&wrong, &log, &key);
     assert_eq!(kinds(&report), [FindingKind::Checkpoint], "{report:?}");
+    // So says who has the key in a policy (C2SP tlog-policy), not beside one for Ed25519.
+    let by = |logs: &str, dir: &Path| {
+        let policy = format!("{logs}quorum none\n").parse().unwrap();
+        verify_with(dir, log.verifier_key(CLASS), &Trust::new().witnesses(policy)).unwrap()
+    };
+    let (first, second) = (format!("log {}\n", log.verifier_key(CLASS)), format!("log {key}\n"));
+    assert!(by(&second, &dir).intact);
+    assert_eq!(kinds(&by(&second, &wrong)), [FindingKind::Checkpoint]);
+    assert!(by(&format!("{first}{second}"), &wrong).intact);
     // The true second signature does not fit; nor does the true checkpoint.
     let note = read(&wrong, "checkpoint");
     let line = truth.lines().last().unwrap();

@@ -52,13 +52,15 @@ impl House {
 
     /// A policy that wants each of its keys.
     pub(crate) fn policy(&self, url: &str) -> WitnessPolicy {
+        self.policy_text(url).parse().unwrap()
+    }
+
+    pub(crate) fn policy_text(&self, url: &str) -> String {
         let [classic, quantum] = self.witness.keys().map(ToString::to_string);
         format!(
             "witness classic {classic} {url}\nwitness quantum {quantum} {url}\n\
              group both all classic quantum\nquorum both\n"
         )
-        .parse()
-        .unwrap()
     }
 
     fn actions(&self) -> Vec<String> {

@@ -61,7 +61,13 @@ async fn a_log_is_cosigned_kept_and_verified_offline_with_the_policy() {
     // What the log itself signs with ML-DSA-44 stands beside.
     let log = Arc::new(Log::open(bench.options().with_ml_dsa_44(true)).await.unwrap());
     let (house, _tasks, url) = house_of(&log).await;
-    let policy = house.policy(&url);
+    // The policy wants it, of both logs.
+    let logs = [CLASS, RetentionClass::BreakGlass].map(|class| {
+        let key = log.ml_dsa_44_key(class).unwrap();
+        format!("log {key}\n")
+    });
+    let policy: WitnessPolicy =
+        format!("{}{}", logs.concat(), house.policy_text(&url)).parse().unwrap();
     record_and_sign(&bench, &log, 3).await;
     let asked = asking(&log, policy.clone()).await;
     until("3 are cosigned", || cosigned(&log) == 3).await;
@@ -113,8 +119,22 @@ async fn a_log_is_cosigned_kept_and_verified_offline_with_the_policy() {
     assert!(!verify_witnessed(&dir, &key, &other).unwrap().intact, "others are asked for");
     std::fs::write(&file, note.replace("\n403\n", "\n402\n")).unwrap();
     found("changed");
+    std::fs::write(&file, note.replace(&format!("{}\n", lines[5]), "")).unwrap();
+    assert!(found("the log's second signature is gone").contains("ML-DSA-44"));
     std::fs::remove_file(&file).unwrap();
     assert!(found("gone").contains("there is no cosigned checkpoint"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_wants_a_second_signature_is_refused_where_there_is_none() {
+    let (bench, plain) = (Bench::new(), Bench::new());
+    let twice = Log::open(bench.options().with_ml_dsa_44(true)).await.unwrap();
+    let key = twice.ml_dsa_44_key(CLASS).unwrap();
+    let witnesses = House::watching(&[]).await.policy_text("https://w.example");
+    let policy: WitnessPolicy = format!("log {key}\n{witnesses}").parse().unwrap();
+    let log = Arc::new(plain.open().await);
+    let refused = log.add_witnesses(WitnessingOptions::new(policy)).await.unwrap_err();
+    assert!(refused.public_detail().contains("does not sign"), "{refused:?}");
 }
 
 /// What a log shows to one and not to the other.

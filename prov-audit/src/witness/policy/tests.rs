@@ -1,7 +1,9 @@
-use prov_core::SecretBytes;
+use std::sync::Arc;
+
+use prov_core::{SecretBytes, SystemClock};
 
 use super::*;
-use crate::note::{Cosigner, SigningKey, sign};
+use crate::note::{Cosigner, SecondKey, SigningKey, sign};
 
 fn cosigner(byte: u8) -> Cosigner {
     let seed = SecretBytes::new(vec![byte; 32]);
@@ -65,6 +67,51 @@ fn nobody_counts_twice_and_a_false_signature_is_no_missing_one() {
     forged.note.extend(lines);
     let error = policy("quorum none").check(&forged).unwrap_err();
     assert!(error.public_detail().contains("`w2`"), "{error:?}");
+}
+
+#[test]
+fn a_log_that_is_named_by_its_key_for_ml_dsa_44_alone_must_have_signed_with_it() {
+    let second = |byte: u8| {
+        let (seed, clock) = (SecretBytes::new(vec![byte; 32]), Arc::new(SystemClock::new()));
+        SecondKey::from_seed("a.example/log", &seed, clock, false).unwrap()
+    };
+    let (own, other) = (second(7), second(8));
+    let policy = |logs: &[&str]| -> WitnessPolicy {
+        format!("log {}\nquorum none\n", logs.join(" https://a.example\nlog ")).parse().unwrap()
+    };
+    let (first, key, another) =
+        (log().verifier().to_string(), own.key().to_string(), other.key().to_string());
+    let alone = sign(&log(), 42, [9; 32]);
+    let twice = own.second(alone.clone()).unwrap();
+    let wanted = policy(&[&key]);
+    assert_eq!((wanted.logs().len(), wanted.ml_dsa_44_logs()), (0, &[own.key().clone()][..]));
+    assert_eq!(wanted.wanted_ml_dsa_44("a.example/log"), [own.key()]);
+    wanted.check(&twice).unwrap();
+    for checkpoint in [&alone, &other.second(alone.clone()).unwrap()] {
+        let error = wanted.check(checkpoint).unwrap_err();
+        assert!(error.is(codes::NOT_WITNESSED), "{error:?}");
+        assert!(error.public_detail().contains("ML-DSA-44"), "{error:?}");
+    }
+    // Any key of a log is enough (C2SP tlog-policy): of two for ML-DSA-44, or one for Ed25519.
+    let any = policy(&[&key, &another]);
+    any.check(&twice).unwrap();
+    any.check(&other.second(alone.clone()).unwrap()).unwrap();
+    assert!(any.check(&alone).is_err());
+    let either = policy(&[&first, &key]);
+    assert!(either.wanted_ml_dsa_44("a.example/log").is_empty());
+    either.check(&alone).unwrap();
+    // A false signature is no missing one.
+    let line = twice.note.strip_prefix(&alone.note).unwrap();
+    let mut false_one = sign(&log(), 43, [9; 32]);
+    false_one.note.push_str(line);
+    let error = either.check(&false_one).unwrap_err();
+    assert!(error.is(core_codes::INVALID_REQUEST), "{error:?}");
+    // Of a log that is not named nothing is wanted but what the witnesses say.
+    let seed = SecretBytes::new(vec![1; 32]);
+    let unnamed = SigningKey::from_seed("b.example/log", &seed).unwrap();
+    wanted.check(&sign(&unnamed, 42, [9; 32])).unwrap();
+    let again = format!("log {key}\nlog {key}\nquorum none").parse::<WitnessPolicy>();
+    assert!(again.unwrap_err().public_detail().contains("line 2: this log's key"));
 }
 
 #[test]

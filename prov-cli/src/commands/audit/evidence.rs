@@ -96,17 +96,16 @@ pub(super) fn check(
 ) -> Outcome {
     let policy = policy.map(witnesses::policy).transpose()?;
     let beside = read_key::<VerifierKey>(&with(name, "vkey"));
-    let known = beside.as_ref().ok().map(VerifierKey::name);
-    let known = known.and_then(|log| witnesses::key_in(policy.as_ref(), log));
+    let log = beside.as_ref().ok().map(VerifierKey::name);
+    let known = log.and_then(|log| witnesses::key_in(policy.as_ref(), log));
     let key = if let Some(path) = key {
         read_key(path)?
     } else if let Some(key) = known {
         key
     } else {
-        eprintln!(
-            "checked with the key that lies beside the proof, which does not say whose log it is; give \
-             `--key` with a key kept elsewhere"
-        );
+        let said = "checked with the key that lies beside the proof, which does not say whose log it is; \
+                    give `--key` with a key kept elsewhere";
+        witnesses::say_beside(policy.as_ref(), log, said);
         beside?
     };
     let leaf = read(&with(name, "leaf"))?;

@@ -50,18 +50,19 @@ pub(super) fn offline(
     for log in logs {
         let failed = |e: &dyn std::fmt::Display| Failure::of(&format!("`{}`", log.display()), e);
         let beside = key_beside(&log).map_err(|e| failed(&e));
-        let known = beside.as_ref().ok().map(VerifierKey::name);
-        let known = known.and_then(|name| witnesses::key_in(policy.as_ref(), name));
+        let name = beside.as_ref().ok().map(VerifierKey::name);
+        let known = name.and_then(|name| witnesses::key_in(policy.as_ref(), name));
         let key = if let Some(path) = key {
             read_key(path)?
         } else if let Some(key) = known {
             key
         } else {
-            eprintln!(
+            let said = format!(
                 "{}: verified with the key that lies beside it, which proves that the log is whole, \
                  not whose it is; give `--key` with a key kept elsewhere",
                 log.display()
             );
+            witnesses::say_beside(policy.as_ref(), name, &said);
             beside?
         };
         let report = verify_with(&log, &key, &trust).map_err(|e| failed(&e))?;

@@ -9,6 +9,7 @@ use crate::cli::OutputFormat;
 use crate::commands::Session;
 use crate::failure::{Failure, Outcome};
 use crate::output;
+use crate::terminal::shown;
 
 const LOGS: &[&str] = &["log", "size", "behind", "time"];
 const WITNESSES: &[&str] = &["name", "state", "sizes", "last_cosigned", "last_error"];
@@ -44,7 +45,25 @@ pub(super) fn show(session: &Session) -> Outcome {
 pub(super) fn policy(path: &Path) -> Outcome<WitnessPolicy> {
     let failed = |e: &dyn std::fmt::Display| Failure::of(&format!("`{}`", path.display()), e);
     let text = std::fs::read_to_string(path).map_err(|e| failed(&e))?;
-    text.parse().map_err(|e: prov_core::Error| failed(&e))
+    let policy: WitnessPolicy = text.parse().map_err(|e: prov_core::Error| failed(&e))?;
+    for key in policy.ml_dsa_44_logs() {
+        if policy.logs().iter().any(|first| first.name() == key.name()) {
+            eprintln!(
+                "the policy names the log `{}` by keys for Ed25519 and for ML-DSA-44, of which either is \
+                 enough; leave the first out, or give `--ml-dsa-key`, to want both",
+                shown(key.name())
+            );
+        }
+    }
+    Ok(policy)
+}
+
+/// Says that a log is checked with a key that lies beside it, unless the policy says by another whose it is.
+pub(super) fn say_beside(policy: Option<&WitnessPolicy>, log: Option<&str>, said: &str) {
+    let wanted = policy.zip(log).map(|(policy, log)| policy.wanted_ml_dsa_44(log));
+    if wanted.is_none_or(|wanted| wanted.is_empty()) {
+        eprintln!("{said}");
+    }
 }
 
 /// The key of the log of this name, if the policy knows it.
