@@ -3,15 +3,16 @@
 //!
 //! It holds numbers only: every value that can be asked for is there as 64 bits of a keyed hash.
 //! What stems from the personal part stands in tables of its own, by the subject's pseudonym, so
-//! that erasing a subject takes it out.
+//! that erasing a subject takes it out. What is taken out is overwritten, but for copies that SQLite may leave in the
+//! free room of a page when it moves rows about: about one of some thousand keyed hashes, until the room is used.
 //!
 //! It is no evidence: the log is. Every row carries a sum of itself and where it stands, and what must be
 //! there is missed when it is not, so that damage is noticed where it is read: whoever asked is told to come
-//! again ([`codes::INDEX_BEHIND`]), and the index is made anew. What a damaged index can still do is not to
-//! find events by the name, address or user agent of somebody, when the row that says who has these is lost
-//! as a whole and SQLite does not notice; [`Log::rebuild_index`](crate::Log::rebuild_index) puts that
-//! right. It can't show what is not there: every record is read from the log, and checked there. Sums are no protection from
-//! somebody who writes to the file.
+//! again ([`codes::INDEX_BEHIND`]), and the index is made anew. Pages of terms are all there, empty ones too; a
+//! row that says who has a name, address or word names the next such row; a stretch says of how many people it
+//! has something. An index can't show what is not there: every record is read from the log, and checked there.
+//! Sums are no protection from somebody who writes to the file, and a disk that gives back an older state of a
+//! page, of one piece, is believed; [`Log::rebuild_index`](crate::Log::rebuild_index) puts that right.
 
 mod counts;
 mod events;
@@ -24,11 +25,11 @@ mod removal;
 mod schema;
 mod search;
 mod stretch;
+mod summary;
 mod sums;
 mod terms;
 #[cfg(test)]
 mod tests;
-mod times;
 mod words;
 
 use std::collections::BTreeSet;

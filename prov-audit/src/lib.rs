@@ -59,6 +59,9 @@ mod audit_layer;
 mod catalogue;
 pub mod codes;
 mod disk;
+#[cfg(test)]
+#[path = "../tests/it/faults_report.rs"]
+mod faults_report;
 mod files;
 pub mod format;
 #[cfg(feature = "sqlite-index")]

@@ -12,7 +12,8 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction};
 use super::places::BLOCK;
 use super::postings::{At, Entries, Posting, sorted, to_bytes};
 use super::stretch::{Stretch, page_at};
-use super::{Hit, events, owners, sums, times};
+use super::summary::{self, People, Summary};
+use super::{Hit, events, owners, sums};
 
 /// What is known of the records of one span.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Filling {
     held: Range<u64>,
     /// The record behind the last that was added.
     next: u64,
+    /// The oldest record that the index holds, or will.
+    oldest: u64,
     /// Of the public parts, what is not written yet, by the pages of the span.
     public: Vec<Vec<Posting>>,
     /// The same of the personal parts, by whose they are.
@@ -42,6 +45,7 @@ impl Filling {
             span,
             held: span.first().max(oldest).min(next)..next,
             next,
+            oldest,
             public: vec![Vec::new(); pages],
             personal: HashMap::new(),
             times: BTreeMap::new(),
@@ -61,6 +65,7 @@ impl Filling {
     /// The database may have lost what was before `before`, and some of whom it knew to have a term.
     pub(super) fn lost(&mut self, before: u64) {
         self.owners.clear();
+        self.oldest = self.oldest.max(before);
         self.held.start = self.held.start.max(before).min(self.held.end);
     }
 
@@ -71,8 +76,8 @@ impl Filling {
 
     /// Adds when and where the event is that was begun.
     pub(super) fn add_event(&mut self, event: Hit) {
-        times::add(
-            self.times.entry(Stretch::block_of(event.seq)).or_insert(times::NEVER),
+        summary::add(
+            self.times.entry(Stretch::block_of(event.seq)).or_insert(summary::NEVER),
             event.time,
         );
         self.events.push(event);
@@ -104,7 +109,7 @@ impl Filling {
         self.write_owners(db)?;
         if self.next == self.span.end() {
             self.write_span(db)?;
-            *self = Self::of(self.next, self.next);
+            *self = Self::of(self.next, self.oldest);
             return Ok(());
         }
         let first = new.start / BLOCK * BLOCK;
@@ -141,6 +146,9 @@ impl Filling {
             }
         }
         new.retain(|owner| self.owners.insert(*owner));
+        if self.oldest.max(self.span.group_first()) >= self.held.end {
+            owners::begin(db, self.span)?;
+        }
         new.sort_unstable();
         for (term, pid) in new {
             owners::add(db, self.span, term, pid)?;
@@ -151,11 +159,11 @@ impl Filling {
     /// Writes all of the span as one, with what there is in blocks, which go.
     fn write_span(&mut self, db: &Transaction<'_>) -> rusqlite::Result<()> {
         let held = self.held_blocks();
-        let mut times = self.times.values().fold(times::NEVER, |all, some| times::both(all, *some));
+        let mut times =
+            self.times.values().fold(summary::NEVER, |all, some| summary::both(all, *some));
         for block in &held {
-            times = times::both(times, times::load(db, *block)?);
+            times = summary::both(times, Summary::load(db, *block)?.times);
         }
-        times::write(db, self.span, times)?;
         let mut put = db.prepare_cached(PUT_PAGE)?;
         let per_page =
             self.public.len() / usize::try_from(Stretch::block_of(0).pages()).unwrap_or(1);
@@ -176,7 +184,8 @@ impl Filling {
                 put.execute((number, to_bytes(At::Page(span, number), page)))?;
             }
         }
-        self.write_people(db)?;
+        let people = self.write_people(db, &held)?;
+        Summary { times, people }.write(db, span)?;
         let blocks = span.blocks();
         let pages = (page_at(blocks.start), page_at(blocks.end));
         db.execute("DELETE FROM posting WHERE page >= ?1 AND page < ?2", pages)?;
@@ -187,20 +196,26 @@ impl Filling {
         Ok(())
     }
 
-    fn write_people(&mut self, db: &Transaction<'_>) -> rusqlite::Result<()> {
+    /// Writes what stems from each person in the span. Says who they are.
+    fn write_people(&mut self, db: &Transaction<'_>, held: &[Stretch]) -> rusqlite::Result<People> {
         let span = self.span;
-        each_person(db, span.blocks(), &mut |block, pid, entries| {
-            let all = self.personal.entry(pid).or_default();
-            entries.each(block, 0, &mut |seq, term| all.push((term, span.place(seq))));
-        })?;
+        for block in held {
+            each_person(db, *block, &mut |pid, entries| {
+                let all = self.personal.entry(pid).or_default();
+                entries.each(*block, 0, &mut |seq, term| all.push((term, span.place(seq))));
+            })?;
+        }
         let mut put = db.prepare_cached(PUT_PERSON)?;
-        let mut people: Vec<_> = self.personal.iter_mut().collect();
-        people.sort_unstable_by_key(|(pid, _)| **pid);
-        for (pid, all) in people {
+        // Of some there is a personal part in which no term is.
+        let mut all: Vec<_> = self.personal.iter_mut().filter(|(_, all)| !all.is_empty()).collect();
+        all.sort_unstable_by_key(|(pid, _)| **pid);
+        let mut people = People::default();
+        for (pid, all) in all {
             all.sort_unstable();
+            people.add(*pid);
             put.execute((span.number(), pid, to_bytes(At::Person(span, *pid), all)))?;
         }
-        Ok(())
+        Ok(people)
     }
 
     /// The blocks of which the database holds something.
@@ -216,20 +231,12 @@ impl Filling {
     /// Writes what is new in a block.
     fn write_block(&self, db: &Transaction<'_>, block: Stretch) -> rusqlite::Result<()> {
         let is_begun = self.holds(block);
-        let new = self.times.get(&block).copied().unwrap_or(times::NEVER);
-        let old = if is_begun { times::load(db, block)? } else { times::NEVER };
-        times::write(db, block, times::both(old, new))?;
-        let place = |place: &u16| {
-            let seq = self.span.first() + u64::from(*place);
-            (Stretch::block_of(seq) == block).then(|| block.place(seq))
-        };
-        let in_block = |all: &[Posting]| -> Vec<Posting> {
-            all.iter().filter_map(|(term, at)| Some((*term, place(at)?))).collect()
-        };
+        let new = self.times.get(&block).copied().unwrap_or(summary::NEVER);
+        let old = if is_begun { Summary::load(db, block)? } else { Summary::empty() };
         let mut put = db.prepare_cached(PUT_PAGE)?;
         let per_page = self.public.len() / usize::try_from(block.pages()).unwrap_or(1);
         for (within, some) in (0..).zip(self.public.chunks(per_page)) {
-            let mut all = in_block(&some.concat());
+            let mut all = self.in_block(block, &some.concat());
             if is_begun {
                 if all.is_empty() {
                     continue;
@@ -240,26 +247,48 @@ impl Filling {
             let number = block.page(within);
             put.execute((number, to_bytes(At::Page(block, number), &all)))?;
         }
+        let people = self.write_people_of_block(db, block, old.people)?;
+        Summary { times: summary::both(old.times, new), people }.write(db, block)
+    }
+
+    /// Writes what is new of people in a block that has something of these. Says of whom it has something then.
+    fn write_people_of_block(
+        &self,
+        db: &Transaction<'_>,
+        block: Stretch,
+        mut people: People,
+    ) -> rusqlite::Result<People> {
+        let is_begun = self.holds(block);
         let mut before = db.prepare_cached(PERSON)?;
         let mut put = db.prepare_cached(PUT_PERSON)?;
-        let mut people: Vec<_> = self.personal.iter().collect();
-        people.sort_unstable_by_key(|(pid, _)| **pid);
-        for (pid, all) in people {
-            let mut all = in_block(all);
+        let mut some: Vec<_> = self.personal.iter().collect();
+        some.sort_unstable_by_key(|(pid, _)| **pid);
+        for (pid, all) in some {
+            let mut all = self.in_block(block, all);
+            if all.is_empty() {
+                continue;
+            }
             let at = At::Person(block, *pid);
-            if is_begun && !all.is_empty() {
-                let there = blob(&mut before, (block.number(), pid))?;
-                if let Some(there) = there {
-                    let each = &mut |seq, term| all.push((term, block.place(seq)));
-                    Entries::of(at, &there)?.each(block, 0, each);
-                    all.sort_unstable();
-                }
+            let there = if is_begun { blob(&mut before, (block.number(), pid))? } else { None };
+            if let Some(there) = there {
+                let each = &mut |seq, term| all.push((term, block.place(seq)));
+                Entries::of(at, &there)?.each(block, 0, each);
+                all.sort_unstable();
+            } else {
+                people.add(*pid);
             }
-            if !all.is_empty() {
-                put.execute((block.number(), pid, to_bytes(at, &all)))?;
-            }
+            put.execute((block.number(), pid, to_bytes(at, &all)))?;
         }
-        Ok(())
+        Ok(people)
+    }
+
+    /// Those of the postings of this span that are in a block, as they stand there.
+    fn in_block(&self, block: Stretch, all: &[Posting]) -> Vec<Posting> {
+        let place = |place: &u16| {
+            let seq = self.span.first() + u64::from(*place);
+            (Stretch::block_of(seq) == block).then(|| block.place(seq))
+        };
+        all.iter().filter_map(|(term, at)| Some((*term, place(at)?))).collect()
     }
 }
 
@@ -286,21 +315,21 @@ pub(super) fn read_page(
     Ok(())
 }
 
-/// Shows what stems from each person in the stretches of these numbers.
+/// Shows what stems from each person in a stretch. Nobody may be missing.
 pub(super) fn each_person(
     db: &Connection,
-    stretches: Range<i64>,
-    each: &mut dyn FnMut(Stretch, i64, Entries<'_>),
+    stretch: Stretch,
+    each: &mut dyn FnMut(i64, Entries<'_>),
 ) -> rusqlite::Result<()> {
-    let mut all = db.prepare_cached(
-        "SELECT stretch, pid, entries FROM personal WHERE stretch >= ?1 AND stretch < ?2",
-    )?;
-    let mut rows = all.query((stretches.start, stretches.end))?;
+    let mut all = db.prepare_cached("SELECT pid, entries FROM personal WHERE stretch = ?1")?;
+    let mut rows = all.query([stretch.number()])?;
+    let mut people = People::default();
     while let Some(row) = rows.next()? {
-        let (stretch, pid) = (Stretch::of_number(row.get(0)?), row.get(1)?);
-        each(stretch, pid, Entries::of(At::Person(stretch, pid), row.get_ref(2)?.as_blob()?)?);
+        let pid = row.get(0)?;
+        people.add(pid);
+        each(pid, Entries::of(At::Person(stretch, pid), row.get_ref(1)?.as_blob()?)?);
     }
-    Ok(())
+    people.check(stretch, db)
 }
 
 fn blob(

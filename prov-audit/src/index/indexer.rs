@@ -148,7 +148,6 @@ impl Indexer {
         if self.shared.damaged.swap(false, Ordering::AcqRel) {
             self.discard()?;
         }
-        self.have_open()?;
         let mut orders = std::mem::take(&mut *self.shared.orders.lock()).into_iter();
         while let Some(order) = orders.next() {
             if let Err(failure) = self.obey(order) {
@@ -156,8 +155,9 @@ impl Indexer {
                 return Err(failure);
             }
         }
+        self.have_open()?;
         if self.shared.traces.load(Ordering::Acquire) {
-            self.empty(Duration::ZERO)?;
+            self.empty(Duration::ZERO).or_else(|failure| self.discard_erased(&failure))?;
         }
         let known = self.shared.position.size();
         let durable = self.log.durable.wait_beyond(known, REST);
@@ -165,11 +165,17 @@ impl Indexer {
     }
 
     fn obey(&mut self, order: Order) -> Result<(), Failure> {
-        let done = self.have_open().and_then(|()| match &order {
+        let done = match &order {
             Order::Rebuild(_) => self.discard().and_then(|()| self.open()),
-            Order::Forget(pids, _) => self.forget(pids),
-            Order::Prune(before, tally, _) => self.prune(*before, tally),
-        });
+            Order::Forget(pids, _) => {
+                // Also of an index that can't be opened: to remove it takes no room.
+                let done = self.have_open().and_then(|()| self.forget(pids));
+                done.or_else(|failure| self.discard_erased(&failure))
+            }
+            Order::Prune(before, tally, _) => {
+                self.have_open().and_then(|()| self.prune(*before, tally))
+            }
+        };
         let leaves_traces =
             matches!(order, Order::Forget(..)) && self.shared.traces.load(Ordering::Acquire);
         order.answer(match &done {
@@ -254,29 +260,32 @@ impl Indexer {
         Ok(())
     }
 
-    /// An index that can't be opened keeps nobody waiting. In one that is removed nobody is found.
+    /// An index that can't be opened keeps nobody waiting, but for erasures, which are obeyed all the same. In one
+    /// that is removed is nothing that was pruned.
     fn refuse_orders(&self, is_removed: bool) {
-        for order in std::mem::take(&mut *self.shared.orders.lock()) {
-            let forgets = matches!(order, Order::Forget(..));
-            order.answer(if is_removed && forgets { Ok(()) } else { Err(not_open()) });
+        let mut orders = self.shared.orders.lock();
+        let refused = orders.extract_if(.., |order| !matches!(order, Order::Forget(..)));
+        for order in refused.collect::<Vec<_>>() {
+            let is_done = is_removed && matches!(order, Order::Prune(..));
+            order.answer(if is_done { Ok(()) } else { Err(not_open()) });
         }
     }
 
-    /// Takes these out. Where that can't be done, of a full disk for example, the whole index goes: it
-    /// will be made anew without them.
+    /// Takes these out.
     fn forget(&mut self, pids: &[i64]) -> Result<(), Failure> {
         let Some(Open { db, filling, .. }) = &mut self.open else { return Err(not_open().into()) };
         filling.lost(0);
-        match removal::forget(db, pids) {
-            Ok(true) => self.empty(EMPTYING),
-            Ok(false) if self.shared.traces.load(Ordering::Acquire) => self.empty(EMPTYING),
-            Ok(false) => Ok(()),
-            Err(error) => {
-                let what = "who was erased can't be taken out of the audit index: it is made anew";
-                tracing::warn!(?error, "{what}");
-                self.discard()
-            }
-        }
+        let any = removal::forget(db, pids)?;
+        let leaves_traces = any || self.shared.traces.load(Ordering::Acquire);
+        if leaves_traces { self.empty(EMPTYING) } else { Ok(()) }
+    }
+
+    /// Where the erased can't be taken out, of a full disk for example, the whole index goes: it will be made
+    /// anew without them.
+    fn discard_erased(&mut self, failure: &Failure) -> Result<(), Failure> {
+        let what = "who was erased can't be taken out of the audit index: it is made anew";
+        tracing::warn!(?failure, "{what}");
+        self.discard()
     }
 
     /// Takes out what is known of records before `before`, of which there are so many by action and

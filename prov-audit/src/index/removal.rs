@@ -8,7 +8,8 @@ use super::filling::{PERSON, PUT_PAGE, PUT_PERSON, each_person, read_page};
 use super::postings::{At, Entries, Posting, to_bytes};
 use super::schema::Position;
 use super::stretch::{Stretch, page_at};
-use super::{counts, events, owners, times};
+use super::summary::{self, People, Summary};
+use super::{counts, events, owners};
 use crate::log::Tally;
 
 /// Takes out what came from the personal parts of these subjects: a row for each span, and one for each
@@ -17,23 +18,24 @@ pub(super) fn forget(db: &Connection, pids: &[i64]) -> rusqlite::Result<bool> {
     let all = db.unchecked_transaction()?;
     let mut found_any = false;
     {
-        let mut stretches = all.prepare("SELECT stretch FROM stretch ORDER BY stretch")?;
-        let stretches: Vec<i64> =
-            stretches.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let Position { size, oldest, .. } = Position::of(&all)?;
+        let stretches: Vec<Stretch> = Stretch::all(oldest, size).collect();
         let mut known = all.prepare(PERSON)?;
         let mut remove = all.prepare("DELETE FROM personal WHERE stretch = ?1 AND pid = ?2")?;
         for pid in pids {
             // What a subject has is the same in most spans.
             let mut owned = BTreeSet::new();
-            for number in &stretches {
-                let mut rows = known.query((number, pid))?;
+            for stretch in stretches.iter().copied() {
+                let mut rows = known.query((stretch.number(), pid))?;
                 let Some(row) = rows.next()? else { continue };
-                let stretch = Stretch::of_number(*number);
                 let found = Entries::of(At::Person(stretch, *pid), row.get_ref(0)?.as_blob()?)?;
                 let (group, _) = stretch.group();
                 owned.extend(found.terms().map(|term| (group, term.cast_signed())));
                 drop(rows);
-                found_any |= remove.execute((number, pid))? > 0;
+                found_any |= remove.execute((stretch.number(), pid))? > 0;
+                let mut summary = Summary::load(&all, stretch)?;
+                summary.people.remove(*pid);
+                summary.write(&all, stretch)?;
             }
             for (group, term) in owned {
                 owners::remove(&all, group, term, *pid)?;
@@ -64,7 +66,11 @@ pub(super) fn prune(db: &Connection, before: u64, tally: &Tally) -> rusqlite::Re
     if emptied == 0 && before > edge.first() {
         cut(&all, edge, before, position.size)?;
     }
-    own_anew(&all, edge)?;
+    if emptied == 0 {
+        own_anew(&all, edge, position.size)?;
+    } else {
+        owners::clear(&all)?;
+    }
     let counted = position.counted + counts::add(&all, tally, -1)?;
     Position { oldest: before, counted, ..position }.write(&all)?;
     all.commit()
@@ -73,20 +79,19 @@ pub(super) fn prune(db: &Connection, before: u64, tally: &Tally) -> rusqlite::Re
 /// Leaves of a stretch what is of records from `before` on.
 fn cut(db: &Transaction<'_>, edge: Stretch, before: u64, size: u64) -> rusqlite::Result<()> {
     let pages = events::page_of(before)..=events::page_of(edge.end().min(size) - 1);
-    let mut when = times::NEVER;
+    let mut times = summary::NEVER;
     for page in pages {
         let mut left = events::load(db, page)?;
         let known = left.len();
         left.retain(|event| event.seq >= before);
         for event in &left {
-            times::add(&mut when, event.time);
+            summary::add(&mut times, event.time);
         }
         if left.len() < known {
             db.prepare_cached("UPDATE event SET entries = ?2 WHERE page = ?1")?
                 .execute((page, events::to_bytes(page, &left)))?;
         }
     }
-    times::write(db, edge, when)?;
     let mut put = db.prepare_cached(PUT_PAGE)?;
     for within in 0..edge.pages() {
         let mut left: Vec<Posting> = Vec::new();
@@ -99,35 +104,36 @@ fn cut(db: &Transaction<'_>, edge: Stretch, before: u64, size: u64) -> rusqlite:
         let number = edge.page(within);
         put.execute((number, to_bytes(At::Page(edge, number), &left)))?;
     }
-    let mut people = BTreeMap::<i64, Vec<Posting>>::new();
-    each_person(db, edge.number()..edge.number() + 1, &mut |_, pid, entries| {
-        let left = people.entry(pid).or_default();
+    let mut whose = BTreeMap::<i64, Vec<Posting>>::new();
+    each_person(db, edge, &mut |pid, entries| {
+        let left = whose.entry(pid).or_default();
         entries.each(edge, before, &mut |seq, term| left.push((term, edge.place(seq))));
     })?;
     let mut put = db.prepare_cached(PUT_PERSON)?;
     let mut remove = db.prepare_cached("DELETE FROM personal WHERE stretch = ?1 AND pid = ?2")?;
-    for (pid, mut left) in people {
+    let mut people = People::default();
+    for (pid, mut left) in whose {
         if left.is_empty() {
             remove.execute((edge.number(), pid))?;
             continue;
         }
         left.sort_unstable();
+        people.add(pid);
         put.execute((edge.number(), pid, to_bytes(At::Person(edge, pid), &left)))?;
     }
-    Ok(())
+    Summary { times, people }.write(db, edge)
 }
 
 /// Leaves of the owners up to the span of this stretch those of what is left of it.
-fn own_anew(db: &Transaction<'_>, edge: Stretch) -> rusqlite::Result<()> {
-    owners::prune(db, edge)?;
+fn own_anew(db: &Transaction<'_>, edge: Stretch, size: u64) -> rusqlite::Result<()> {
     let mut left = BTreeSet::new();
-    each_person(db, edge.number()..edge.blocks().end, &mut |_, pid, entries| {
-        left.extend(entries.terms().map(|term| (term, pid)));
-    })?;
-    for (term, pid) in left {
-        owners::add(db, edge, term, pid)?;
+    let span_end = Stretch::span_of(edge.first()).end();
+    for stretch in Stretch::all(edge.first(), size.min(span_end)) {
+        each_person(db, stretch, &mut |pid, entries| {
+            left.extend(entries.terms().map(|term| (term.cast_signed(), pid)));
+        })?;
     }
-    Ok(())
+    owners::prune(db, edge, &left)
 }
 
 /// Empties the write-ahead log, in which what was taken out still stands; says whether that could be done:

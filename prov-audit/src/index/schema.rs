@@ -6,7 +6,7 @@ use rusqlite::{Connection, Error, OpenFlags, ffi};
 use super::{ToRead, sums};
 
 /// The format's number; an index with another one is made anew.
-const FORMAT: i64 = 7;
+const FORMAT: i64 = 8;
 
 /// How long a connection waits for another that keeps it from going on.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
@@ -16,12 +16,13 @@ const TABLES: &str = "
         oldest INTEGER NOT NULL, counted INTEGER NOT NULL, last_hash BLOB NOT NULL, sum INTEGER NOT NULL);
     CREATE TABLE event (page INTEGER PRIMARY KEY, entries BLOB NOT NULL);
     CREATE TABLE stretch (stretch INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,
-        sum INTEGER NOT NULL);
+        people INTEGER NOT NULL, whose INTEGER NOT NULL, sum INTEGER NOT NULL);
     CREATE TABLE posting (page INTEGER PRIMARY KEY, entries BLOB NOT NULL);
     CREATE TABLE personal (stretch INTEGER NOT NULL, pid INTEGER NOT NULL, entries BLOB NOT NULL,
         PRIMARY KEY (stretch, pid)) WITHOUT ROWID;
     CREATE TABLE owner (grp INTEGER NOT NULL, term INTEGER NOT NULL, pid INTEGER NOT NULL,
-        spans INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY (grp, term, pid)) WITHOUT ROWID;
+        spans INTEGER NOT NULL, next_term INTEGER NOT NULL, next_pid INTEGER NOT NULL,
+        sum INTEGER NOT NULL, PRIMARY KEY (grp, term, pid)) WITHOUT ROWID;
     CREATE TABLE tally (action TEXT NOT NULL, outcome TEXT NOT NULL, count INTEGER NOT NULL,
         sum INTEGER NOT NULL, PRIMARY KEY (action, outcome)) WITHOUT ROWID;
 ";

@@ -1,6 +1,7 @@
 //! Looking for events, stretch by stretch, the newest first.
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rusqlite::{CachedStatement, Connection};
@@ -10,11 +11,12 @@ use super::places::Places;
 use super::postings::{At, Entries, sorted};
 use super::schema::{Position, open_to_read};
 use super::stretch::Stretch;
-use super::times::Times;
-use super::{ToRead, counts, events, owners, sums, times};
+use super::summary::{People, Summary, Times};
+use super::{ToRead, counts, events, owners, sums};
 
-/// More owners of a term than this are not looked up one by one.
-const MANY: usize = 32;
+/// Of a term that more people have in a span than this, what the span has of everybody is read instead of what it
+/// has of each of them: so many lookups cost about as much.
+pub(super) const MANY: usize = 32;
 
 /// What must be true of an event.
 #[derive(Debug, Clone)]
@@ -81,6 +83,8 @@ pub(crate) struct Searching<'a> {
     times: OnceCell<Vec<(Stretch, Times)>>,
     /// The page of events that was looked at last.
     events: RefCell<(i64, Vec<Hit>)>,
+    /// Stretches in which nobody is missing.
+    checked: RefCell<BTreeSet<Stretch>>,
 }
 
 impl<'a> Searching<'a> {
@@ -93,7 +97,8 @@ impl<'a> Searching<'a> {
         let (db, Position { size, oldest, .. }) = open_to_read(index)?;
         let deadline = Instant::now() + longest;
         let (times, events) = (OnceCell::new(), RefCell::new((-1, Vec::new())));
-        Ok(Self { db, size, oldest, term_of, deadline, times, events })
+        let checked = RefCell::default();
+        Ok(Self { db, size, oldest, term_of, deadline, times, events, checked })
     }
 
     /// The newest events before `before` that meet the condition.
@@ -336,7 +341,7 @@ impl<'a> Searching<'a> {
         let (_, bit) = stretch.group();
         let mut owners = Vec::new();
         owners::each(&self.db, stretch, term, &mut |owner| {
-            owners.extend((owner.spans & bit != 0).then_some(owner.pid));
+            owners.extend((owner.spans & bit != 0).then(|| owner.pid()));
             owners.len() <= MANY
         })?;
         let term = sorted(term);
@@ -346,8 +351,7 @@ impl<'a> Searching<'a> {
             }
         };
         if owners.len() > MANY {
-            let only = stretch.number()..stretch.number() + 1;
-            return each_person(&self.db, only, &mut |_, _, entries| add(entries));
+            return each_person(&self.db, stretch, &mut |_, entries| add(entries));
         }
         let mut one = self.db.prepare_cached(PERSON)?;
         for pid in owners {
@@ -357,15 +361,31 @@ impl<'a> Searching<'a> {
                     add(Entries::of(At::Person(stretch, pid), row.get_ref(0)?.as_blob()?)?);
                 }
                 None if stretch.is_span() => return Err(sums::damaged("personal")),
-                // It may be in another block of the span.
-                None => {}
+                // It may be in another block of the span, unless somebody is missing in this one.
+                None => self.check_people(stretch)?,
             }
         }
         Ok(())
     }
 
+    /// Looks, once, whether everybody is there of whom a stretch has something.
+    fn check_people(&self, stretch: Stretch) -> rusqlite::Result<()> {
+        let mut checked = self.checked.borrow_mut();
+        if checked.contains(&stretch) {
+            return Ok(());
+        }
+        let mut all = self.db.prepare_cached("SELECT pid FROM personal WHERE stretch = ?1")?;
+        let mut people = People::default();
+        for pid in all.query_map([stretch.number()], |row| row.get(0))? {
+            people.add(pid?);
+        }
+        people.check(stretch, &self.db)?;
+        checked.insert(stretch);
+        Ok(())
+    }
+
     fn between(&self, stretch: Stretch, first: i64, last: i64) -> rusqlite::Result<Places> {
-        let (from, to) = times::load(&self.db, stretch)?;
+        let (from, to) = Summary::load(&self.db, stretch)?.times;
         let mut places = Places::none(stretch.records());
         if to < first || from > last {
             return Ok(places);
@@ -389,9 +409,8 @@ impl<'a> Searching<'a> {
         if let Some(known) = self.times.get() {
             return Ok(known);
         }
-        let newest = self.size.checked_sub(1).map(|last| Stretch::of(last, self.size));
-        let all = newest.into_iter().flat_map(|newest| self.down(newest, None));
-        let all = all.map(|stretch| Ok((stretch, times::load(&self.db, stretch)?)));
+        let all = Stretch::all(self.oldest, self.size);
+        let all = all.map(|stretch| Ok((stretch, Summary::load(&self.db, stretch)?.times)));
         let all = all.collect::<rusqlite::Result<Vec<_>>>()?;
         Ok(self.times.get_or_init(|| all))
     }

@@ -72,6 +72,13 @@ impl Stretch {
         Some(if is_of_same_span { Self::block_of(last) } else { Self::span_of(last) })
     }
 
+    /// All of an index of `size` records, of which those before `oldest` are gone: the newest first.
+    pub(super) fn all(oldest: u64, size: u64) -> impl Iterator<Item = Self> {
+        let newest = size.checked_sub(1).map(|last| Self::of(last, size));
+        std::iter::successors(newest, |stretch| stretch.before())
+            .take_while(move |stretch| stretch.end().min(size) > oldest)
+    }
+
     /// The numbers of the blocks of its span.
     pub(super) fn blocks(self) -> std::ops::Range<i64> {
         let first = Self::block_of(self.first() / SPAN * SPAN).number();
@@ -97,6 +104,11 @@ impl Stretch {
     pub(super) fn group(self) -> (i64, u64) {
         let span = self.0 / NUMBERS;
         ((span / GROUP).cast_signed(), 1 << (span % GROUP))
+    }
+
+    /// The first record of its group.
+    pub(super) fn group_first(self) -> u64 {
+        self.0 / NUMBERS / GROUP * GROUP * SPAN
     }
 
     /// The bits of the spans of its group up to its own.
@@ -153,6 +165,8 @@ mod tests {
     #[test]
     fn a_group_is_of_eight_spans() {
         assert_eq!(Stretch::block_of(9 * SPAN).group(), (1, 2));
+        assert_eq!(Stretch::block_of(9 * SPAN + BLOCK).group_first(), 8 * SPAN);
+        assert_eq!(Stretch::span_of(8 * SPAN - 1).group_first(), 0);
         assert_eq!(Stretch::span_of(9 * SPAN).group_until(), 3);
     }
 }

@@ -339,3 +339,7 @@ impl Keeping {
 pub(super) fn held(hold: &Hold) -> Error {
     Error::new(codes::HELD).detail(format!("`{}` keeps this account: release it first", hold.id))
 }
+
+#[cfg(test)]
+#[cfg(feature = "sqlite-index")]
+mod tests;

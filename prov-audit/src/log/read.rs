@@ -26,7 +26,6 @@ use crate::options::LogOptions;
 use crate::people::Vault;
 use crate::query::{ActionCount, LogCount, Query, Stats};
 use crate::record::{AuditRecord, Place};
-use crate::segment::read_record;
 use crate::witness::read_cosigned;
 
 /// Opens both indexes. What they need to catch up with the log is taken into memory first.
@@ -87,7 +86,7 @@ impl Log {
     /// if that covers it, else under the newest. One is signed when the newest does not cover the event.
     ///
     /// # Errors
-    /// [`codes::EVENT_NOT_FOUND`]; [`codes::DAMAGED`] when tiles can't be read.
+    /// [`codes::EVENT_NOT_FOUND`]; [`codes::DAMAGED`] when the event or tiles can't be read.
     pub async fn proof(&self, id: Uuid) -> Result<Proof> {
         let (source, hit) = self.find(id).await?;
         self.proof_of(source, hit).await
@@ -114,8 +113,7 @@ impl Log {
             self.checkpoint(source.class).await?;
         }
         blocking(move || {
-            let record = read_record(&source.dir, hit.seq, hit.segment, hit.place)
-                .map_err(|e| io_error(e, "reading a record"))?;
+            let record = source.read(hit)?.ok_or(codes::EVENT_NOT_FOUND)?;
             let key = source.key();
             let cosigned = read_cosigned(&source.dir, &key);
             let cosigned = cosigned.map_err(|e| io_error(e, "reading the cosigned checkpoint"))?;
@@ -238,21 +236,19 @@ impl Log {
         .await
     }
 
-    /// Reads leaves and opens their personal parts. Each hit is with the place of its log in the list.
+    /// Reads leaves and opens their personal parts. Each hit is with the place of its log in the list. What was
+    /// pruned meanwhile is left out.
     pub(super) async fn load(
         &self,
         sources: &[Source],
         hits: Vec<(usize, Hit)>,
     ) -> Result<Vec<AuditRecord>> {
-        let dirs: Vec<_> = sources.iter().map(|source| source.dir.clone()).collect();
+        let read_from = sources.to_vec();
         let leaves = blocking(move || {
             let mut leaves = Vec::with_capacity(hits.len());
             for (of, hit) in hits {
-                let Some(dir) = dirs.get(of) else { continue };
-                let record = read_record(dir, hit.seq, hit.segment, hit.place).map_err(|e| {
-                    let what = format!("record {} of the audit log can't be read", hit.seq);
-                    Error::new(codes::DAMAGED).detail(what).source(e)
-                })?;
+                let Some(source) = read_from.get(of) else { continue };
+                let Some(record) = source.read(hit)? else { continue };
                 leaves.push((of, hit.seq, hex::encode(leaf_hash(&record.leaf)), record.leaf));
             }
             Ok(leaves)

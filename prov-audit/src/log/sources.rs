@@ -1,6 +1,6 @@
 //! Every log that questions are answered from: this node's own, and the mirrors of the others'.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use prov_core::audit::RetentionClass;
@@ -11,11 +11,12 @@ use super::pruning::{Keeping, Tally};
 use super::unindex::unindex;
 use super::{CLASSES, Log, blocking, class_name};
 use crate::codes;
-use crate::index::IndexFile;
+use crate::index::{Hit, IndexFile};
 use crate::joining::{Peer, Shared};
 use crate::journal::{Journal, Proven, Stub, Watermark, origin_hash_of};
 use crate::note::{Checkpoint, CosignerKey, VerifierKey};
 use crate::people::Vault;
+use crate::segment::{Record, read_record};
 use crate::tiles::TilesAt;
 
 /// One log that is asked.
@@ -94,6 +95,26 @@ impl Source {
     ) -> Result<Proven<T>> {
         crate::journal::prove(&self.dir, || self.newest_checkpoint(), size, proof)
     }
+
+    /// The record of a hit; `None` when it was pruned since the index was asked, which follows a moment later.
+    /// Blocks.
+    pub(crate) fn read(&self, hit: Hit) -> Result<Option<Record>> {
+        match read_record(&self.dir, hit.seq, hit.segment, hit.place) {
+            Ok(record) => Ok(Some(record)),
+            // The signed statement is there before the first file goes.
+            Err(_) if hit.seq < pruned_before(&self.dir, &self.key()) => Ok(None),
+            Err(error) => {
+                let what = format!("record {} of the audit log can't be read", hit.seq);
+                Err(Error::new(codes::DAMAGED).detail(what).source(error))
+            }
+        }
+    }
+}
+
+/// How many records of a log were pruned, as far as that can be read.
+fn pruned_before(dir: &Path, key: &VerifierKey) -> u64 {
+    let stub = Stub::read(dir, key);
+    stub.ok().and_then(|stub| stub.ok().flatten()).map_or(0, |stub| stub.before)
 }
 
 /// Whether a log is the one of this name, or one of the node of this name.
@@ -196,8 +217,7 @@ impl Log {
     /// How many events of a class were pruned, as far as that can be read.
     pub(crate) fn pruned_before(&self, class: RetentionClass) -> u64 {
         let journal = self.journals.of(class);
-        let stub = Stub::read(journal.dir(), journal.key().verifier());
-        stub.ok().and_then(|stub| stub.ok().flatten()).map_or(0, |stub| stub.before)
+        pruned_before(journal.dir(), journal.key().verifier())
     }
 
     /// How many events by action and outcome a mirror has before `before`; `None` when one of them must

@@ -2,6 +2,8 @@
 
 mod damage;
 mod erasure;
+mod kept;
+mod killed;
 mod room;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ use prov_core::store::{Scan, Store};
 use prov_core::{Clock, PrincipalKind, RequestFacts, RequestId};
 
 use crate::bench_log::{Bench, files_below};
+use crate::faults_report::keep_index_row;
 
 /// Records `events` of each of so many people.
 async fn plant(bench: &Bench, log: &Log, people: u8, events: u32) {
@@ -41,13 +44,17 @@ fn by_address(person: u8) -> Query {
 
 /// How what the index has of a person is written: keyed hashes, which whoever has the log's secret can make.
 async fn hashes(store: &dyn Store, person: u8) -> Vec<[u8; 8]> {
+    hashes_of(store, &name(person), &format!("203.0.113.{person}")).await
+}
+
+/// The same of whoever has this name and this address.
+async fn hashes_of(store: &dyn Store, name: &str, address: &str) -> Vec<[u8; 8]> {
     let found = store.scan(&Scan::kind("audit.secret")).await.unwrap().records;
     let secret = found.into_iter().find(|found| found.id == "hashing").unwrap();
     let secret: serde_json::Value = serde_json::from_slice(&secret.value).unwrap();
     let secret = STANDARD.decode(secret["bytes"].as_str().unwrap()).unwrap();
     let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
-    let address = format!("203.0.113.{person}");
-    let values = [("name", name(person)), ("word", name(person)), ("ip", address)];
+    let values = [("name", name), ("word", name), ("ip", address)];
     let hashes = values.map(|(kind, value)| {
         let tag = hmac::sign(&key, &[kind.as_bytes(), &[0], value.as_bytes()].concat());
         *tag.as_ref().first_chunk::<8>().unwrap()
@@ -64,7 +71,11 @@ async fn hashes(store: &dyn Store, person: u8) -> Vec<[u8; 8]> {
 fn found_in(dir: &Path, hashes: &[[u8; 8]]) -> Vec<PathBuf> {
     let mut files = files_below(dir);
     files.retain(|file| {
-        let bytes = std::fs::read(file).unwrap();
+        // One that went meanwhile, of an index that is made anew, holds nothing.
+        let bytes = match std::fs::read(file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return false,
+            read => read.unwrap(),
+        };
         hashes.iter().any(|hash| memmem::find(&bytes, hash).is_some())
     });
     files

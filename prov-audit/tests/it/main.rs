@@ -15,6 +15,8 @@ mod crash;
 #[cfg(test)]
 mod disk_full;
 #[cfg(test)]
+mod faults_report;
+#[cfg(test)]
 mod foreign;
 #[cfg(test)]
 #[cfg(feature = "axum")]

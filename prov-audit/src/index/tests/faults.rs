@@ -4,7 +4,10 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
+use super::super::search::MANY;
+use super::super::stretch::Stretch;
 use super::*;
+use crate::faults_report::keep_index_row;
 
 /// The header of SQLite's write-ahead log, and that of each page in it.
 const HEADER: usize = 32;
@@ -95,6 +98,7 @@ fn wherever_the_program_stops_the_index_is_as_after_a_whole_step_and_goes_on() {
     for (length, _) in &states {
         cuts.extend([*length, length.saturating_sub(1), length + FRAME + 100]);
     }
+    let stops = cuts.len() + states.len();
     for cut in cuts {
         let (cut, anything) = (cut.min(wal.len()), u8::try_from(dice.roll(256)).unwrap());
         let mut torn = wal[..cut].to_vec();
@@ -123,6 +127,7 @@ fn wherever_the_program_stops_the_index_is_as_after_a_whole_step_and_goes_on() {
         }
         assert_eq!(index.tables(), states.last().unwrap().1, "from step {at}");
     }
+    keep_index_row("the program stops, anywhere in the write-ahead log", stops, 0);
 }
 
 /// Questions, and how many records answer them.
@@ -214,6 +219,8 @@ fn a_damaged_index_gives_a_right_answer_or_none() {
     }
     assert!(noticed > 100);
     assert_eq!(silent, BTreeMap::new());
+    let what = "a bit, a sector or a page of the file is another, or its end is missing";
+    keep_index_row(what, 300, 300 * questions.len());
 }
 
 #[test]
@@ -245,6 +252,145 @@ fn of_many_people_a_damaged_index_finds_whom_it_should_or_fails() {
     }
     assert!(noticed > 100);
     assert_eq!(silent, 0, "and {noticed} noticed");
+    keep_index_row(
+        "the file of an index of 3,000 people is changed in the same ways",
+        200,
+        200 * 50,
+    );
+}
+
+/// The rows of a table, as they are put back.
+fn put_back(db: &Connection, table: &str, row: &[rusqlite::types::Value]) {
+    let places = vec!["?"; row.len()].join(", ");
+    db.execute(&format!("INSERT INTO {table} VALUES ({places})"), rusqlite::params_from_iter(row))
+        .unwrap();
+}
+
+#[test]
+fn a_row_that_is_lost_whole_is_missed_or_was_not_needed() {
+    // A span that is one, a block that is full and one that is not.
+    let left = SPAN / 2..SPAN + BLOCK + 100;
+    let mut index = Written::new(left.clone(), 9000);
+    index.forget(&[2]);
+    let questions = questions(&left);
+    let mut missed = BTreeMap::<&str, (usize, usize)>::new();
+    // Which rows of others are looked at is the same for many: a few of each are enough.
+    for (table, key, step) in [
+        ("owner", "grp = ?1 AND term = ?2 AND pid = ?3", 1),
+        ("personal", "stretch = ?1 AND pid = ?2", 1),
+        ("stretch", "stretch = ?1", 1),
+        ("posting", "page = ?1", 23),
+        ("event", "page = ?1", 23),
+    ] {
+        let keys = key.matches('?').count();
+        for row in rows(&index.db, &format!("SELECT * FROM {table}")).iter().step_by(step) {
+            let lost = format!("DELETE FROM {table} WHERE {key}");
+            let gone = index.db.execute(&lost, rusqlite::params_from_iter(&row[..keys])).unwrap();
+            assert_eq!(gone, 1);
+            let mut is_missed = false;
+            for (kind, condition, expected) in &questions {
+                match asked(&index.file, condition) {
+                    Ok((newest, count)) => {
+                        assert_eq!(count, expected.len() as u64, "{kind}, without {row:?}");
+                        assert_eq!(newest, expected[..expected.len().min(10)]);
+                    }
+                    Err(error) => {
+                        assert!(super::super::sums::is_damage(&error), "{error:?}");
+                        is_missed = true;
+                    }
+                }
+            }
+            put_back(&index.db, table, row);
+            let (all, noticed) = missed.entry(table).or_default();
+            (*all, *noticed) = (*all + 1, *noticed + usize::from(is_missed));
+        }
+    }
+    // Everybody's rows are asked for, and of every stretch.
+    for table in ["personal", "stretch"] {
+        assert_eq!(missed[table].0, missed[table].1, "{table}: {missed:?}");
+    }
+    // Of nine terms three are, with the row of nobody and what stands before them.
+    assert!(missed["owner"].1 >= 6, "{missed:?}");
+    let lost = missed.values().map(|(all, _)| all).sum();
+    keep_index_row("a row is lost whole", lost, lost * questions.len());
+}
+
+/// Pages of the database that are leaves of a table that is sorted by all of its key, with at least so many rows.
+fn sorted_leaves(database: &[u8], least: u8) -> Vec<usize> {
+    const SORTED_LEAF: u8 = 10;
+    let starts = (DISK_PAGE..database.len()).step_by(DISK_PAGE);
+    starts.filter(|at| database[*at] == SORTED_LEAF && database[at + 4] >= least).collect()
+}
+
+#[test]
+fn a_page_that_lost_rows_or_holds_those_of_another_is_missed() {
+    const PEOPLE: u64 = 120;
+    let left = 0..SPAN + BLOCK + 100;
+    let mut index = Written::new(0..0, 1);
+    index.people = PEOPLE;
+    index.go_on(left.end, 9000);
+    let whole = settled(index);
+    // What is personal of somebody takes more room than that somebody has a term.
+    let (all, owners) = (sorted_leaves(&whole[0], 1), sorted_leaves(&whole[0], 20));
+    assert!(owners.len() > 3 && all.len() > 2 * owners.len(), "{} {}", owners.len(), all.len());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("index");
+    let (mut dice, mut noticed) = (Dice(23), 0);
+    for round in 0..30 {
+        let leaves = if round % 2 == 0 { &owners } else { &all };
+        let (one, other) = (leaves[dice.roll(leaves.len())], leaves[dice.roll(leaves.len())]);
+        let mut database = whole[0].clone();
+        match round % 3 {
+            // Its last row.
+            0 => database[one + 4] -= 1,
+            // Its first row: where the rows begin is written behind eight bytes, two each.
+            1 => {
+                let count = usize::from(database[one + 4]);
+                database.copy_within(one + 10..one + 8 + 2 * count, one + 8);
+                database[one + 4] -= 1;
+            }
+            _ => database.copy_within(other..other + DISK_PAGE, one),
+        }
+        std::fs::write(&file, &database).unwrap();
+        for who in 0..PEOPLE {
+            let expected = those(left.clone(), |seq| seq % PEOPLE == who);
+            match asked(&file, &has(&[], &[name(who)])) {
+                Ok((newest, count)) => {
+                    assert_eq!(count, expected.len() as u64, "{who} in round {round}, at {one}");
+                    assert_eq!(newest, expected[..10]);
+                }
+                Err(_) => noticed += 1,
+            }
+        }
+    }
+    assert!(noticed > 100, "{noticed}");
+    keep_index_row("a page lost a row, or holds those of another", 30, 30 * 120);
+}
+
+#[test]
+fn around_as_many_people_as_are_looked_up_one_by_one_answers_are_the_same() {
+    let left = 0..SPAN + 2 * BLOCK + 100;
+    for people in [MANY - 1, MANY, MANY + 1] {
+        // One of three agents each.
+        let people = 3 * people as u64;
+        let mut index = Written::new(0..0, 1);
+        index.people = people;
+        index.go_on(left.end, u64::MAX);
+        let of_agent = |but: u64| those(left.clone(), |seq| seq % 3 == 1 && seq % people != but);
+        assert_eq!(index.found(&has(&[], &[agent(1)])), of_agent(u64::MAX), "{people}");
+        // Somebody who has the agent is lost from the span, or from a block.
+        for stretch in [0, Stretch::block_of(left.end - 1).number()] {
+            let row = format!("FROM personal WHERE stretch = {stretch} AND pid = {}", pid(4));
+            let lost = rows(&index.db, &format!("SELECT * {row}"));
+            index.db.execute(&format!("DELETE {row}"), ()).unwrap();
+            let told = asked(&index.file, &has(&[], &[agent(1)]));
+            assert!(told.is_err(), "{people}, stretch {stretch}: {told:?}");
+            put_back(&index.db, "personal", &lost[0]);
+        }
+        // One of them fewer.
+        index.forget(&[4]);
+        assert_eq!(index.found(&has(&[], &[agent(1)])), of_agent(4), "{people}, but one");
+    }
 }
 
 #[test]
@@ -298,6 +444,7 @@ fn a_damaged_index_that_is_written_on_is_right_or_fails() {
         noticed += u32::from(written.is_err());
     }
     assert!(noticed > 0);
+    keep_index_row("a damaged file is written on", 40, 0);
 }
 
 #[test]
@@ -329,4 +476,5 @@ fn where_there_is_no_room_nothing_is_written_by_half_and_it_goes_on_when_there_i
     index.db.pragma_update(None, "max_page_count", 1_000_000).unwrap();
     index.go_on(SPAN + 10, 3000);
     assert_eq!(index.tables(), Written::new(0..SPAN + 10, 9000).tables());
+    keep_index_row("there is no room for what is written", usize::try_from(failures).unwrap(), 0);
 }

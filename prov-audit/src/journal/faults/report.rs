@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::Path;
 
 use crate::disk::Op;
+use crate::faults_report::{self, TOLD, is_about};
 
 const OPERATIONS: [(Op, &str); 13] = [
     (Op::Create, "create"),
@@ -56,17 +56,14 @@ impl Report {
         text
     }
 
-    /// Holds what was tried against the report in the documents: the same rows, and about as many
-    /// points, which threads that take turns otherwise change a little. With `PROV_WRITE_TRANSCRIPTS=1`
-    /// it is written anew.
+    /// Holds what was tried against the report in the documents: the same rows, and about as many points.
     pub(super) fn keep(&self) {
-        let path = Path::new("../docs/transcripts/faults.md");
-        if std::env::var_os("PROV_WRITE_TRANSCRIPTS").is_some() {
+        if faults_report::is_written_anew() {
             let all = self.total();
             let text = format!("{HEAD}\n{}\n{all} points, none of them wrong.\n", self.table());
-            std::fs::write(path, text).unwrap();
+            faults_report::rewrite(|log, _| *log = text);
         }
-        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        let (kept, _) = faults_report::kept();
         let kept: BTreeMap<&str, usize> = kept
             .lines()
             .filter_map(|line| {
@@ -74,12 +71,11 @@ impl Report {
                 Some((kind, counts.trim_end_matches([' ', '|']).rsplit(' ').next()?.parse().ok()?))
             })
             .collect();
-        let told = "write it anew with PROV_WRITE_TRANSCRIPTS=1";
-        assert_eq!(kept.len(), self.counts.len(), "{told}");
+        assert_eq!(kept.len(), self.counts.len(), "{TOLD}");
         for ((_, kind), counts) in &self.counts {
             let now: usize = counts.values().sum();
-            let about = kept.get(kind).is_some_and(|kept| now.abs_diff(*kept) * 4 < now);
-            assert!(about, "`{kind}`: {now} now; {told}");
+            let about = kept.get(kind).is_some_and(|kept| is_about(now, *kept));
+            assert!(about, "`{kind}`: {now} now; {TOLD}");
         }
     }
 }
@@ -88,8 +84,10 @@ impl Report {
 const HEAD: &str = "\
 # What was broken under the audit log, and how often
 
-Made by `prov-audit/src/journal/faults.rs`, which fails when any of it comes out otherwise:
-`cargo test -p prov-audit --lib faults -- --nocapture` prints the table anew.
+Made by `prov-audit/src/journal/faults.rs` and, for the index, the tests named there, which fail when any of it comes
+out otherwise: `PROV_WRITE_TRANSCRIPTS=1 cargo test -p prov-audit faults` writes it anew.
+
+## The log
 
 A log on a disk in memory is used: events alone and in groups, segments that are left for the next,
 checkpoints, pruning, closing and opening. At each operation on the disk (the columns) something goes

@@ -63,6 +63,7 @@ async fn a_damaged_index_is_made_anew_and_answers_as_before() {
         }
         log.close().await.unwrap();
     }
+    keep_index_row("the file is damaged while the program is stopped", 40, 40 * questions.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

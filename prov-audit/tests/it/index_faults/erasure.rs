@@ -93,4 +93,5 @@ async fn an_erasure_that_was_interrupted_anywhere_is_finished_by_the_next_start(
         }
     }
     assert_eq!(with_traces, points, "there was something to be taken out every time");
+    keep_index_row("the program stops, anywhere in an erasure", points, 2 * points);
 }

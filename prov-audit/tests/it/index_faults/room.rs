@@ -1,6 +1,7 @@
 //! An index that has no room, while the log has.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use prov_audit::codes;
@@ -56,9 +57,7 @@ async fn child_without_room() {
     assert_eq!(log.size(RetentionClass::Standard), recorded);
     assert!(log.verify(RetentionClass::Standard).await.unwrap().intact);
 
-    let pid = std::process::id().to_string();
-    let more = Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited"]).status().unwrap();
-    assert!(more.success());
+    limit_files("unlimited");
     let mut stats = log.stats(None).await;
     for _ in 0..600 {
         if stats.is_ok() {
@@ -74,23 +73,125 @@ async fn child_without_room() {
     println!("caught up");
 }
 
-#[test]
-fn an_index_without_room_lags_visibly_slows_nobody_and_catches_up() {
+/// How long a file may become where there is no room for an erasure: longer than any of the log's, and shorter than
+/// the index.
+const LONGEST_OF_LOG: u32 = 400_000;
+
+/// Sets how long a file of this process may become.
+fn limit_files(longest: &str) {
+    let pid = std::process::id().to_string();
+    let limit = format!("--fsize={longest}:unlimited");
+    assert!(Command::new("prlimit").args(["--pid", &pid, &limit]).status().unwrap().success());
+}
+
+/// Records events of the first, with many words of their own in their user agents, for which the index takes room;
+/// and some of the second, with so many words each.
+async fn plant_words(bench: &Bench, log: &Log, words: u32) {
+    for number in 0..260 {
+        let (person, words) = if number < 240 { (0, 60) } else { (1, words) };
+        let agent: Vec<String> = (0..words).map(|word| format!("w{number}x{word}")).collect();
+        let id = RequestId::generate(&*bench.clock).unwrap();
+        let agent = agent.join(" ");
+        let facts = RequestFacts::new(id, bench.clock.now()).by_agent(Some(&agent));
+        let account = format!("user_{person}");
+        let actor = Actor::account(PrincipalKind::User, account, name(person));
+        let event = Event::new(&*bench.clock, Action::KMS_ENCRYPT, Outcome::Success);
+        log.record(event.by(actor).in_request(&facts)).await.unwrap();
+    }
+}
+
+/// Not a test of its own: a process that erases somebody when there is no room. Either what goes is so much that the
+/// change can't be written, or it can, but not be brought into the database.
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "how a test tells its child what it is for")]
+async fn child_that_erases_without_room() {
+    let Ok(words) = std::env::var(CHILD) else { return };
+    let words: u32 = words.parse().unwrap();
+    let bench = Bench::new();
+    let options = bench.options().index_patience(Duration::from_millis(300));
+    let log = Log::open(options).await.unwrap();
+    plant(&bench, &log, 3, 20).await;
+    plant_words(&bench, &log, words).await;
+    let found = async |query: &Query| Ok(log.query(query).await?.items.len());
+    while found(&by_address(1)).await.is_err_and(|e: prov_core::Error| e.is(codes::INDEX_BEHIND)) {}
+    assert_eq!(found(&by_address(1)).await.unwrap(), 20);
+    let index = bench.dir.path().join("index");
+    let hashes = hashes(&*bench.store, 1).await;
+    assert!(!found_in(&index, &hashes).is_empty());
+
+    limit_files(&LONGEST_OF_LOG.to_string());
+    let admin = prov_core::SecurityContext::system("privacy", &*bench.clock).unwrap();
+    let is_erased = AtomicBool::new(false);
+    let erasing = async {
+        let erased = log.erase_subject(&admin, PrincipalKind::User, "user_1").await;
+        is_erased.store(true, Ordering::Release);
+        assert!(erased.unwrap(), "also when the index can't be made anew now");
+        assert_eq!(found_in(bench.dir.path(), &hashes), Vec::<PathBuf>::new());
+    };
+    let asking = async {
+        loop {
+            let was_erased = is_erased.load(Ordering::Acquire);
+            let (one, other) = (found(&by_address(1)).await, found(&by_address(2)).await);
+            assert!(matches!(one, Ok(0) | Err(_)) || matches!(one, Ok(20) if !was_erased));
+            assert!(matches!(other, Ok(20) | Err(_)), "{other:?}");
+            for error in [one.err(), other.err()].into_iter().flatten() {
+                assert!(error.is(codes::INDEX_BEHIND), "{error:?}");
+            }
+            if was_erased {
+                return;
+            }
+        }
+    };
+    tokio::join!(erasing, asking);
+    if words > 1 {
+        let behind = found(&by_address(2)).await.unwrap_err();
+        assert!(behind.is(codes::INDEX_BEHIND), "the index went: {behind:?}");
+        assert_eq!(log.health().await.state, HealthState::Degraded);
+    }
+    assert!(log.verify(RetentionClass::Standard).await.unwrap().intact);
+
+    limit_files("unlimited");
+    let mut left = found(&by_address(2)).await;
+    for _ in 0..100 {
+        if left.is_ok() {
+            break;
+        }
+        left = found(&by_address(2)).await;
+    }
+    assert_eq!((left.unwrap(), found(&by_address(1)).await.unwrap()), (20, 0));
+    assert_eq!(found_in(bench.dir.path(), &hashes), Vec::<PathBuf>::new());
+    println!("caught up");
+}
+
+/// Runs a child of which no file may be longer than so much, until it says otherwise.
+fn run_without_room(child: &str, longest: &str, told: &str) {
     if Command::new("prlimit").arg("--version").output().is_err() {
         return skip("prlimit (util-linux) is not installed");
     }
-    let here = std::env::current_exe().unwrap();
-    let test = "index_faults::room::child_without_room";
     let done = Command::new("prlimit")
-        .args([&format!("--fsize={LONGEST}:unlimited"), "sh", "-c"])
+        .args([&format!("--fsize={longest}:unlimited"), "sh", "-c"])
         // A write beyond the limit is an error, not the end of the process.
         .args(["trap '' XFSZ; exec \"$@\"", "sh"])
-        .arg(here)
-        .args(["--exact", test, "--nocapture"])
-        .env(CHILD, "1")
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("index_faults::room::{child}"), "--nocapture"])
+        .env(CHILD, told)
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&done.stdout);
     let errors = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success() && told.contains("caught up"), "{told}\n{errors}");
+}
+
+#[test]
+fn an_index_without_room_lags_visibly_slows_nobody_and_catches_up() {
+    run_without_room("child_without_room", &LONGEST.to_string(), "1");
+}
+
+#[test]
+fn an_erasure_for_which_there_is_no_room_takes_the_index_with_it_and_is_final() {
+    // Of so many words: what goes can be written, but not all be brought into the database; it can't be written.
+    for words in ["1", "60"] {
+        run_without_room("child_that_erases_without_room", "unlimited", words);
+    }
+    keep_index_row("there is no room for an erasure", 2, 0);
 }
