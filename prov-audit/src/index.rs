@@ -3,8 +3,8 @@
 //!
 //! It holds numbers only: every value that can be asked for is there as 64 bits of a keyed hash.
 //! What stems from the personal part stands in tables of its own, by the subject's pseudonym, so
-//! that erasing a subject takes it out. What is taken out is overwritten, but for copies that SQLite may leave in the
-//! free room of a page when it moves rows about: about one of some thousand keyed hashes, until the room is used.
+//! that erasing a subject takes it out. What is taken out is overwritten, and so are the copies that SQLite leaves
+//! in the free room of pages when it moves rows about.
 //!
 //! It is no evidence: the log is. Every row carries a sum of itself and where it stands, and what must be
 //! there is missed when it is not, so that damage is noticed where it is read: whoever asked is told to come
@@ -17,6 +17,7 @@
 mod counts;
 mod events;
 mod filling;
+mod gaps;
 mod indexer;
 mod owners;
 mod places;

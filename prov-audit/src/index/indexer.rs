@@ -12,7 +12,7 @@ use super::filling::Filling;
 use super::schema::Position;
 use super::terms::{Terms, Words};
 use super::words::public_texts;
-use super::{Hit, IndexShared, Indexed, counts, removal, schema, sums};
+use super::{Hit, IndexShared, Indexed, counts, gaps, removal, schema, sums};
 use crate::files::io_error;
 use crate::leaf::Leaf;
 use crate::log::Tally;
@@ -304,10 +304,10 @@ impl Indexer {
         self.empty(EMPTYING)
     }
 
-    /// Empties the write-ahead log, where what was taken out still stands. That can't be done while somebody
-    /// reads: it is tried for so long, and from then on whenever there is time.
-    fn empty(&self, patience: Duration) -> Result<(), Failure> {
-        let Some(Open { db, .. }) = &self.open else { return Err(not_open().into()) };
+    /// Empties the write-ahead log, where what was taken out still stands, and what is free in the file. That
+    /// can't be done while somebody reads: it is tried for so long, and from then on whenever there is time.
+    fn empty(&mut self, patience: Duration) -> Result<(), Failure> {
+        let Some(Open { db, .. }) = &mut self.open else { return Err(not_open().into()) };
         self.shared.traces.store(true, Ordering::Release);
         let until = Instant::now() + patience;
         while !removal::empty(db)? {
@@ -316,6 +316,11 @@ impl Indexer {
             }
             std::thread::sleep(Duration::from_millis(2));
         }
+        let roots = gaps::roots(db)?;
+        gaps::wipe(&self.file, &roots)
+            .map_err(|e| io_error(e, "overwriting what is free in the audit index"))?;
+        // It may have pages as they were, and write them so.
+        *db = schema::open(&self.file, &self.log.name)?;
         self.shared.traces.store(false, Ordering::Release);
         Ok(())
     }

@@ -19,7 +19,7 @@ const INDEX_HEAD: &str = "
 Made by `prov-audit/src/index/tests/faults.rs` and `prov-audit/tests/it/index_faults/`. An index is written,
 merged, pruned, made anew, and people are erased from it, while all of this goes wrong. Whatever is asked then, an
 answer is right, or there is none and the index is made anew: nothing is left out, nothing is there twice, and nobody
-who was erased is found, nor is a keyed hash of what they can be found by in any row.
+who was erased is found, nor is a keyed hash of what they can be found by in any file.
 
 | what goes wrong | times | questions |
 |---|---:|---:|
@@ -27,7 +27,7 @@ who was erased is found, nor is a keyed hash of what they can be found by in any
 
 /// How many there are now is about as many as there were: threads that take turns otherwise change a little.
 pub(crate) fn is_about(now: usize, kept: usize) -> bool {
-    now.abs_diff(kept) * 4 <= now
+    now.abs_diff(kept) * 2 <= now.max(kept)
 }
 
 pub(crate) fn is_written_anew() -> bool {
