@@ -43,7 +43,7 @@ use std::time::Duration;
 use indexer::{Indexer, Order};
 use parking_lot::Mutex;
 use prov_core::{Error, Result};
-pub(crate) use search::{Condition, Hit, Searching, tally};
+pub(crate) use search::{Condition, Found, Hit, Searching, tally};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 pub(crate) use words::{words_of, words_of_record};

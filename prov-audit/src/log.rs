@@ -34,6 +34,8 @@ pub use proving::TreeProof;
 pub(crate) use pruning::Tally;
 #[cfg(feature = "sqlite-index")]
 pub use read::Proof;
+#[cfg(feature = "axum")]
+pub(crate) use sources::unknown_log;
 #[cfg(feature = "sqlite-index")]
 pub use tail::{News, Tail, Tailed};
 use tokio::sync::Semaphore;

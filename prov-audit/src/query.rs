@@ -37,7 +37,8 @@ pub struct Query {
     pub text: Option<String>,
     /// What the query language says.
     pub question: Option<Question>,
-    /// Only of the logs of this node (`prov.example/audit/a`), or of this log (`…/a/standard`).
+    /// Only of the logs of this node (`prov.example/audit/a`), or of this log (`…/a/standard`); one that is not
+    /// joined is an error.
     pub origin: Option<String>,
     /// At most so many, up to 1000; 100 unless set.
     pub limit: Option<NonZeroU32>,

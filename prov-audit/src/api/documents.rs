@@ -50,7 +50,8 @@ pub(super) struct EventQuery {
     /// The same, and more, in the query language: `actor:alice and not outcome:success`. In the
     /// body it may end in `| count by action`.
     pub(super) query: Option<String>,
-    /// Only of one node (`prov.example/audit/a`), or one log (`prov.example/audit/a/standard`).
+    /// Only of one node (`prov.example/audit/a`), or one log (`prov.example/audit/a/standard`); one that is
+    /// not known is refused.
     pub(super) origin: Option<String>,
     /// At most so many events, 1 to 1000; 100 unless said.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000)]
@@ -109,7 +110,8 @@ pub(super) struct VerifyQuery {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StatsQuery {
-    /// Only of one node (`prov.example/audit/a`), or one log (`prov.example/audit/a/standard`).
+    /// Only of one node (`prov.example/audit/a`), or one log (`prov.example/audit/a/standard`); one that is
+    /// not known is refused.
     pub(super) origin: Option<String>,
 }
 

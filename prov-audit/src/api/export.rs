@@ -17,7 +17,7 @@ use serde::Deserialize;
 use super::{ApiState, LogName};
 use crate::format::{Format, Writer};
 use crate::joining::JoinedLog;
-use crate::log::LeafReader;
+use crate::log::{LeafReader, unknown_log};
 
 /// Says which logs an export has, from where to where, and what is wrong with each.
 const LOGS: HeaderName = HeaderName::from_static("audit-logs");
@@ -52,7 +52,7 @@ pub(super) struct ExportQuery {
 /// the hash of its leaf (RFC 6962) and the leaf's exact bytes, so that it can be checked against a
 /// checkpoint. Personal data stays sealed. The header `Audit-Logs` says which events of which logs they are
 /// (`NAME;from=0;to=500`), how many more a log has that are not here yet (`behind=3`), and what is wrong with
-/// it (`alarm=gap`).
+/// it (`alarm=gap`). From behind the end there are none, and `from` says where the log ends.
 #[utoipa::path(get, path = "/api/v1/audit/export", tag = "audit", params(ExportQuery),
     responses((status = 200, body = String, content_type = "application/jsonl"), CommonErrors))]
 pub(super) async fn export_log(
@@ -110,10 +110,7 @@ impl ExportQuery {
             }
             (false, Some(origin)) => {
                 let found = joined().into_iter().find(|(name, _)| name == origin);
-                found.map(|one| vec![one]).ok_or_else(|| {
-                    Error::new(crate::codes::UNKNOWN_LOG)
-                        .detail("no log of this name is joined here")
-                })
+                found.map(|one| vec![one]).ok_or_else(unknown_log)
             }
             (false, None) => Ok(vec![own(self.log.unwrap_or_default())]),
         }

@@ -38,7 +38,8 @@ const ALIVE: Duration = Duration::from_secs(15);
 pub(super) struct StreamQuery {
     /// Only what matches, in the query language.
     query: Option<String>,
-    /// Only of one node (`prov.example/audit/a`), or one log (`prov.example/audit/a/standard`).
+    /// Only of one node (`prov.example/audit/a`), or one log (`prov.example/audit/a/standard`); one that is
+    /// not known is refused.
     origin: Option<String>,
 }
 
@@ -52,7 +53,8 @@ struct Streaming {
 /// Events as they are recorded, of all servers that share a store (`text/event-stream`). Each has an id, the
 /// place in every log; a client that comes again with the last one as `Last-Event-ID`, here or at another of
 /// the servers, misses nothing. An `event: gap` says which events of a log are not to be had here, an
-/// `event: alarm` that something is wrong with a log, or no longer. It ends after ten minutes at most.
+/// `event: alarm` that something is wrong with a log, or, without its member `alarm`, that nothing is any more:
+/// a client that comes again is told how each log is. It ends after ten minutes at most.
 #[utoipa::path(get, path = "/api/v1/audit/stream", tag = "audit", params(StreamQuery),
     responses((status = 200, body = String, content_type = "text/event-stream"), CommonErrors))]
 pub(super) async fn stream_events(

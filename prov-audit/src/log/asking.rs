@@ -1,13 +1,15 @@
 //! Answering questions.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, VecDeque};
+mod paging;
+
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use paging::Joint;
 use prov_core::audit::{Outcome, RetentionClass};
 use prov_core::{Error, Result, codes as core_codes};
 
@@ -44,13 +46,13 @@ impl Log {
     /// same moment stand in the order of their logs' names.
     ///
     /// # Errors
-    /// A query that makes no sense; [`codes::INDEX_BEHIND`](crate::codes::INDEX_BEHIND) when the index
-    /// needs longer.
+    /// A query that makes no sense; [`codes::UNKNOWN_LOG`](crate::codes::UNKNOWN_LOG) for an origin of which
+    /// no log is joined; [`codes::INDEX_BEHIND`](crate::codes::INDEX_BEHIND) when the index needs longer.
     pub async fn query(&self, query: &Query) -> Result<Page> {
         query.check()?;
-        self.caught_up().await?;
-        let sources = self.sources_of(query);
+        let sources = self.sources_at(query.origin.as_deref())?;
         let position = self.position(query, &sources)?;
+        self.caught_up().await?;
         let limit = query.limit.map_or(100, std::num::NonZeroU32::get);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let conditions = self.conditions(query, position.times).await?;
@@ -67,30 +69,14 @@ impl Log {
             Ok(all)
         })
         .await?;
-        // Below what was not looked at, the other logs can't be put in order.
-        let edge = found.iter().filter_map(|f| f.stopped).map(|(_, time)| time).max();
-        let edge = edge.unwrap_or(i64::MIN);
-        let stopped: Vec<Option<u64>> =
-            found.iter().map(|found| found.stopped.map(|(seq, _)| seq)).collect();
-        let mut hits = merge(found.into_iter().map(|found| found.hits.into()).collect());
-        let whole = hits.len();
-        hits.retain(|(_, hit)| hit.time >= edge);
-        let more = stopped.iter().any(Option::is_some) || hits.len() > limit || hits.len() < whole;
-        hits.truncate(limit);
+        let page = Joint::of(found, limit);
+        let goes_on = page.goes_on();
         let mut next = position;
-        for (at, (source, looked)) in sources.iter().zip(&stopped).enumerate() {
-            let last = hits.iter().rev().find(|(of, _)| *of == at).map(|(_, hit)| hit.seq);
-            let full = hits.len() == limit;
-            let Some(place) = next.before.get_mut(&source.name) else { continue };
-            *place = match (last, *looked) {
-                (Some(last), Some(looked)) if !full => last.min(looked),
-                (None, Some(looked)) if !full => looked,
-                (Some(last), _) => last,
-                (None, _) => *place,
-            };
+        for (source, place) in sources.iter().zip(page.places) {
+            next.before.entry(Arc::clone(&source.name)).and_modify(|before| *before = place);
         }
-        let items = self.load(&sources, hits).await?;
-        let next_cursor = more.then(|| self.write_cursor(query, &next));
+        let items = self.load(&sources, page.hits).await?;
+        let next_cursor = goes_on.then(|| self.write_cursor(query, &next));
         Ok(Page { items, next_cursor })
     }
 
@@ -100,23 +86,24 @@ impl Log {
     /// As [`Log::query`].
     pub async fn count(&self, query: &Query, by: CountBy) -> Result<Counts> {
         query.check()?;
-        self.caught_up().await?;
-        let sources = self.sources_of(query);
+        let sources = self.sources_at(query.origin.as_deref())?;
         let position = self.position(query, &sources)?;
+        self.caught_up().await?;
         let conditions = self.conditions(query, position.times).await?;
         let files = asked(&sources, &conditions, &position);
         let mut counts = match by {
-            CountBy::Nothing => self.count_each(files, |_| vec![String::new()]).await,
+            CountBy::Nothing => self.count_each(files, |_| Ok(vec![String::new()])).await,
             CountBy::Action => {
                 let actions = |source: &Source| {
-                    let all = source.index.ask(tally).unwrap_or_default();
-                    all.into_iter().map(|(action, ..)| action).collect()
+                    let all = source.index.ask(tally)?;
+                    Ok(all.into_iter().map(|(action, ..)| action).collect())
                 };
                 self.count_each(files, actions).await
             }
             CountBy::Outcome => {
                 let all = [Outcome::Success, Outcome::Failure, Outcome::Denied];
-                self.count_each(files, move |_| all.map(|o| o.as_str().to_owned()).into()).await
+                let all = all.map(|outcome| outcome.as_str().to_owned());
+                self.count_each(files, move |_| Ok(all.clone().into())).await
             }
             other => self.count_read(files, other).await,
         }?;
@@ -130,14 +117,14 @@ impl Log {
     async fn count_each(
         &self,
         asked: Vec<Asked>,
-        values: impl Fn(&Source) -> Vec<String> + Send + 'static,
+        values: impl Fn(&Source) -> Result<Vec<String>> + Send + 'static,
     ) -> Result<Counts> {
         let vault = Arc::clone(&self.vault);
         blocking(move || {
             let term_of = |action: &str| vault.term("action", action);
             let (mut sums, mut complete) = (BTreeMap::new(), true);
             for (source, condition, _) in asked {
-                let mut values = values(&source);
+                let mut values = values(&source)?;
                 values.sort();
                 values.dedup();
                 let each: Vec<Condition> = values
@@ -283,11 +270,6 @@ impl Log {
         }
     }
 
-    /// The logs that a question is about.
-    fn sources_of(&self, query: &Query) -> Vec<Source> {
-        self.sources_at(query.origin.as_deref())
-    }
-
     /// A cursor says where each log continues, and which question of which log it belongs to.
     fn write_cursor(&self, query: &Query, position: &Position) -> String {
         let (from, to) = position.times;
@@ -306,7 +288,9 @@ impl Log {
         let Some(cursor) = query.cursor.as_deref() else {
             let from = query.from.map_or(i64::MIN, Timestamp::as_microsecond);
             let to = query.to.map_or(i64::MAX, Timestamp::as_microsecond);
-            let before = sources.iter().map(|source| (Arc::clone(&source.name), source.indexed));
+            // Not how many are indexed: an index that is made anew at this moment has fewer, and is waited for.
+            let before =
+                sources.iter().map(|source| (Arc::clone(&source.name), source.durable().size()));
             return Ok(Position { before: before.collect(), times: (from, to) });
         };
         let position = read_cursor(cursor, sources);
@@ -372,19 +356,4 @@ fn period(microseconds: i64, by: CountBy) -> String {
         Timestamp::from_microsecond(microseconds).unwrap_or_default().to_zoned(TimeZone::UTC);
     let day = time.date();
     if by == CountBy::Day { day.to_string() } else { format!("{day}T{:02}:00Z", time.hour()) }
-}
-
-/// Joins the lists of the logs, the newer event first, and of the same moment those of the first log.
-/// Each comes with the place of its log.
-fn merge(mut lists: Vec<VecDeque<Hit>>) -> Vec<(usize, Hit)> {
-    let mut merged = Vec::new();
-    loop {
-        let newest =
-            lists.iter().enumerate().filter_map(|(of, list)| Some((list.front()?.time, of)));
-        let Some((_, of)) = newest.max_by_key(|(time, of)| (*time, Reverse(*of))) else {
-            return merged;
-        };
-        let next = lists.get_mut(of).and_then(VecDeque::pop_front);
-        merged.extend(next.map(|hit| (of, hit)));
-    }
 }

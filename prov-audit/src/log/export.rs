@@ -40,7 +40,8 @@ pub struct LeafReader {
 
 #[cfg(feature = "sqlite-index")]
 impl Log {
-    /// A reader of the leaves of a joined log by its name, of whichever node, from number `from` on.
+    /// A reader of the leaves of a joined log by its name, of whichever node, from number `from` on; of none
+    /// where that is behind its end.
     ///
     /// # Errors
     /// [`codes::UNKNOWN_LOG`](crate::codes::UNKNOWN_LOG) for a log that is not joined; as [`Log::leaves`].
@@ -52,7 +53,7 @@ impl Log {
 }
 
 impl Log {
-    /// A reader of the leaves of a class from number `from` on.
+    /// A reader of the leaves of a class from number `from` on; of none where that is behind its end.
     ///
     /// # Errors
     /// When the segments can't be read.
@@ -64,7 +65,11 @@ impl Log {
 }
 
 impl LeafReader {
+    /// From the end on, or from behind it, there is nothing to be read.
     async fn open(dir: PathBuf, from: u64, until: u64) -> Result<Self> {
+        if from >= until {
+            return Ok(Self { cursor: None, until });
+        }
         let cursor = blocking(move || {
             SegmentCursor::at(&dir, from).map_err(|e| io_error(e, "opening a segment"))
         });
@@ -88,7 +93,7 @@ impl LeafReader {
     /// # Errors
     /// When a record is not what was written.
     pub async fn next(&mut self) -> Result<Vec<ExportedLeaf>> {
-        // Absent only when an earlier call failed or was dropped: nothing more can be read.
+        // Absent when there was nothing to read, or an earlier call failed or was dropped: then nothing more can be read.
         let Some(mut cursor) = self.cursor.take() else { return Ok(Vec::new()) };
         let until = self.until;
         let (cursor, leaves) = blocking(move || {

@@ -139,7 +139,7 @@ impl Log {
     /// As [`Log::query`].
     pub async fn stats(&self, origin: Option<&str>) -> Result<Stats> {
         self.caught_up().await?;
-        let sources = self.sources_at(origin);
+        let sources = self.sources_at(origin)?;
         let logs: Vec<LogCount> = sources
             .iter()
             .map(|source| LogCount {
@@ -229,6 +229,10 @@ impl Log {
                 })?;
                 if let Some(hit) = found.hits.first() {
                     return Ok(Some((source, *hit)));
+                }
+                if found.stopped.is_some() {
+                    return Err(Error::new(codes::INDEX_BEHIND)
+                        .detail("looking for the event takes too long at the moment; try again"));
                 }
             }
             Ok(None)

@@ -128,6 +128,11 @@ pub(super) fn short(name: &str) -> u32 {
     origin_hash_of(name).first_chunk().copied().map(u32::from_be_bytes).unwrap_or_default()
 }
 
+/// What whoever asks for a log that is none of the joined ones is told.
+pub(crate) fn unknown_log() -> Error {
+    Error::new(codes::UNKNOWN_LOG).detail("no log of this name is joined here")
+}
+
 impl Log {
     /// Every log that questions are answered from, by name.
     pub(super) fn sources(&self) -> Vec<Source> {
@@ -157,11 +162,15 @@ impl Log {
         all
     }
 
-    /// Those of a node, or the one of this name; all of them unless said.
-    pub(super) fn sources_at(&self, origin: Option<&str>) -> Vec<Source> {
+    /// Those of a node, or the one of this name; all of them unless said. None would look as if nothing had
+    /// happened.
+    ///
+    /// # Errors
+    /// [`codes::UNKNOWN_LOG`] when there is none.
+    pub(super) fn sources_at(&self, origin: Option<&str>) -> Result<Vec<Source>> {
         let mut sources = self.sources();
         sources.retain(|source| origin.is_none_or(|origin| is_of(&source.name, origin)));
-        sources
+        if sources.is_empty() { Err(unknown_log()) } else { Ok(sources) }
     }
 
     /// The names of all logs that are read here, with their classes: this node's own, and those of others
@@ -174,9 +183,7 @@ impl Log {
     /// The one of this name.
     pub(super) fn source(&self, origin: &str) -> Result<Source> {
         let found = self.sources().into_iter().find(|source| *source.name == *origin);
-        found.ok_or_else(|| {
-            Error::new(codes::UNKNOWN_LOG).detail("no log of this name is joined here")
-        })
+        found.ok_or_else(unknown_log)
     }
 
     /// The mirrors of other nodes' logs.

@@ -10,8 +10,8 @@ use prov_core::{Error, Result, codes as core_codes};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::sources::{Of, Source, is_of, short};
-use super::{Log, blocking};
+use super::sources::{Of, Source, is_of, short, unknown_log};
+use super::{CLASSES, Log, blocking, class_name};
 use crate::files::io_error;
 use crate::joining::{JoinAlarmKind, JoinedLog};
 use crate::leaf::Leaf;
@@ -41,8 +41,10 @@ pub struct Tail {
     logs: BTreeMap<Arc<str>, Following>,
     /// Where an earlier tail was in logs that are not here.
     elsewhere: BTreeMap<u32, u64>,
-    /// What was told to be wrong.
-    alarms: BTreeMap<String, JoinAlarmKind>,
+    /// What was told to be wrong with each log, or that nothing is.
+    told: BTreeMap<String, Option<JoinAlarmKind>>,
+    /// Whether it goes on behind an earlier tail, which may have told of what is over by now.
+    goes_on: bool,
     looked: Option<Instant>,
 }
 
@@ -80,7 +82,8 @@ pub enum News {
         /// Behind the last.
         to: u64,
     },
-    /// A joined log with which something is wrong, so that events of it may be missing; or no longer.
+    /// A joined log with which something is wrong, so that events of it may be missing; or, without an alarm,
+    /// one with which nothing is wrong, or no longer.
     Alarm(Box<JoinedLog>),
 }
 
@@ -95,10 +98,12 @@ struct Part {
 impl Log {
     /// A tail of what matches in all joined logs (only those of one node, or the one of that name, with an
     /// `origin`): behind the place that an earlier tail gave ([`Tailed::next`]), or of what comes from now
-    /// on. A log that is new is given from its first event.
+    /// on. A log that is new is given from its first event. A tail that goes on behind an earlier one says of
+    /// every log once whether anything is wrong with it, another only where something is.
     ///
     /// # Errors
-    /// [`core_codes::INVALID_REQUEST`] when `after` is no place of a tail.
+    /// [`core_codes::INVALID_REQUEST`] when `after` is no place of a tail;
+    /// [`codes::UNKNOWN_LOG`](crate::codes::UNKNOWN_LOG) for an `origin` that is neither known here nor in it.
     pub fn tail(
         self: &Arc<Self>,
         question: Option<Question>,
@@ -112,18 +117,19 @@ impl Log {
             })
         });
         let elsewhere = places.transpose()?;
-        let begins_now = elsewhere.is_none();
+        let goes_on = elsewhere.is_some();
         let mut tail = Tail {
             log: Arc::clone(self),
             question,
             origin,
             logs: BTreeMap::new(),
             elsewhere: elsewhere.unwrap_or_default(),
-            alarms: BTreeMap::new(),
+            told: BTreeMap::new(),
+            goes_on,
             looked: None,
         };
-        tail.adopt(begins_now);
-        Ok(tail)
+        tail.adopt(!goes_on);
+        if tail.is_of_something() { Ok(tail) } else { Err(unknown_log()) }
     }
 }
 
@@ -168,6 +174,17 @@ impl Tail {
         Ok(given)
     }
 
+    /// Whether what is asked for is followed, or may be soon: a log that is refused as yet, or one that an
+    /// earlier tail was in, at another node. A name that was mistyped would be waited for in vain.
+    fn is_of_something(&self) -> bool {
+        let Some(origin) = &self.origin else { return true };
+        let names = CLASSES.map(|class| format!("{origin}/{}", class_name(class)));
+        let mut names = names.iter().chain([origin]);
+        !self.logs.is_empty()
+            || names.any(|name| self.elsewhere.contains_key(&short(name)))
+            || self.log.joined().iter().any(|log| is_of(&log.origin, origin))
+    }
+
     /// Follows the logs that are here: from now on, or from where an earlier tail was.
     fn adopt(&mut self, begins_now: bool) {
         for source in self.log.sources() {
@@ -204,11 +221,9 @@ impl Tail {
         let mut news = Vec::new();
         for log in joined {
             let now = log.alarm.as_ref().map(|alarm| alarm.kind);
-            if self.alarms.get(&log.origin).copied() != now {
-                match now {
-                    Some(kind) => self.alarms.insert(log.origin.clone(), kind),
-                    None => self.alarms.remove(&log.origin),
-                };
+            let told = self.told.insert(log.origin.clone(), now);
+            let is_news = told.map_or(now.is_some() || self.goes_on, |told| told != now);
+            if is_news {
                 let next = self.place();
                 news.push(Tailed { news: News::Alarm(Box::new(log)), next });
             }

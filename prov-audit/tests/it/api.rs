@@ -147,6 +147,8 @@ async fn verify_checkpoint_proof_and_export_fit_together_offline() {
     assert!(csv.starts_with("log,seq,hash,") && csv.lines().count() >= 304);
     let none = api.get("/api/v1/audit/export?format=json&log=break_glass").await;
     assert_eq!(none, serde_json::json!([]));
+    let behind = api.get("/api/v1/audit/export?format=json&from_seq=9000").await;
+    assert_eq!(behind, serde_json::json!([]), "from behind the end there is nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,6 +168,16 @@ async fn bad_requests_are_refused_with_a_problem_that_names_the_field() {
         ("GET", "/api/v1/audit/events?cursor=%00", "", 400),
         ("GET", "/api/v1/audit/events/..%2f..%2fetc", "", 400),
         ("GET", unknown.as_str(), "", 404),
+        ("GET", "/api/v1/audit/events?origin=prov.example/audi", "", 404),
+        (
+            "POST",
+            "/api/v1/audit/query",
+            r#"{"origin": "prov.example/audi", "query": "| count"}"#,
+            404,
+        ),
+        ("GET", "/api/v1/audit/stats?origin=prov.example/audi", "", 404),
+        ("GET", "/api/v1/audit/stream?origin=prov.example/audi", "", 404),
+        ("GET", "/api/v1/audit/export?origin=prov.example/audi", "", 404),
         ("GET", "/api/v1/audit/export?format=pdf", "", 400),
         ("GET", "/api/v1/audit/checkpoint?log=other", "", 400),
         ("GET", "/api/v1/audit/proof/inclusion?index=0&size=18446744073709551615", "", 400),

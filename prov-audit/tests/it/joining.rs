@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use prov_audit::joining::{JoinAlarmKind, JoinOptions, JoinedLog, Joining};
 use prov_audit::{
-    CountBy, FindingKind, Log, LogOptions, Query, Question, key_beside, verify, verify_proof,
+    CountBy, FindingKind, Log, LogOptions, Query, Question, codes, key_beside, verify, verify_proof,
 };
 use prov_core::audit::{Action, Event, Outcome, Recorder, RetentionClass};
 use prov_core::store::{Scan, Store};
@@ -180,8 +180,8 @@ async fn questions_are_answered_from_the_logs_of_all_nodes() {
         let of_two = Query::new().origin("prov.example/audit/two").action("kms.encrypt");
         let of_two = node.log.query(&of_two).await.unwrap().items;
         assert!(of_two.len() >= 15 && of_two.iter().all(|e| e.origin.contains("/two/")));
-        let none = node.log.query(&Query::new().origin("prov.example/audit/t")).await.unwrap();
-        assert!(none.items.is_empty());
+        let unknown = Query::new().origin("prov.example/audit/t");
+        assert!(node.log.query(&unknown).await.unwrap_err().is(codes::UNKNOWN_LOG));
         let counted =
             node.log.count(&Query::new().user("at three"), CountBy::Action).await.unwrap();
         assert!(counted.total >= 15, "{counted:?}");

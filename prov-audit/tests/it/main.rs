@@ -7,6 +7,8 @@ mod anchoring;
 #[cfg(feature = "axum")]
 mod api;
 #[cfg(test)]
+mod asking;
+#[cfg(test)]
 mod bench_log;
 #[cfg(test)]
 mod canaries;

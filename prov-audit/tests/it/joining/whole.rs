@@ -15,7 +15,7 @@ fn question(bench: &Bench) -> Question {
     Question::parse("action:kms.*", bench.clock.now()).unwrap()
 }
 
-/// The next events of a tail, as origin and place, until there are so many.
+/// The next events of a tail, as origin and place, until there are so many. Nothing may be wrong meanwhile.
 async fn events(tail: &mut Tail, count: usize) -> Vec<(String, u64, Tailed)> {
     let mut found = Vec::new();
     while found.len() < count {
@@ -23,6 +23,7 @@ async fn events(tail: &mut Tail, count: usize) -> Vec<(String, u64, Tailed)> {
         for tailed in next.expect("nothing came").unwrap() {
             match &tailed.news {
                 News::Event(event) => found.push((event.origin.clone(), event.seq, tailed)),
+                News::Alarm(log) if log.alarm.is_none() => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -60,7 +61,11 @@ async fn what_is_counted_and_exported_is_of_all_nodes_and_proved_complete() {
     let of_one = two.log.stats(Some("prov.example/audit/one")).await.unwrap();
     assert_eq!((of_one.logs.len(), of_kms(&of_one)), (2, 300), "{of_one:?}");
     assert_eq!(of_kms(&two.log.stats(Some(&name_of("two"))).await.unwrap()), 20);
-    assert!(two.log.stats(Some("prov.example/audit/t")).await.unwrap().logs.is_empty());
+    let unknown = two.log.stats(Some("prov.example/audit/t")).await.unwrap_err();
+    assert!(unknown.is(codes::UNKNOWN_LOG), "{unknown:?}");
+    let unknown = Query::new().origin("prov.example/audit/t");
+    let unknown = two.log.count(&unknown, CountBy::Action).await.unwrap_err();
+    assert!(unknown.is(codes::UNKNOWN_LOG), "{unknown:?}");
 
     // The other's leaves, byte for byte, and that they are all there are.
     let (at_one, at_two) = (leaves(&one.log, "one").await, leaves(&two.log, "one").await);
@@ -75,7 +80,15 @@ async fn what_is_counted_and_exported_is_of_all_nodes_and_proved_complete() {
     let beyond = two.log.joined_range_proof(&name_of("one"), 0..9000).await;
     assert!(beyond.unwrap_err().is(prov_core::codes::INVALID_REQUEST));
     let unknown = two.log.joined_leaves("nobody", 0).await.unwrap_err();
-    assert!(unknown.is(prov_audit::codes::UNKNOWN_LOG), "{unknown:?}");
+    assert!(unknown.is(codes::UNKNOWN_LOG), "{unknown:?}");
+    // From its end on, and from behind it, a log has nothing, whatever became of the files.
+    let size = two.size_of("one");
+    std::fs::remove_dir_all(two.mirror_of("one").join("segments")).unwrap();
+    for from in [size, size + 1, u64::MAX] {
+        let mut reader = two.log.joined_leaves(&name_of("one"), from).await.unwrap();
+        assert_eq!(reader.range(), size..size);
+        assert!(reader.next().await.unwrap().is_empty());
+    }
 }
 
 pub(super) async fn leaves(log: &Log, node: &str) -> Vec<Vec<u8>> {
@@ -134,6 +147,32 @@ async fn a_tail_is_of_all_nodes_and_is_taken_up_at_any_of_them() {
     assert_eq!(of("three", &more).len(), 4, "{more:?}");
     for wrong in ["", "7", "5.0", "00000000-x"] {
         assert!(two.log.tail(None, None, Some(wrong)).is_err(), "{wrong}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_of_nobody_is_refused_and_one_of_a_log_elsewhere_is_not() {
+    let bench = Bench::new();
+    let (one, two) = (Node::open(&bench, "one").await, Node::open(&bench, "two").await);
+    one.record(&bench, 1).await;
+    let of = |node: &str| Some(format!("prov.example/audit/{node}"));
+    for unknown in [of("on"), of(""), Some(String::new()), of("two"), of("two/standard")] {
+        let refused = one.log.tail(None, unknown.clone(), None).unwrap_err();
+        assert!(refused.is(codes::UNKNOWN_LOG), "{unknown:?}");
+    }
+    // An earlier tail was in it, at the node whose log it is: it will be here soon.
+    let mut at_two = two.log.tail(Some(question(&bench)), of("two"), None).unwrap();
+    two.record(&bench, 2).await;
+    let (_, _, first) = events(&mut at_two, 1).await.swap_remove(0);
+    for origin in [of("two"), Some(name_of("two"))] {
+        let mut at_one =
+            one.log.tail(Some(question(&bench)), origin.clone(), Some(&first.next)).unwrap();
+        if origin == of("two") {
+            let refused = one.log.tail(None, of("three"), Some(&first.next)).unwrap_err();
+            assert!(refused.is(codes::UNKNOWN_LOG));
+        }
+        let rest = beside(&[&one, &two], events(&mut at_one, 1)).await;
+        assert_eq!((rest[0].0.clone(), rest[0].1), (name_of("two"), 1));
     }
 }
 
@@ -200,9 +239,30 @@ async fn a_tail_says_when_something_is_wrong_with_a_log_and_when_no_longer() {
     assert_eq!(log.alarm.unwrap().kind, JoinAlarmKind::Withdrawn);
     // A tail that begins now is told as well.
     let mut other = two.log.tail(None, None, None).unwrap();
-    assert!(matches!(told(&mut other).await, News::Alarm(log) if log.alarm.is_some()));
+    let first = other.next().await.unwrap().swap_remove(0);
+    assert!(matches!(first.news, News::Alarm(log) if log.alarm.is_some()));
+    let place = first.next;
     drop(one);
     let one = Node::open(&bench, "one").await;
     let News::Alarm(log) = beside(&[&one, &two], told(&mut tail)).await else { panic!("no news") };
     assert_eq!((log.origin, log.alarm), (name_of("one"), None));
+    // One that goes on behind an earlier tail, which may have told of an alarm, is told how each log is, once.
+    let mut again = two.log.tail(None, None, Some(&place)).unwrap();
+    let mut states = Vec::new();
+    let all = async {
+        loop {
+            states.extend(again.next().await.unwrap().into_iter().filter_map(
+                |told| match told.news {
+                    News::Alarm(log) => Some((log.origin, log.alarm)),
+                    _ => None,
+                },
+            ));
+        }
+    };
+    let listened = tokio::time::timeout(Duration::from_secs(3), all);
+    assert!(beside(&[&one, &two], listened).await.is_err());
+    states.sort_by(|a, b| a.0.cmp(&b.0));
+    let names: BTreeSet<&String> = states.iter().map(|(origin, _)| origin).collect();
+    assert!(names.len() == 4 && states.len() == 4, "{states:?}");
+    assert!(states.iter().all(|(_, alarm)| alarm.is_none()), "{states:?}");
 }
