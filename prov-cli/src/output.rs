@@ -43,14 +43,25 @@ pub(crate) fn print(text: &str) -> Outcome {
     write(&[text.as_bytes(), b"\n"])
 }
 
-/// Writes to stdout. Whoever reads it may have had enough (`prov … | head`): that is no failure.
+/// The same; false when nobody reads it any more (`prov … | head`).
+pub(crate) fn print_while_read(text: &str) -> Outcome<bool> {
+    write_while_read(&[text.as_bytes(), b"\n"])
+}
+
+/// Writes to stdout. Whoever reads it may have had enough: that is no failure.
 pub(crate) fn write(pieces: &[&[u8]]) -> Outcome {
+    write_while_read(pieces).map(drop)
+}
+
+/// The same; false when nobody reads it any more.
+pub(crate) fn write_while_read(pieces: &[&[u8]]) -> Outcome<bool> {
     let mut out = std::io::stdout().lock();
     let written =
         pieces.iter().try_for_each(|piece| out.write_all(piece)).and_then(|()| out.flush());
     match written {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::of("writing", e)),
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(Failure::of("writing", e)),
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) enum Audit {
         /// Go on behind the event with this id of the stream, of whichever of the servers
         #[arg(long, value_name = "ID")]
         after: Option<String>,
-        /// Only of one server (`prov.example/audit/a`), or one of its logs
+        /// Only of one server (`prov.example/audit/a`), or one of its logs; one that is not known is refused
         #[arg(long, value_name = "NAME")]
         origin: Option<String>,
     },
@@ -66,7 +66,7 @@ pub(crate) enum Audit {
     },
     /// How many events, of which logs, by action and outcome
     Stats {
-        /// Only of one server (`prov.example/audit/a`), or one of its logs
+        /// Only of one server (`prov.example/audit/a`), or one of its logs; one that is not known is refused
         #[arg(long, value_name = "NAME")]
         origin: Option<String>,
     },
@@ -431,6 +431,8 @@ fn say_what_lacks(said: &[u8], from: u64) {
         let begins: u64 = begins.and_then(|number| number.parse().ok()).unwrap_or_default();
         if begins > from || log.contains(";behind=") || log.contains(";alarm=") {
             eprintln!("not everything is here: {}", shown(log));
+        } else if begins < from {
+            eprintln!("nothing is there yet: {}", shown(log));
         }
     }
 }
@@ -446,10 +448,13 @@ fn print(body: impl Read) -> Outcome {
         if read.map_err(|e| Failure::of("reading the server's answer", e))? == 0 {
             return Ok(());
         }
-        if is_terminal {
-            output::write(&[shown_lines(&String::from_utf8_lossy(&line)).as_bytes()])?;
+        let is_read = if is_terminal {
+            output::write_while_read(&[shown_lines(&String::from_utf8_lossy(&line)).as_bytes()])?
         } else {
-            output::write(&[&line])?;
+            output::write_while_read(&[&line])?
+        };
+        if !is_read {
+            return Ok(());
         }
     }
 }
