@@ -158,3 +158,12 @@ fn only_what_a_restart_applies_is_named_as_such() {
     let next = read_text("[jwt]\nissuer = \"other\"\n[server]\nmax_body = 5", &[]).unwrap();
     assert_eq!(running.sections_that_need_a_restart(&next), ["server", "jwt"]);
 }
+
+#[test]
+fn second_keys_of_joined_logs_are_refused_when_they_are_none() {
+    for wrong in ["a.example/audit/a/standard", "a+00000000+Bg==", "x, y"] {
+        let text = format!("[audit]\njoin_ml_dsa_44_keys = \"{wrong}\"\n");
+        let refused = read_text(&text, &[]).unwrap_err().to_string();
+        assert!(refused.contains("`audit.join_ml_dsa_44_keys`"), "{wrong}: {refused}");
+    }
+}

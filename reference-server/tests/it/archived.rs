@@ -178,7 +178,10 @@ fn fetched(cloud: &Cloud, home: &Home, terminal: Option<&Terminal>) -> Vec<Vec<u
         read.extend(lines.map(<[u8]>::to_vec));
         if let Some(terminal) = terminal {
             let (file, key) = (file.to_str().unwrap(), key.to_str().unwrap());
-            let proved = terminal.json(&["audit", "verify", "--archive", file, "--key", key]);
+            let second = home.data().join("audit/standard/log-ml-dsa-44.vkey");
+            let checked = ["audit", "verify", "--archive", file, "--key", key, "--ml-dsa-key"];
+            let proved = terminal.json(&[&checked[..], &[second.to_str().unwrap()]].concat());
+            terminal.fails(1, &[&checked[..], &[key]].concat());
             assert_eq!((&proved["from"], &proved["to"]), (&begins.into(), &read.len().into()));
         }
     }

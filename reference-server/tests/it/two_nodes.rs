@@ -25,15 +25,28 @@ fn settings(postgres: &PeerPostgres, keys: &Home, node: &str) -> Vec<String> {
         format!("server.node={node}"),
         format!("store.url={}", postgres.url()),
         format!("kms.root_key_path={}", root_key.display()),
+        "audit.ml_dsa_44=true".to_owned(),
     ];
     settings.into_iter().flat_map(|setting| ["--set".to_owned(), setting]).collect()
 }
 
 /// Such a server, with a folder of its own for its log.
 fn start(postgres: &PeerPostgres, keys: &Home, home: &Home, node: &str) -> Server {
+    start_with(postgres, keys, home, node, &[])
+}
+
+/// The same with other settings besides.
+fn start_with(
+    postgres: &PeerPostgres,
+    keys: &Home,
+    home: &Home,
+    node: &str,
+    more: &[&str],
+) -> Server {
     let settings = settings(postgres, keys, node);
     let mut arguments = vec!["--set", "server.rate_limit=100000/min"];
     arguments.extend(settings.iter().map(String::as_str));
+    arguments.extend(more);
     home.start_with(&arguments)
 }
 
@@ -81,7 +94,13 @@ impl Pair {
         let postgres = PeerPostgres::start(&[])?;
         let (keys, home_a) = (Home::new(), Home::new());
         let world = World::over(start(&postgres, &keys, &home_a, "a"));
-        let b = start(&postgres, &keys, &Home::new(), "b");
+        // What the second takes in of the first must be signed with both keys.
+        let second = ["standard", "break-glass"].map(|class| {
+            let file = home_a.data().join("audit").join(class).join("log-ml-dsa-44.vkey");
+            std::fs::read_to_string(file).unwrap().trim().to_owned()
+        });
+        let stated = format!("audit.join_ml_dsa_44_keys={}", second.join(","));
+        let b = start_with(&postgres, &keys, &Home::new(), "b", &["--set", &stated]);
         assert_eq!(b.greeting.len(), 1, "nobody is invited to be a second first administrator");
         let admin_at_b = b.client().with_token(world.admin.token.as_deref().unwrap());
         Some(Self { postgres, keys, home_a, world, b, admin_at_b })
@@ -284,6 +303,12 @@ fn what_one_server_records_is_found_and_proved_at_the_other() {
     let metrics = b.client().get("/metrics").text();
     let line = format!("prov_audit_joined_alarm{{log=\"{log_a}\",kind=\"gap\"}} 0");
     assert!(metrics.contains(&line), "{metrics}");
+    let second = joined(&admin_at_b, log_a)["ml_dsa_44_key"].clone();
+    assert!(text(&json!({ "key": second }), "key").starts_with(log_a), "{second}");
+    let checkpoint =
+        admin_at_b.get(&format!("/api/v1/audit/checkpoint?origin={log_a}")).expect(200);
+    assert_eq!(checkpoint["ml_dsa_44_key"], second);
+    assert!(joined(&world.admin, own).get("ml_dsa_44_key").is_none(), "none is stated there");
     let asked = format!("/api/v1/audit/verify?origin={log_a}");
     let report = admin_at_b.get(&asked).expect(200);
     assert_eq!((&report["intact"], &report["origin"]), (&json!(true), &json!(log_a)), "{report}");
@@ -414,7 +439,10 @@ fn at_a_terminal(program: &std::path::Path, b: &Server, event: &Value, mirror: &
     terminal.fails(1, &["audit", "proof", id, "--origin", "control-center/audit/b/standard"]);
     let kept = terminal.ok(&["audit", "checkpoint", "--note", "--origin", log_a]);
     terminal.file("kept", &kept);
+    let answer = terminal.json(&["audit", "checkpoint", "--origin", log_a]);
+    let second = terminal.file("second", text(&answer, "ml_dsa_44_key"));
     let since = ["audit", "checkpoint", "--since", "kept", "--origin", log_a, "--key", &key];
+    let since = [&since[..], &["--ml-dsa-key", &second]].concat();
     assert_eq!(terminal.json(&since)["log"], log_a);
     terminal.fails(1, &["audit", "checkpoint", "--note", "--origin", "nobody"]);
     let key = mirror.join("log.vkey");
