@@ -371,10 +371,16 @@ impl Tail {
         }
     }
 
-    /// The next event: its id in the stream, its log and what it is about.
+    /// The next event: its id in the stream, its log and what it is about. A tail that goes on behind
+    /// another says of each log first that nothing is wrong with it.
     fn next(&mut self) -> (String, String, String) {
-        let id = self.line("id: ");
-        assert_eq!(self.line("event: "), "audit");
+        let (mut id, mut kind) = (self.line("id: "), self.line("event: "));
+        while kind == "alarm" {
+            let log: Value = serde_json::from_str(&self.line("data: ")).unwrap();
+            assert_eq!(log["alarm"], Value::Null, "{log}");
+            (id, kind) = (self.line("id: "), self.line("event: "));
+        }
+        assert_eq!(kind, "audit");
         let event: Value = serde_json::from_str(&self.line("data: ")).unwrap();
         (id, text(&event, "origin").to_owned(), text(&event["resource"], "id").to_owned())
     }
