@@ -62,27 +62,27 @@ async fn an_index_that_is_made_anew_under_a_question_gives_no_empty_page() {
         log.record(bench.event(action, "user_2", "eve"))
     };
     assert_eq!(log.query(&query).await.unwrap().items.len(), 100);
-    let mut whole = 0;
-    for _ in 0..5 {
+    // How long it takes to make an index anew depends on what else the machine does.
+    for milliseconds in [700, 1_400, 2_800, 5_600, 11_200] {
         // The one index is where it should be, the other is waited for; meanwhile both are made anew, and are
         // so while the store is asked who the question is about.
         break_glass().await.unwrap();
         let mut asking = pin!(log.query(&query));
         let begun = poll!(asking.as_mut());
         log.rebuild_index().await.unwrap();
-        store.milliseconds.store(700, Ordering::Release);
+        store.milliseconds.store(milliseconds, Ordering::Release);
         let answer = if let std::task::Poll::Ready(answer) = begun { answer } else { asking.await };
         store.milliseconds.store(0, Ordering::Release);
         match answer {
             Ok(page) => {
                 assert_eq!((page.items.len(), page.next_cursor.is_some()), (100, true));
-                whole += 1;
+                return;
             }
             Err(error) => assert!(error.is(codes::INDEX_BEHIND), "{error:?}"),
         }
         log.query(&query).await.unwrap();
     }
-    assert!(whole > 0, "the index is not made anew in time for any of them");
+    panic!("the index is not made anew in time for any of them");
 }
 
 #[tokio::test(flavor = "multi_thread")]
