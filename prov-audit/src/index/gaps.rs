@@ -7,6 +7,10 @@
 //! meanwhile looks at no such room; a connection that writes must be opened anew afterwards, as it may have pages
 //! as they were.
 //!
+//! The file is opened once and stays open: to close it would give up all the locks that this process has on it
+//! (`fcntl(2)`), those of SQLite included, and whoever looks into the index with a program of theirs could take the
+//! write-ahead log away.
+//!
 //! The layout is that of "Database File Format" of SQLite, sections 1.3 and 1.6.
 
 use std::collections::BTreeSet;
@@ -23,6 +27,11 @@ const TABLES: &str = "SELECT rootpage FROM sqlite_master WHERE name IN ('persona
 /// Where the header of the first page ends.
 const FILE_HEADER: usize = 100;
 
+/// Opens the file of an index, to be kept as long as that is written.
+pub(super) fn open(index: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).open(index)
+}
+
 /// The pages that these tables begin with.
 pub(super) fn roots(db: &Connection) -> rusqlite::Result<Vec<u32>> {
     db.prepare(TABLES)?.query_map([], |row| row.get(0))?.collect()
@@ -30,8 +39,7 @@ pub(super) fn roots(db: &Connection) -> rusqlite::Result<Vec<u32>> {
 
 /// Overwrites the room in which nothing is allocated, in every page of the trees that begin with these; says in
 /// how many there was something. Durable when this returns.
-pub(super) fn wipe(file: &Path, roots: &[u32]) -> io::Result<usize> {
-    let file = File::options().read(true).write(true).open(file)?;
+pub(super) fn wipe(file: &File, roots: &[u32]) -> io::Result<usize> {
     let mut header = [0; FILE_HEADER];
     file.read_exact_at(&mut header, 0)?;
     let size = match number(&header, 16, 2) {
@@ -109,10 +117,20 @@ fn number(bytes: &[u8], at: usize, length: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use memchr::memmem;
-    use rusqlite::Connection;
+    use std::sync::Arc;
+    use std::time::Duration;
 
-    use super::{FILE_HEADER, Tree, roots, wipe};
+    use futures_util::future::join_all;
+    use memchr::memmem;
+    use prov_core::audit::{Action, Actor, Event, Outcome, Recorder};
+    use prov_core::store::{MemoryStore, Store};
+    use prov_core::{
+        Authentication, AuthenticationMethod, Clock, Identity, Principal, PrincipalKind,
+        RequestFacts, RequestId, SecurityContext, SystemClock,
+    };
+
+    use super::*;
+    use crate::{Log, LogOptions, Query};
 
     const PAGE: usize = 4096;
 
@@ -121,7 +139,7 @@ mod tests {
     const LEFT: &[u8; 8] = b"leftover";
 
     /// Tables as those of the index are, of a few hundred pages.
-    fn filled(file: &std::path::Path) -> Connection {
+    fn filled(file: &Path) -> Connection {
         let db = Connection::open(file).unwrap();
         db.pragma_update(None, "journal_mode", "WAL").unwrap();
         db.execute_batch(
@@ -141,22 +159,23 @@ mod tests {
     }
 
     /// Writes something into what is free, of every page of a tree; says in how many there was room.
-    fn leave(file: &std::path::Path) -> usize {
-        let mut bytes = std::fs::read(file).unwrap();
+    fn leave(file: &Path) -> usize {
+        let (bytes, free) = (std::fs::read(file).unwrap(), open(file).unwrap());
         let mut left = 0;
-        for (index, page) in bytes.chunks_exact_mut(PAGE).enumerate() {
+        for (index, page) in bytes.chunks_exact(PAGE).enumerate() {
             let header = if index == 0 { FILE_HEADER } else { 0 };
             let Some(tree) = Tree::of(page, header) else { continue };
             if tree.gap.len() >= LEFT.len() {
-                page[tree.gap.end - LEFT.len()..tree.gap.end].copy_from_slice(LEFT);
+                let at = index * PAGE + tree.gap.end - LEFT.len();
+                free.write_all_at(LEFT, at as u64).unwrap();
                 left += 1;
             }
         }
-        std::fs::write(file, bytes).unwrap();
         left
     }
 
-    fn found(file: &std::path::Path) -> usize {
+    /// How often that stands in a file.
+    fn found(file: &Path) -> usize {
         memmem::find_iter(&std::fs::read(file).unwrap(), LEFT).count()
     }
 
@@ -176,12 +195,13 @@ mod tests {
         assert_eq!((before.2.as_str(), roots.len()), ("ok", 2));
         drop(db);
         let left = leave(&file);
+        let free = open(&file).unwrap();
         assert!(left > 200 && found(&file) == left, "{left}");
         // Somebody who reads meanwhile goes on reading.
         let reader = Connection::open(&file).unwrap();
         reader.execute_batch("BEGIN").unwrap();
         assert_eq!(state(&reader), before);
-        let wiped = wipe(&file, &roots).unwrap();
+        let wiped = wipe(&free, &roots).unwrap();
         let others = found(&file);
         assert!(wiped > 100 && (1..left).contains(&others), "{others} of {left}, {wiped}");
         assert_eq!(state(&reader), before);
@@ -196,9 +216,9 @@ mod tests {
             .unwrap()
             .map(Result::unwrap)
             .collect();
-        assert!(wipe(&file, &every).unwrap() >= others);
+        assert!(wipe(&free, &every).unwrap() >= others);
         assert_eq!((found(&file), state(&Connection::open(&file).unwrap())), (0, before));
-        assert_eq!(wipe(&file, &every).unwrap(), 0, "once is enough");
+        assert_eq!(wipe(&free, &every).unwrap(), 0, "once is enough");
     }
 
     #[test]
@@ -209,16 +229,87 @@ mod tests {
         let roots = roots(&db).unwrap();
         drop(db);
         leave(&file);
+        let free = open(&file).unwrap();
         let mut bytes = std::fs::read(&file).unwrap();
         let root = (roots[0] as usize - 1) * PAGE;
         // Its last child is itself.
         bytes[root + 8..root + 12].copy_from_slice(&roots[0].to_be_bytes());
         std::fs::write(&file, &bytes).unwrap();
-        assert!(wipe(&file, &roots[..1]).unwrap() > 0);
+        assert!(wipe(&free, &roots[..1]).unwrap() > 0);
         // Its cells begin behind its end.
         bytes[root + 5] = 0xFF;
         std::fs::write(&file, &bytes).unwrap();
-        assert_eq!(wipe(&file, &roots[..1]).unwrap(), 0, "what can't be a page is left alone");
-        wipe(&file, &[u32::MAX]).unwrap_err();
+        assert_eq!(wipe(&free, &roots[..1]).unwrap(), 0, "what can't be a page is left alone");
+        wipe(&free, &[u32::MAX]).unwrap_err();
+    }
+
+    async fn opened(folder: &Path, store: &Arc<dyn Store>) -> Log {
+        let clock = Arc::new(SystemClock::new());
+        let options = LogOptions::new(folder, "prov.example/audit", Arc::clone(store), clock);
+        Log::open(options.index_patience(Duration::from_secs(20))).await.unwrap()
+    }
+
+    /// How many pages of an index that is open have something where nothing is allocated.
+    fn unwiped(file: &Path) -> usize {
+        let roots = roots(&Connection::open(file).unwrap()).unwrap();
+        wipe(&open(file).unwrap(), &roots).unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_start_and_every_erasure_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = SystemClock::new();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::new(clock)));
+        let log = opened(folder.path(), &store).await;
+        let event = |n: usize| {
+            let (id, name) = (format!("user_{n}"), format!("name{n} of{n}"));
+            let actor = Actor::account(PrincipalKind::User, id, name);
+            Event::new(&clock, Action::KMS_ENCRYPT, Outcome::Success).by(actor)
+        };
+        join_all((0..400).map(|n| log.record(event(n)))).await;
+        let found = log.query(&Query::new().user("name7 of7")).await.unwrap();
+        assert_eq!(found.items.len(), 1);
+        log.close().await.unwrap();
+        drop(log);
+        let file = folder.path().join("index").join("standard.sqlite");
+        assert!(leave(&file) > 10);
+        let log = opened(folder.path(), &store).await;
+        assert_eq!(unwiped(&file), 0, "after a start");
+        assert!(leave(&file) > 10);
+        let facts = RequestFacts::new(RequestId::generate(&clock).unwrap(), clock.now());
+        let admin = Identity {
+            principal: Principal::new(PrincipalKind::User, "user_a", "admin"),
+            authentication: Authentication::new(AuthenticationMethod::AccessToken, clock.now()),
+        };
+        let admin = SecurityContext::new(Arc::new(admin), Arc::new(facts));
+        assert!(log.erase_subject(&admin, PrincipalKind::User, "user_7").await.unwrap());
+        assert_eq!(unwiped(&file), 0, "after an erasure");
+        log.close().await.unwrap();
+    }
+
+    /// How many locks there are on a file (`proc_locks(5)`).
+    #[cfg(target_os = "linux")]
+    fn locks(file: &Path) -> usize {
+        use std::os::unix::fs::MetadataExt;
+
+        let inode = format!(":{} ", std::fs::metadata(file).unwrap().ino());
+        let all = std::fs::read_to_string("/proc/locks").unwrap();
+        all.lines().filter(|line| line.contains(&inode)).count()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_locks_of_whoever_reads_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("index.sqlite");
+        let db = filled(&file);
+        let (free, roots) = (open(&file).unwrap(), roots(&db).unwrap());
+        db.execute_batch("BEGIN; SELECT count(*) FROM owner").unwrap();
+        let before = locks(&file);
+        assert!(before > 0, "SQLite locks nothing: the file need not stay open");
+        wipe(&free, &roots).unwrap();
+        assert_eq!(locks(&file), before);
+        drop(free);
+        assert_eq!(locks(&file), 0, "that is what it would cost");
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -56,6 +57,8 @@ pub(super) struct Indexer {
     vault: Arc<Vault>,
     shared: Arc<IndexShared>,
     open: Option<Open>,
+    /// The file of the index beside what SQLite has of it: see [`gaps`].
+    free: Option<File>,
     terms: Terms,
 }
 
@@ -76,7 +79,7 @@ impl Indexer {
         vault: Arc<Vault>,
         shared: Arc<IndexShared>,
     ) -> Self {
-        Self { file, log, vault, shared, open: None, terms: Terms::default() }
+        Self { file, log, vault, shared, open: None, free: None, terms: Terms::default() }
     }
 
     /// Works until it is told to stop.
@@ -316,9 +319,12 @@ impl Indexer {
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-        let roots = gaps::roots(db)?;
-        gaps::wipe(&self.file, &roots)
-            .map_err(|e| io_error(e, "overwriting what is free in the audit index"))?;
+        let failed = |e| io_error(e, "overwriting what is free in the audit index");
+        let free = match &mut self.free {
+            Some(free) => free,
+            none => none.insert(gaps::open(&self.file).map_err(failed)?),
+        };
+        gaps::wipe(free, &gaps::roots(db)?).map_err(failed)?;
         // It may have pages as they were, and write them so.
         *db = schema::open(&self.file, &self.log.name)?;
         self.shared.traces.store(false, Ordering::Release);
@@ -339,6 +345,7 @@ impl Indexer {
                 Ok(()) | Err(_) => {}
             }
         }
+        self.free = None;
         self.shared.traces.store(false, Ordering::Release);
         Ok(())
     }

@@ -10,13 +10,21 @@ use crate::merkle::{Hash, TreeEdge, tree_root};
 use crate::note::Checkpoint;
 use crate::tiles::{TileFiles, TilesAt};
 
+/// Where a root is known from.
+#[derive(Debug, Clone, Copy)]
+enum Known {
+    /// From the store.
+    Remembered,
+    /// From the checkpoint in a file of its own, with every signature it has.
+    Published,
+}
+
 /// A root that is known from elsewhere than the list of checkpoints and the records.
 #[derive(Debug)]
 struct Wanted {
+    known: Known,
     size: u64,
     root: Hash,
-    /// What it is if the log has another root there, or does not reach so far.
-    refusal: fn() -> Error,
     is_there: bool,
 }
 
@@ -25,23 +33,20 @@ struct Wanted {
 pub(super) struct Passed(Vec<Wanted>);
 
 impl Passed {
-    /// What somebody else remembers; and the newest checkpoint that stands in a file of its own, with every
-    /// signature it has: of those in the list it may not be the newest.
-    pub(super) fn wanted(remembered: Option<(u64, Hash)>, published: Option<&Checkpoint>) -> Self {
-        let remembered = remembered
-            .map(|(size, root)| (size, root, (|| codes::ROLLED_BACK.into()) as fn() -> Error));
-        let published = published.map(|known| {
-            let refusal: fn() -> Error = || {
-                Error::new(codes::DAMAGED).detail(
-                    "the audit log does not have the root that its published checkpoint says; verify \
-                     the log to see more",
-                )
-            };
-            (known.size, known.root, refusal)
-        });
+    /// What somebody else remembers; and what was published, if it is not the newest checkpoint of the list, to
+    /// which the records are held anyway.
+    pub(super) fn wanted(
+        remembered: Option<(u64, Hash)>,
+        published: Option<&Checkpoint>,
+        newest: &Checkpoint,
+    ) -> Self {
+        let remembered = remembered.map(|(size, root)| (Known::Remembered, size, root));
+        let published = published
+            .filter(|published| !published.is_of(newest))
+            .map(|published| (Known::Published, published.size, published.root));
         let all = remembered.into_iter().chain(published);
         Self(
-            all.map(|(size, root, refusal)| Wanted { size, root, refusal, is_there: size == 0 })
+            all.map(|(known, size, root)| Wanted { known, size, root, is_there: size == 0 })
                 .collect(),
         )
     }
@@ -62,8 +67,18 @@ impl Passed {
         }
     }
 
-    /// What the log lacks of it.
-    pub(super) fn wrong(&self) -> Option<Error> {
-        self.0.iter().find(|wanted| !wanted.is_there).map(|wanted| (wanted.refusal)())
+    /// Whether the log had all of it.
+    ///
+    /// # Errors
+    /// [`codes::ROLLED_BACK`] when it lacks what is remembered; [`codes::DAMAGED`] when what was published.
+    pub(super) fn check(&self) -> Result<()> {
+        match self.0.iter().find(|wanted| !wanted.is_there).map(|wanted| wanted.known) {
+            None => Ok(()),
+            Some(Known::Remembered) => Err(codes::ROLLED_BACK.into()),
+            Some(Known::Published) => Err(Error::new(codes::DAMAGED).detail(
+                "the audit log does not have the root that its published checkpoint says; verify the \
+                 log to see more",
+            )),
+        }
     }
 }

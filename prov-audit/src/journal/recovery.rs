@@ -93,7 +93,7 @@ pub(super) fn recover(
     // the hashes that are left of it.
     let edge = edge.filter(|edge| edge.root() == checkpoint.root);
     let tiles_lost = edge.is_none();
-    let mut passed = Passed::wanted(remembered, published.as_ref());
+    let mut passed = Passed::wanted(remembered, published.as_ref(), &checkpoint);
     let edge = match (edge, &stub) {
         (Some(edge), _) => {
             passed.read(&files, checkpoint.size)?;
@@ -117,12 +117,7 @@ pub(super) fn recover(
         root_differs: false,
     };
     read_segments(dir, key, &mut recovered)?;
-    if recovered.size() < recovered.checkpoint.size {
-        return Err(damaged(recovered.size(), "a checkpoint covers more than there is"));
-    }
-    if let Some(wrong) = recovered.passed.wrong() {
-        return Err(wrong);
-    }
+    recovered.passed.check()?;
     Ok(recovered)
 }
 
@@ -218,7 +213,7 @@ fn read_segments(dir: &Path, key: &VerifierKey, recovered: &mut Recovered) -> Re
     if recovered.root_differs {
         return Err(damaged(0, "the segments do not have the root that was signed"));
     }
-    if recovered.size() == expected {
+    if recovered.size() == expected && expected >= recovered.checkpoint.size {
         Ok(())
     } else {
         Err(damaged(expected, "a checkpoint covers more than there is"))

@@ -35,7 +35,8 @@ async fn child_without_room() {
             .with("words", words.join(" "))
     };
     let (mut recorded, mut behind) = (0, None);
-    while behind.is_none() {
+    // A slow machine may be behind before there is no room, which alone is a matter of health.
+    while behind.is_none() || log.health().await.state == HealthState::Up {
         assert!(recorded < 20_000, "the index never lacked room");
         let some = (recorded..recorded + 250).map(|number| log.record(event(number)));
         for receipt in futures_util::future::join_all(some).await {
