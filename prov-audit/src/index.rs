@@ -36,13 +36,14 @@ mod words;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use indexer::{Indexer, Order};
 use parking_lot::Mutex;
 use prov_core::{Error, Result};
+use rusqlite::ErrorCode;
 pub(crate) use search::{Condition, Found, Hit, Searching, tally};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -53,6 +54,9 @@ use crate::files::io_error;
 use crate::journal::{Journal, Watermark};
 use crate::log::Tally;
 use crate::people::Vault;
+
+/// An index that can't be read or written so many times is made anew: on other blocks of the disk.
+const MOST_FAILURES: u32 = 20;
 
 /// How often whoever waits for the index looks whether it needs keys.
 const KEYS_EVERY: Duration = Duration::from_millis(20);
@@ -97,6 +101,9 @@ struct IndexShared {
     stopping: AtomicBool,
     /// Whoever read the index found that it is damaged.
     damaged: AtomicBool,
+    /// How many times whoever read it could not, since it was made: of a page that only questions read, the
+    /// thread does not learn.
+    unreadable: AtomicU32,
     /// The thread can't write the index.
     failing: AtomicBool,
     /// What was taken out still stands in the write-ahead log.
@@ -108,6 +115,28 @@ struct IndexShared {
 }
 
 impl IndexShared {
+    fn new() -> Self {
+        Self {
+            position: Watermark::new(0),
+            reached: AtomicU64::default(),
+            orders: Mutex::default(),
+            stopping: AtomicBool::default(),
+            damaged: AtomicBool::default(),
+            unreadable: AtomicU32::default(),
+            failing: AtomicBool::default(),
+            traces: AtomicBool::default(),
+            lacking: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    /// Whether an error of whoever read the index means that it must be made anew.
+    fn is_lost(&self, error: &rusqlite::Error) -> bool {
+        let can_read = error.sqlite_error_code() != Some(ErrorCode::SystemIoFailure);
+        sums::is_damage(error)
+            || !can_read && self.unreadable.fetch_add(1, Ordering::AcqRel) + 1 >= MOST_FAILURES
+    }
+
     /// Says that so many records are indexed.
     fn reach(&self, size: u64) {
         self.reached.fetch_max(size, Ordering::AcqRel);
@@ -138,11 +167,11 @@ pub(crate) struct ToRead<'a> {
 }
 
 impl IndexFile {
-    /// Reads the index. One that turns out to be damaged is made anew.
+    /// Reads the index. One that turns out to be damaged, or can't be read many times, is made anew.
     pub(crate) fn ask<T>(&self, ask: impl FnOnce(ToRead<'_>) -> rusqlite::Result<T>) -> Result<T> {
         let least = self.shared.reached.load(Ordering::Acquire);
         ask(ToRead { file: &self.path, least }).map_err(|error| {
-            if sums::is_damage(&error) && !self.shared.damaged.swap(true, Ordering::AcqRel) {
+            if self.shared.is_lost(&error) && !self.shared.damaged.swap(true, Ordering::AcqRel) {
                 tracing::warn!(?error, "the audit index is damaged; it is made anew from the log");
             }
             Error::new(codes::INDEX_BEHIND)
@@ -174,17 +203,7 @@ impl Index {
     /// to catch up should be in the vault's memory; where one is not, it waits until [`Self::caught_up`] is
     /// asked for, which gets them.
     pub(crate) fn open(file: PathBuf, log: Indexed, vault: Arc<Vault>) -> Result<Self> {
-        let shared = Arc::new(IndexShared {
-            position: Watermark::new(0),
-            reached: AtomicU64::default(),
-            orders: Mutex::default(),
-            stopping: AtomicBool::default(),
-            damaged: AtomicBool::default(),
-            failing: AtomicBool::default(),
-            traces: AtomicBool::default(),
-            lacking: Mutex::default(),
-            waiting: AtomicUsize::new(0),
-        });
+        let shared = Arc::new(IndexShared::new());
         let (ours, theirs) = (Arc::clone(&vault), Arc::clone(&shared));
         let mut indexer = Indexer::new(file.clone(), log.clone(), ours, theirs);
         // An empty log has nothing to catch up with: its index must be there for the first question.

@@ -13,7 +13,7 @@ use super::filling::Filling;
 use super::schema::Position;
 use super::terms::{Terms, Words};
 use super::words::public_texts;
-use super::{Hit, IndexShared, Indexed, counts, gaps, removal, schema, sums};
+use super::{Hit, IndexShared, Indexed, MOST_FAILURES, counts, gaps, removal, schema, sums};
 use crate::files::io_error;
 use crate::leaf::Leaf;
 use crate::log::Tally;
@@ -39,9 +39,6 @@ impl Order {
 
 /// How long readers are waited for when something was taken out: longer than any question takes.
 const EMPTYING: Duration = Duration::from_secs(5);
-
-/// An index that can't be read or written so many times in a row is made anew.
-const MOST_FAILURES: u32 = 20;
 
 /// What comes within this is written together.
 const GATHER: Duration = Duration::from_millis(40);
@@ -346,6 +343,7 @@ impl Indexer {
             }
         }
         self.free = None;
+        self.shared.unreadable.store(0, Ordering::Release);
         self.shared.traces.store(false, Ordering::Release);
         Ok(())
     }

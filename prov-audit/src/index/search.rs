@@ -146,7 +146,8 @@ impl<'a> Searching<'a> {
     }
 
     /// Shows every stretch in which the condition is met somewhere, until told to stop. Gives where it
-    /// stopped when time ran out.
+    /// stopped when time ran out. One stretch is looked at however little time there is: who goes on where
+    /// it stopped gets to the end.
     fn each_stretch(
         &self,
         condition: &Condition,
@@ -156,8 +157,9 @@ impl<'a> Searching<'a> {
         let condition = self.prepared(condition)?;
         let end = before.min(self.size);
         let mut next = end.checked_sub(1).map(|last| Stretch::of(last, self.size));
+        let newest = next;
         while let Some(from) = next.filter(|from| from.end().min(end) > self.oldest) {
-            if Instant::now() >= self.deadline {
+            if next != newest && Instant::now() >= self.deadline {
                 return Ok(Some(end.min(from.end())));
             }
             let Some(stretch) = self.candidate(&condition, from)? else { return Ok(None) };

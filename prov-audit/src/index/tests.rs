@@ -2,6 +2,8 @@ mod faults;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -10,7 +12,7 @@ use super::filling::Filling;
 use super::places::{BLOCK, SPAN};
 use super::schema::{self, Position};
 use super::search::{Condition, Searching};
-use super::{Hit, ToRead, removal};
+use super::{Hit, IndexFile, IndexShared, MOST_FAILURES, ToRead, removal};
 
 /// Of each record a term of its own, one of 17 that many have, and what stems from one of so many people: a
 /// term that they have always, and one of three that change.
@@ -270,4 +272,46 @@ fn an_index_that_is_being_made_anew_gives_no_half_an_answer() {
     };
     open(100).unwrap();
     assert!(!super::sums::is_damage(&open(101).unwrap_err()));
+}
+
+#[test]
+fn a_search_without_any_time_gets_to_the_end_by_going_on() {
+    let written = Written::new(0..3 * BLOCK + 5, 700);
+    for condition in [Condition::All(Vec::new()), Condition::Not(Box::new(Condition::never()))] {
+        let index = ToRead { file: &written.file, least: written.size };
+        let searching = Searching::open(index, std::time::Duration::ZERO, &|_| 0).unwrap();
+        let (mut before, mut found, mut pages) = (u64::MAX, Vec::new(), 0);
+        loop {
+            let page = searching.search(&condition, before, usize::MAX).unwrap();
+            pages += 1;
+            found.extend(page.hits.iter().map(|hit| hit.seq));
+            let Some((seq, time)) = page.stopped else { break };
+            assert!(seq < before.min(written.size), "it goes on");
+            assert_eq!(time, seq.cast_signed() * 1000);
+            before = seq;
+        }
+        assert_eq!(found, (0..written.size).rev().collect::<Vec<_>>());
+        assert!(pages > 1);
+    }
+}
+
+#[test]
+fn an_index_that_cannot_be_read_at_some_page_is_made_anew_after_a_while() {
+    let shared = Arc::new(IndexShared::new());
+    let file = IndexFile { path: "index".into(), shared: Arc::clone(&shared) };
+    let fails = |code| {
+        let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        let code = file.ask(|_| Err::<(), _>(error)).unwrap_err().code();
+        assert_eq!(code, crate::codes::INDEX_BEHIND);
+        shared.damaged.load(Ordering::Acquire)
+    };
+    for _ in 0..MOST_FAILURES {
+        assert!(!fails(rusqlite::ffi::SQLITE_BUSY), "that passes");
+    }
+    for _ in 1..MOST_FAILURES {
+        assert!(!fails(rusqlite::ffi::SQLITE_IOERR_READ), "that may pass");
+        // That other pages can be read says nothing of this one.
+        file.ask(|_| Ok(())).unwrap();
+    }
+    assert!(fails(rusqlite::ffi::SQLITE_IOERR_READ));
 }
