@@ -52,8 +52,9 @@ pub(crate) use words::{words_of, words_of_record};
 use crate::codes;
 use crate::files::io_error;
 use crate::journal::{Journal, Watermark};
-use crate::log::Tally;
+use crate::log::blocking;
 use crate::people::Vault;
+use crate::segment;
 
 /// An index that can't be read or written so many times is made anew: on other blocks of the disk.
 const MOST_FAILURES: u32 = 20;
@@ -95,6 +96,8 @@ pub(crate) struct Index {
 struct IndexShared {
     /// How many records are indexed.
     position: Watermark,
+    /// The oldest that the index holds, or will.
+    oldest: AtomicU64,
     /// The most that ever were: an index that has fewer is being made anew.
     reached: AtomicU64,
     orders: Mutex<Vec<Order>>,
@@ -118,6 +121,7 @@ impl IndexShared {
     fn new() -> Self {
         Self {
             position: Watermark::new(0),
+            oldest: AtomicU64::default(),
             reached: AtomicU64::default(),
             orders: Mutex::default(),
             stopping: AtomicBool::default(),
@@ -278,9 +282,16 @@ impl Index {
         self.order(|reply| Order::Forget(pids, reply)).await
     }
 
-    /// Takes out what it knows of records before `before`, so many by action and outcome.
-    pub(crate) async fn prune(&self, before: u64, tally: Tally) -> Result<()> {
-        self.order(|reply| Order::Prune(before, tally, reply)).await
+    /// Takes out what the log has no longer, if there is anything. An index that can't now does so when it is
+    /// opened again.
+    pub(crate) async fn prune(&self) -> Result<()> {
+        let dir = self.log.dir.clone();
+        let oldest =
+            blocking(move || segment::oldest(&dir).map_err(|e| io_error(e, "listing segments")));
+        if self.shared.oldest.load(Ordering::Acquire) >= oldest.await? {
+            return Ok(());
+        }
+        self.order(Order::Prune).await
     }
 
     async fn order(&self, order: impl FnOnce(oneshot::Sender<Result<()>>) -> Order) -> Result<()> {

@@ -31,7 +31,6 @@ use prov_core::store::Store;
 use prov_core::{Clock, Error, PrincipalKind, Result, codes as core_codes};
 pub use proving::TreeProof;
 #[cfg(feature = "sqlite-index")]
-pub(crate) use pruning::Tally;
 #[cfg(feature = "sqlite-index")]
 pub use read::Proof;
 #[cfg(feature = "axum")]

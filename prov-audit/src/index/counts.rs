@@ -1,8 +1,6 @@
 //! How many events there are by action and outcome. All of them together are as many as the index says that it
 //! has counted.
 
-use std::collections::BTreeMap;
-
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::schema::Position;
@@ -22,11 +20,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(String, String, i64)> {
     }
 }
 
-/// Counts so many more, or fewer. Gives how many more there are in all.
-pub(super) fn add(
+/// Counts so many more of each action and outcome, or fewer. Gives how many more there are in all.
+pub(super) fn add<'a>(
     db: &Connection,
-    counts: &BTreeMap<(String, &'static str), i64>,
-    sign: i64,
+    counts: impl IntoIterator<Item = (&'a str, &'a str, i64)>,
 ) -> rusqlite::Result<i64> {
     let mut one = db.prepare_cached(
         "SELECT action, outcome, count, sum FROM tally WHERE action = ?1 AND outcome = ?2",
@@ -34,10 +31,10 @@ pub(super) fn add(
     let mut put = db.prepare_cached("INSERT OR REPLACE INTO tally VALUES (?1, ?2, ?3, ?4)")?;
     let mut remove = db.prepare_cached("DELETE FROM tally WHERE action = ?1 AND outcome = ?2")?;
     let mut all = 0;
-    for ((action, outcome), more) in counts {
+    for (action, outcome, more) in counts {
         let known = one.query_row((action, outcome), read).optional()?;
         let known = known.map_or(0, |(.., count)| count);
-        let count = (known + sign * more).max(0);
+        let count = (known + more).max(0);
         all += count - known;
         if count == 0 {
             remove.execute((action, outcome))?;
@@ -46,6 +43,11 @@ pub(super) fn add(
         }
     }
     Ok(all)
+}
+
+/// Counts nothing any more.
+pub(super) fn clear(db: &Connection) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM tally", ()).map(drop)
 }
 
 /// How many events by action and outcome: action, outcome, and how many.
@@ -68,16 +70,15 @@ mod tests {
     fn counts_come_and_go_and_none_is_lost_unnoticed() {
         let folder = tempfile::tempdir().unwrap();
         let db = schema::open(&folder.path().join("index"), "origin").unwrap();
-        let count = |counts: &[(&str, &'static str, i64)], sign| {
-            let counts = counts.iter().map(|(a, o, n)| (((*a).to_owned(), *o), *n)).collect();
-            let more = add(&db, &counts, sign).unwrap();
+        let count = |counts: &[(&'static str, &'static str, i64)]| {
+            let more = add(&db, counts.iter().copied()).unwrap();
             let position = Position::of(&db).unwrap();
             Position { counted: position.counted + more, ..position }.write(&db).unwrap();
             load(&db).unwrap().len()
         };
-        assert_eq!(count(&[("a", "success", 2), ("b", "success", 1)], 1), 2);
-        assert_eq!(count(&[("a", "failure", 5), ("a", "success", 1)], 1), 3);
-        assert_eq!(count(&[("a", "success", 2), ("b", "success", 1)], -1), 2);
+        assert_eq!(count(&[("a", "success", 2), ("b", "success", 1)]), 2);
+        assert_eq!(count(&[("a", "failure", 5), ("a", "success", 1)]), 3);
+        assert_eq!(count(&[("a", "success", -2), ("b", "success", -1)]), 2);
         let left = [("a", "failure", 5), ("a", "success", 1)];
         assert_eq!(load(&db).unwrap(), left.map(|(a, o, n)| (a.to_owned(), o.to_owned(), n)));
         db.execute("UPDATE tally SET action = 'c' WHERE count = 5", []).unwrap();

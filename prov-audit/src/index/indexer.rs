@@ -16,7 +16,6 @@ use super::words::public_texts;
 use super::{Hit, IndexShared, Indexed, MOST_FAILURES, counts, gaps, removal, schema, sums};
 use crate::files::io_error;
 use crate::leaf::Leaf;
-use crate::log::Tally;
 use crate::merkle::leaf_hash;
 use crate::people::Vault;
 use crate::segment::{self, Record, SegmentCursor};
@@ -26,12 +25,12 @@ use crate::segment::{self, Record, SegmentCursor};
 pub(super) enum Order {
     Rebuild(oneshot::Sender<Result<()>>),
     Forget(Vec<i64>, oneshot::Sender<Result<()>>),
-    Prune(u64, Tally, oneshot::Sender<Result<()>>),
+    Prune(oneshot::Sender<Result<()>>),
 }
 
 impl Order {
     fn answer(self, done: Result<()>) {
-        let (Self::Rebuild(reply) | Self::Forget(_, reply) | Self::Prune(.., reply)) = self;
+        let (Self::Rebuild(reply) | Self::Forget(_, reply) | Self::Prune(reply)) = self;
         // Who asked may have gone.
         let _ = reply.send(done);
     }
@@ -57,6 +56,8 @@ pub(super) struct Indexer {
     /// The file of the index beside what SQLite has of it: see [`gaps`].
     free: Option<File>,
     terms: Terms,
+    /// Whose keys are away that the next records need, by their pseudonyms.
+    lacking: BTreeSet<String>,
 }
 
 /// An index that is being written.
@@ -76,7 +77,8 @@ impl Indexer {
         vault: Arc<Vault>,
         shared: Arc<IndexShared>,
     ) -> Self {
-        Self { file, log, vault, shared, open: None, free: None, terms: Terms::default() }
+        let (terms, lacking) = (Terms::default(), BTreeSet::new());
+        Self { file, log, vault, shared, open: None, free: None, terms, lacking }
     }
 
     /// Works until it is told to stop.
@@ -172,9 +174,7 @@ impl Indexer {
                 let done = self.have_open().and_then(|()| self.forget(pids));
                 done.or_else(|failure| self.discard_erased(&failure))
             }
-            Order::Prune(before, tally, _) => {
-                self.have_open().and_then(|()| self.prune(*before, tally))
-            }
+            Order::Prune(_) => self.prune(),
         };
         let leaves_traces =
             matches!(order, Order::Forget(..)) && self.shared.traces.load(Ordering::Acquire);
@@ -200,27 +200,31 @@ impl Indexer {
         let db = schema::open(&self.file, &origin)?;
         let position = schema::position(&db, &origin)?;
         let oldest = segment::oldest(&self.log.dir)?;
-        let is_ours = position.as_ref().map(|found| self.is_ours(found, oldest)).transpose()?;
-        let Some(Position { size, .. }) = position.filter(|_| is_ours == Some(true)) else {
+        let is_ours = position.map(|found| self.is_ours(&found, oldest)).transpose()?;
+        if is_ours != Some(true) {
             let error = Error::new(core_codes::INTERNAL).context("an index of another log");
             return Err(Failure::Damaged(error));
-        };
-        tracing::debug!(size, "audit index opened");
+        }
+        removal::prune(&db, oldest, &|kind, value| self.vault.term(kind, value))?;
+        let Position { size, oldest, .. } = Position::of(&db)?;
+        tracing::debug!(size, oldest, "audit index opened");
         let cursor = SegmentCursor::at(&self.log.dir, size)?;
+        self.shared.oldest.store(oldest, Ordering::Release);
         self.shared.reach(size);
-        let filling = Filling::of(cursor.next_seq(), oldest);
-        self.open = Some(Open { db, cursor, filling, oldest });
+        self.lacking.clear();
+        self.open = Some(Open { db, cursor, filling: Filling::of(size, oldest), oldest });
         // The program may have been stopped when somebody had been taken out.
         self.empty(Duration::ZERO)
     }
 
-    /// Whether the log has, where the index ends, the leaf that the index saw last, and begins where the
-    /// index does: it does not when it was pruned and the program stopped before the index was.
+    /// Whether the log has, where the index ends, the leaf that the index saw last. One that holds nothing that
+    /// is left, or nothing yet, is of every log of its name.
     fn is_ours(&self, position: &Position, oldest: u64) -> Result<bool, Failure> {
-        let Some(last) = position.size.checked_sub(1) else { return Ok(true) };
-        if position.size > self.log.durable.size() || position.oldest != oldest || last < oldest {
+        if position.size > self.log.durable.size() || position.oldest > oldest {
             return Ok(false);
         }
+        let last = position.size.checked_sub(1).filter(|last| *last >= oldest);
+        let Some(last) = last else { return Ok(true) };
         let records = SegmentCursor::at(&self.log.dir, last)?.read(position.size, 1)?;
         let last = records.first();
         Ok(last.is_some_and(|record| leaf_hash(&record.leaf)[..] == position.last_hash))
@@ -228,6 +232,9 @@ impl Indexer {
 
     /// Takes in what belongs together of what is durable: a whole span when there is much to do.
     fn read(&mut self, durable: u64) -> Result<(), Failure> {
+        if self.waits_for_keys() {
+            return Ok(());
+        }
         let Some(Open { db, cursor, filling, oldest }) = &mut self.open else { return Ok(()) };
         let wanted = cursor.next_seq() + filling.wanted(durable);
         let (vault, terms) = (&*self.vault, &mut self.terms);
@@ -254,10 +261,21 @@ impl Indexer {
         }
         if let Some((seq, pids)) = lacks {
             *cursor = SegmentCursor::at(&self.log.dir, seq)?;
-            *self.shared.lacking.lock() = pids;
-            std::thread::sleep(GATHER);
+            self.lacking = pids;
         }
         Ok(())
+    }
+
+    /// Whether keys of what comes next are still away: whoever waits for the index is asked to have them brought,
+    /// and until then nothing is read again.
+    fn waits_for_keys(&mut self) -> bool {
+        self.lacking.retain(|pid| self.vault.lacks(pid));
+        if self.lacking.is_empty() {
+            return false;
+        }
+        self.shared.lacking.lock().clone_from(&self.lacking);
+        std::thread::sleep(GATHER);
+        true
     }
 
     /// An index that can't be opened keeps nobody waiting, but for erasures, which are obeyed all the same. In one
@@ -266,7 +284,7 @@ impl Indexer {
         let mut orders = self.shared.orders.lock();
         let refused = orders.extract_if(.., |order| !matches!(order, Order::Forget(..)));
         for order in refused.collect::<Vec<_>>() {
-            let is_done = is_removed && matches!(order, Order::Prune(..));
+            let is_done = is_removed && matches!(order, Order::Prune(_));
             order.answer(if is_done { Ok(()) } else { Err(not_open()) });
         }
     }
@@ -288,20 +306,11 @@ impl Indexer {
         self.discard()
     }
 
-    /// Takes out what is known of records before `before`, of which there are so many by action and
-    /// outcome. An index that has not got there yet never will.
-    fn prune(&mut self, before: u64, tally: &Tally) -> Result<(), Failure> {
-        if self.shared.position.size() < before {
-            self.discard()?;
-            return self.open();
-        }
-        let Some(Open { db, filling, oldest, .. }) = &mut self.open else {
-            return Err(not_open().into());
-        };
-        filling.lost(before);
-        *oldest = before.max(*oldest);
-        removal::prune(db, before, tally)?;
-        self.empty(EMPTYING)
+    /// Takes out what the log has no longer, as an index does that is opened.
+    fn prune(&mut self) -> Result<(), Failure> {
+        self.open = None;
+        self.open()?;
+        if self.shared.traces.load(Ordering::Acquire) { self.empty(EMPTYING) } else { Ok(()) }
     }
 
     /// Empties the write-ahead log, where what was taken out still stands, and what is free in the file. That
@@ -471,7 +480,8 @@ impl Adding<'_> {
     /// Writes all of them. Gives how many were counted.
     fn finish(self, db: &Transaction<'_>) -> rusqlite::Result<i64> {
         self.filling.write(db)?;
-        counts::add(db, &self.tally, 1)
+        let more = self.tally.iter();
+        counts::add(db, more.map(|((action, outcome), more)| (action.as_str(), *outcome, *more)))
     }
 }
 

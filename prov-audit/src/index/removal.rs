@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Transaction};
 
-use super::filling::{PERSON, PUT_PAGE, PUT_PERSON, each_person, read_page};
-use super::postings::{At, Entries, Posting, to_bytes};
+use super::filling::{PAGE, PERSON, PUT_PAGE, PUT_PERSON, each_person, read_page};
+use super::places::Places;
+use super::postings::{At, Entries, Posting, sorted, to_bytes};
 use super::schema::Position;
+use super::search::find_in_page;
 use super::stretch::{Stretch, page_at};
 use super::summary::{self, People, Summary};
 use super::{counts, events, owners};
-use crate::log::Tally;
 
 /// Takes out what came from the personal parts of these subjects: a row for each span, and one for each
 /// term and group of spans. Says whether there was anything.
@@ -46,17 +47,22 @@ pub(super) fn forget(db: &Connection, pids: &[i64]) -> rusqlite::Result<bool> {
     Ok(found_any)
 }
 
-/// Takes out what is known of records before `before`.
-pub(super) fn prune(db: &Connection, before: u64, tally: &Tally) -> rusqlite::Result<()> {
+/// Takes out what is known of records before `before`. An index that has not got there goes on there. Of an action
+/// or outcome, `term_of` gives the term that its events have.
+pub(super) fn prune(
+    db: &Connection,
+    before: u64,
+    term_of: &dyn Fn(&'static str, &str) -> i64,
+) -> rusqlite::Result<()> {
     let all = db.unchecked_transaction()?;
-    let position = Position::of(&all)?;
-    // It was made anew from what is left.
+    let mut position = Position::of(&all)?;
     if position.oldest >= before {
         return Ok(());
     }
     let edge = Stretch::of(before, position.size);
     // Of the stretch and the page that the first of what is left is in, if anything is, something is left.
     let emptied = i64::from(before >= position.size);
+    uncount(&all, &mut position, before, term_of)?;
     for table in ["personal", "stretch"] {
         let old = format!("DELETE FROM {table} WHERE stretch < ?1");
         all.execute(&old, [edge.number() + emptied])?;
@@ -71,9 +77,58 @@ pub(super) fn prune(db: &Connection, before: u64, tally: &Tally) -> rusqlite::Re
     } else {
         owners::clear(&all)?;
     }
-    let counted = position.counted + counts::add(&all, tally, -1)?;
-    Position { oldest: before, counted, ..position }.write(&all)?;
+    position.oldest = before;
+    if emptied == 1 {
+        (position.size, position.last_hash) = (before, Vec::new());
+    }
+    position.write(&all)?;
     all.commit()
+}
+
+/// Counts what is before `before` no longer: all that is known when nothing is left, else what has the terms of an
+/// action and an outcome.
+fn uncount(
+    db: &Transaction<'_>,
+    position: &mut Position,
+    before: u64,
+    term_of: &dyn Fn(&'static str, &str) -> i64,
+) -> rusqlite::Result<()> {
+    if before >= position.size {
+        position.counted = 0;
+        return counts::clear(db);
+    }
+    let mut gone = counts::load(db)?;
+    for (.., count) in &mut gone {
+        *count = 0;
+    }
+    let mut page = db.prepare_cached(PAGE)?;
+    let mut places_of = |stretch: Stretch, kind, value: &str| -> rusqlite::Result<Places> {
+        let (mut places, term) = (Places::none(stretch.records()), sorted(term_of(kind, value)));
+        find_in_page(&mut page, stretch, term, &mut |found| places.add_bytes(found))?;
+        Ok(places)
+    };
+    for stretch in Stretch::all(position.oldest, position.size) {
+        let at = |seq: u64| seq.saturating_sub(stretch.first()).min(stretch.records());
+        let here = Places::between(stretch.records(), at(position.oldest), at(before));
+        if here.is_empty() {
+            continue;
+        }
+        let mut outcomes = BTreeMap::new();
+        for (action, outcome, count) in &mut gone {
+            if !outcomes.contains_key(outcome) {
+                outcomes.insert(outcome.clone(), places_of(stretch, "outcome", outcome)?);
+            }
+            let mut both = here.clone();
+            both.and(&places_of(stretch, "action", action)?);
+            outcomes.get(outcome).into_iter().for_each(|places| both.and(places));
+            *count += both.count();
+        }
+    }
+    let fewer = gone
+        .iter()
+        .map(|(action, outcome, count)| (action.as_str(), outcome.as_str(), -count.cast_signed()));
+    position.counted += counts::add(db, fewer)?;
+    Ok(())
 }
 
 /// Leaves of a stretch what is of records from `before` on.

@@ -428,7 +428,7 @@ impl<'a> Searching<'a> {
 }
 
 /// Shows where in a stretch a term is, and says whether it is anywhere. Every page of a stretch is there.
-fn find_in_page(
+pub(super) fn find_in_page(
     page: &mut CachedStatement<'_>,
     stretch: Stretch,
     term: u64,

@@ -1,18 +1,25 @@
 mod faults;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use rusqlite::Connection;
+use prov_core::store::MemoryStore;
+use prov_core::{Clock, SystemClock};
+use rusqlite::{Connection, Transaction};
 use tempfile::TempDir;
 
 use super::filling::Filling;
 use super::places::{BLOCK, SPAN};
 use super::schema::{self, Position};
 use super::search::{Condition, Searching};
-use super::{Hit, IndexFile, IndexShared, MOST_FAILURES, ToRead, removal};
+use super::{
+    Hit, Index, IndexFile, IndexShared, Indexed, MOST_FAILURES, ToRead, counts, removal, segment,
+};
+use crate::journal::Watermark;
+use crate::people::Vault;
 
 /// Of each record a term of its own, one of 17 that many have, and what stems from one of so many people: a
 /// term that they have always, and one of three that change.
@@ -25,7 +32,8 @@ fn add(filling: &mut Filling, seq: u64, people: u64, silent: &BTreeSet<u64>) {
         segment: seq / 5000 * 5000,
         place: 64 + seq,
     });
-    for term in [unique(seq), shared(seq % 17), pid(seq % people)] {
+    let ordinary = [unique(seq), shared(action(seq)), outcome(seq % 2), pid(seq % people)];
+    for term in ordinary {
         filling.add(seq, term);
     }
     if !silent.contains(&(seq % people)) {
@@ -46,6 +54,18 @@ fn unique(of: u64) -> i64 {
 fn shared(of: u64) -> i64 {
     hash(2, of)
 }
+/// What was done, one of the many.
+fn action(seq: u64) -> u64 {
+    seq % 17
+}
+fn outcome(of: u64) -> i64 {
+    hash(6, of)
+}
+/// The term of an action or an outcome by its name.
+fn term_of(kind: &'static str, name: &str) -> i64 {
+    let number = name.parse().unwrap();
+    if kind == "action" { shared(number) } else { outcome(number) }
+}
 fn pid(of: u64) -> i64 {
     hash(3, of)
 }
@@ -54,6 +74,21 @@ fn name(of: u64) -> i64 {
 }
 fn agent(of: u64) -> i64 {
     hash(5, of)
+}
+
+/// Writes what was added of these records, and how far that is.
+fn write(
+    filling: &mut Filling,
+    db: &Transaction<'_>,
+    new: Range<u64>,
+    oldest: u64,
+) -> rusqlite::Result<()> {
+    filling.write(db)?;
+    let each = new.clone().map(|seq| (action(seq), seq % 2));
+    let each: Vec<_> = each.map(|(a, o)| (a.to_string(), o.to_string())).collect();
+    let each = each.iter().map(|(action, outcome)| (action.as_str(), outcome.as_str(), 1));
+    let counted = Position::of(db)?.counted + counts::add(db, each)?;
+    Position { size: new.end, oldest, counted, last_hash: vec![7; 32] }.write(db)
 }
 
 /// How many people there are, unless there are many.
@@ -101,11 +136,10 @@ impl Written {
             for seq in self.size..wanted.min(end) {
                 add(&mut self.filling, seq, self.people, &self.silent);
             }
-            self.filling.write(&all).unwrap();
-            self.size = wanted.min(end);
-            let (size, oldest) = (self.size, self.oldest);
-            Position { size, oldest, counted: 0, last_hash: vec![7; 32] }.write(&all).unwrap();
+            let end = wanted.min(end);
+            write(&mut self.filling, &all, self.size..end, self.oldest).unwrap();
             all.commit().unwrap();
+            self.size = end;
         }
     }
 
@@ -118,18 +152,19 @@ impl Written {
     fn prune(&mut self, before: u64) {
         self.filling.lost(before);
         self.oldest = before;
-        removal::prune(&self.db, before, &BTreeMap::new()).unwrap();
+        removal::prune(&self.db, before, &term_of).unwrap();
     }
 
     fn tables(&self) -> Vec<Vec<Vec<rusqlite::types::Value>>> {
-        let tables = ["event", "stretch", "posting", "personal", "owner"];
+        counts::load(&self.db).unwrap();
+        let tables = ["event", "stretch", "posting", "personal", "owner", "tally"];
         tables.map(|table| rows(&self.db, &format!("SELECT * FROM {table}"))).into()
     }
 
     fn found(&self, condition: &Condition) -> Vec<u64> {
         let searching = Searching::open(
             ToRead { file: &self.file, least: self.size },
-            std::time::Duration::from_secs(100),
+            Duration::from_secs(100),
             &|_| 0,
         )
         .unwrap();
@@ -201,8 +236,7 @@ fn what_is_written_in_pieces_is_as_what_is_written_at_once() {
     let mut whole = Written::new(0..SPAN, u64::MAX);
     let all = whole.db.unchecked_transaction().unwrap();
     (SPAN..end).for_each(|seq| add(&mut whole.filling, seq, PEOPLE, &BTreeSet::new()));
-    whole.filling.write(&all).unwrap();
-    Position { size: end, oldest: 0, counted: 0, last_hash: Vec::new() }.write(&all).unwrap();
+    write(&mut whole.filling, &all, SPAN..end, 0).unwrap();
     all.commit().unwrap();
     assert_eq!(whole.tables(), pieces.tables());
     ask(&pieces, &(0..end), &[]);
@@ -268,7 +302,7 @@ fn an_index_that_is_being_made_anew_gives_no_half_an_answer() {
     let index = Written::new(0..100, 100);
     let open = |least| {
         let index = ToRead { file: &index.file, least };
-        Searching::open(index, std::time::Duration::from_secs(1), &|_| 0).map(drop)
+        Searching::open(index, Duration::from_secs(1), &|_| 0).map(drop)
     };
     open(100).unwrap();
     assert!(!super::sums::is_damage(&open(101).unwrap_err()));
@@ -279,7 +313,7 @@ fn a_search_without_any_time_gets_to_the_end_by_going_on() {
     let written = Written::new(0..3 * BLOCK + 5, 700);
     for condition in [Condition::All(Vec::new()), Condition::Not(Box::new(Condition::never()))] {
         let index = ToRead { file: &written.file, least: written.size };
-        let searching = Searching::open(index, std::time::Duration::ZERO, &|_| 0).unwrap();
+        let searching = Searching::open(index, Duration::ZERO, &|_| 0).unwrap();
         let (mut before, mut found, mut pages) = (u64::MAX, Vec::new(), 0);
         loop {
             let page = searching.search(&condition, before, usize::MAX).unwrap();
@@ -314,4 +348,28 @@ fn an_index_that_cannot_be_read_at_some_page_is_made_anew_after_a_while() {
         file.ask(|_| Ok(())).unwrap();
     }
     assert!(fails(rusqlite::ffi::SQLITE_IOERR_READ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_log_of_which_everything_is_gone_the_index_is_at_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let store = Arc::new(MemoryStore::new(Arc::clone(&clock)));
+    let vault = Vault::open(store, clock, "origin", Duration::ZERO).await.unwrap();
+    // The segment that is written to is empty, and everything before it was pruned.
+    let dir = folder.path().join("log");
+    std::fs::create_dir_all(segment::folder(&dir)).unwrap();
+    std::fs::write(segment::file(&dir, 300), segment::header(300, &[0; 32])).unwrap();
+    let durable = Arc::new(Watermark::new(300));
+    let log = Indexed { dir, name: "origin".to_owned(), durable };
+    let file = folder.path().join("index.sqlite");
+    // Also when it is opened again.
+    let vault = Arc::new(vault);
+    for _ in 0..2 {
+        let index = Index::open(file.clone(), log.clone(), Arc::clone(&vault)).unwrap();
+        index.caught_up(Duration::from_secs(20)).await.unwrap();
+        assert_eq!(index.position(), 300);
+        index.rebuild().await.unwrap();
+        index.caught_up(Duration::from_secs(20)).await.unwrap();
+    }
 }

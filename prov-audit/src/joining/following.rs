@@ -249,24 +249,27 @@ async fn prune(log: &Log, peer: &Arc<Peer>, stub: Stub) -> Result<Result<(), Ref
         Ok((can, fits))
     });
     match looked.await? {
-        (false, _) => return Ok(Ok(())),
+        // What an index could not take out before.
+        (false, _) => return prune_index(peer).await.map(Ok),
         (true, false) => return Ok(Err(forked(before))),
         (true, true) => {}
     }
-    let Some(tally) = log.prunable_mirror(peer.class, peer.dir.clone(), before).await? else {
+    if log.keeps_of_mirror(peer.class, peer.dir.clone(), before).await? {
         let what = format!(
             "it pruned its events before {before}, of which some must still be kept; they are kept here"
         );
         return Ok(Err(Refused::new(JoinAlarmKind::PrunedEarly, what)));
-    };
+    }
     with_mirror(peer, move |mirror| {
         mirror.prune(stub).map_err(|e| io_error(e, "pruning a mirror"))
     })
     .await?;
     *peer.pruned.lock() = before;
-    let pruned = peer.index.prune(before, tally).await;
-    pruned.map_err(|e| {
-        Error::new(codes::INDEX_BEHIND).context("pruning a mirror's index").source(e)
-    })?;
-    Ok(Ok(()))
+    prune_index(peer).await.map(Ok)
+}
+
+async fn prune_index(peer: &Peer) -> Result<()> {
+    let pruned = peer.index.prune().await;
+    pruned
+        .map_err(|e| Error::new(codes::INDEX_BEHIND).context("pruning a mirror's index").source(e))
 }

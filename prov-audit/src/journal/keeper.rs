@@ -156,11 +156,13 @@ impl Keeper {
         let root = tree_root(&tiles, 0, before).map_err(io::Error::other)?;
         let stub = Stub::sign(&options.key, before, root, at);
         let stub = options.second(stub).map_err(io::Error::other)?;
-        // From here on it is gone: whoever looks for it is told so by the statement.
-        self.watch.forget(before);
-        let pruned = pruning::prune(&options.dir, &stub);
-        self.stub = Some(stub);
-        pruned
+        let stated = pruning::state(&options.dir, &stub);
+        // Where it stands it is in force, also when it is not known to be durable.
+        if pruning::states(&options.dir, &stub) {
+            self.watch.forget(before);
+            self.stub = Some(stub.clone());
+        }
+        stated.and_then(|()| pruning::finish(&options.dir, &stub))
     }
 
     /// Looks whether somebody took files away, and has room kept for the day the disk is full.

@@ -334,7 +334,8 @@ impl Mirror {
 
     /// Takes away what the log's statement says is gone.
     pub(crate) fn prune(&mut self, stub: Stub) -> io::Result<()> {
-        pruning::prune(&self.dir, &stub)?;
+        pruning::state(&self.dir, &stub)?;
+        pruning::finish(&self.dir, &stub)?;
         self.stub = Some(stub);
         Ok(())
     }

@@ -12,14 +12,18 @@ use crate::merkle::TILE_WIDTH;
 use crate::segment;
 use crate::tiles::{Kind, TileFiles};
 
-/// Takes away what the statement says is gone: first it is durable, then the files go. Hash tiles
-/// stay: with them every proof still holds.
-pub(super) fn prune(dir: &Path, stub: &Stub) -> io::Result<()> {
-    write_whole(&dir.join(stub::FILE), stub.note.as_bytes(), true)?;
-    finish(dir, stub)
+/// Says what is gone: durably, before any of it goes. Whoever looks for it is told so by the statement.
+pub(super) fn state(dir: &Path, stub: &Stub) -> io::Result<()> {
+    write_whole(&dir.join(stub::FILE), stub.note.as_bytes(), true)
 }
 
-/// Takes away what a crash left of it. Bundles go first, and durably: as long as there is a segment,
+/// Whether this is what is said.
+pub(super) fn states(dir: &Path, stub: &Stub) -> bool {
+    disk::read(dir.join(stub::FILE)).is_ok_and(|there| there == stub.note.as_bytes())
+}
+
+/// Takes away what the statement says is gone, or what a crash left of it. Hash tiles stay: with them every proof
+/// still holds. Bundles go first, and durably: as long as there is a segment,
 /// some may be left; when there is none, they are gone.
 pub(super) fn finish(dir: &Path, stub: &Stub) -> io::Result<()> {
     let gone: Vec<u64> =

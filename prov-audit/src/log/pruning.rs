@@ -1,6 +1,5 @@
 //! Keeping events as long as they must be kept, and no longer.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,16 +18,12 @@ use crate::merkle::{TILE_WIDTH, range_proof};
 use crate::retention::{Archive, Hold, Packed, PruneEnd, Pruned, Retention, StoredRetention};
 use crate::segment::{self, SegmentCursor};
 
-/// How many events there are by action and outcome.
-pub(crate) type Tally = BTreeMap<(String, &'static str), i64>;
-
 /// What may be pruned of a class.
 #[derive(Debug)]
 struct Found {
     oldest: u64,
     before: u64,
     until: PruneEnd,
-    tally: Tally,
     /// The segments that go: where each begins and ends.
     segments: Vec<(u64, u64)>,
 }
@@ -136,6 +131,8 @@ impl Log {
         let pruned =
             |to, until| Pruned { log: api_name(class).to_owned(), from: found.oldest, to, until };
         if found.before <= found.oldest {
+            // What an index could not take out before.
+            self.prune_index(class).await?;
             return Ok(pruned(found.oldest, found.until.clone()));
         }
         if let Some(archive) = &self.options.archive {
@@ -158,10 +155,16 @@ impl Log {
                 .with("to_seq", found.before)
                 .with("archived", self.options.archive.is_some());
         self.record(event).await?;
-        self.journals.of(class).prune(found.before, self.options.clock.now()).await?;
+        let done = self.journals.of(class).prune(found.before, self.options.clock.now()).await;
+        // Also when some of it could not be removed.
+        self.prune_index(class).await?;
+        done.map(|()| pruned(found.before, found.until))
+    }
+
+    async fn prune_index(&self, class: RetentionClass) -> Result<()> {
         #[cfg(feature = "sqlite-index")]
-        self.indexes.of(class).prune(found.before, found.tally).await?;
-        Ok(pruned(found.before, found.until))
+        self.indexes.of(class).prune().await?;
+        Ok(())
     }
 
     /// Looks how far a class may be pruned. Has the segment that is written to left for the next one
@@ -256,19 +259,16 @@ impl Keeping {
         Ok(Self { class, cutoff, holds, limit: u64::MAX, limited_by_sink: false })
     }
 
-    /// How many events there are before `before`, which is where a segment begins; `None` when one of them
-    /// is kept.
-    pub(super) fn tally_before(&self, dir: &Path, before: u64) -> Result<Option<Tally>> {
-        let failed = |e| io_error(e, "reading old segments");
-        let mut segments = segment::list(dir).map_err(failed)?;
+    /// Whether one of the events before `before`, which is where a segment begins, is kept.
+    pub(super) fn keeps_any_before(&self, dir: &Path, before: u64) -> std::io::Result<bool> {
+        let mut segments = segment::list(dir)?;
         segments.retain(|first| *first <= before);
-        let mut tally = Tally::new();
         for (first, end) in segments.iter().copied().zip(segments.iter().copied().skip(1)) {
-            if self.keeps(dir, (first, end), &mut tally).map_err(failed)?.is_some() {
-                return Ok(None);
+            if self.keeps(dir, (first, end))?.is_some() {
+                return Ok(true);
             }
         }
-        Ok(Some(tally))
+        Ok(false)
     }
 }
 
@@ -276,13 +276,8 @@ impl Keeping {
     fn look(&self, journal: &Journal) -> std::io::Result<Found> {
         let segments = segment::list(journal.dir())?;
         let oldest = segments.first().copied().unwrap_or_default();
-        let mut found = Found {
-            oldest,
-            before: oldest,
-            until: PruneEnd::Age,
-            tally: Tally::new(),
-            segments: Vec::new(),
-        };
+        let mut found =
+            Found { oldest, before: oldest, until: PruneEnd::Age, segments: Vec::new() };
         for (first, end) in segments.iter().copied().zip(segments.iter().copied().skip(1)) {
             if end > self.limit {
                 if self.limited_by_sink {
@@ -290,13 +285,9 @@ impl Keeping {
                 }
                 break;
             }
-            let mut tally = Tally::new();
-            if let Some(until) = self.keeps(journal.dir(), (first, end), &mut tally)? {
+            if let Some(until) = self.keeps(journal.dir(), (first, end))? {
                 found.until = until;
                 break;
-            }
-            for (what, count) in tally {
-                *found.tally.entry(what).or_default() += count;
             }
             found.before = end;
             found.segments.push((first, end));
@@ -305,12 +296,7 @@ impl Keeping {
     }
 
     /// What keeps a segment, if anything does.
-    fn keeps(
-        &self,
-        dir: &Path,
-        (first, end): (u64, u64),
-        tally: &mut Tally,
-    ) -> std::io::Result<Option<PruneEnd>> {
+    fn keeps(&self, dir: &Path, (first, end): (u64, u64)) -> std::io::Result<Option<PruneEnd>> {
         let mut cursor = SegmentCursor::at(dir, first)?;
         loop {
             let records = cursor.read(end, usize::MAX)?;
@@ -325,10 +311,6 @@ impl Keeping {
                 let hold = self.holds.iter().find(|hold| hold.keeps(self.class, leaf.as_ref()));
                 if let Some(hold) = hold {
                     return Ok(Some(PruneEnd::Hold(hold.id.clone())));
-                }
-                if let Some(leaf) = leaf {
-                    *tally.entry((leaf.action.into_owned(), leaf.outcome.as_str())).or_default() +=
-                        1;
                 }
             }
         }

@@ -7,10 +7,11 @@ use prov_core::audit::RetentionClass;
 use prov_core::store::Store;
 use prov_core::{Error, Result, codes as core_codes};
 
-use super::pruning::{Keeping, Tally};
+use super::pruning::Keeping;
 use super::unindex::unindex;
 use super::{CLASSES, Log, blocking, class_name};
 use crate::codes;
+use crate::files::io_error;
 use crate::index::{Hit, IndexFile};
 use crate::joining::{Peer, Shared};
 use crate::journal::{Journal, Proven, Stub, Watermark, origin_hash_of};
@@ -227,15 +228,16 @@ impl Log {
         pruned_before(journal.dir(), journal.key().verifier())
     }
 
-    /// How many events by action and outcome a mirror has before `before`; `None` when one of them must
-    /// still be kept, by the retention and the holds of this node.
-    pub(crate) async fn prunable_mirror(
+    /// Whether a mirror has an event before `before` that must still be kept, by the retention and the holds of
+    /// this node.
+    pub(crate) async fn keeps_of_mirror(
         &self,
         class: RetentionClass,
         dir: PathBuf,
         before: u64,
-    ) -> Result<Option<Tally>> {
+    ) -> Result<bool> {
         let keeping = Keeping::of_mirror(self, class).await?;
-        blocking(move || keeping.tally_before(&dir, before)).await
+        let keeps = move || keeping.keeps_any_before(&dir, before);
+        blocking(move || keeps().map_err(|e| io_error(e, "reading old segments"))).await
     }
 }

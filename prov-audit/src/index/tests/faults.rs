@@ -1,5 +1,6 @@
 //! What a stop, damage and a lack of room do to an index.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::ErrorCode;
@@ -153,8 +154,7 @@ fn questions(left: &Range<u64>) -> Vec<(&'static str, Condition, Vec<u64>)> {
 
 /// The newest ten, and how many there are.
 fn asked(file: &Path, condition: &Condition) -> rusqlite::Result<(Vec<u64>, u64)> {
-    let index =
-        Searching::open(ToRead { file, least: 0 }, std::time::Duration::from_secs(100), &|_| 0)?;
+    let index = Searching::open(ToRead { file, least: 0 }, Duration::from_secs(100), &|_| 0)?;
     let hits = index.search(condition, u64::MAX, 10)?.hits;
     let (counts, _) = index.count(condition, &[Condition::All(Vec::new())])?;
     Ok((hits.iter().map(|hit| hit.seq).collect(), counts[0]))
@@ -457,10 +457,8 @@ fn where_there_is_no_room_nothing_is_written_by_half_and_it_goes_on_when_there_i
         index.db.pragma_update(None, "max_page_count", pages + 9 * failures).unwrap();
         let all = index.db.unchecked_transaction().unwrap();
         (SPAN - 5000..SPAN).for_each(|seq| add(&mut index.filling, seq, PEOPLE, &index.silent));
-        let Err(full) = index.filling.write(&all) else {
-            Position { size: SPAN, oldest: 0, counted: 0, last_hash: vec![7; 32] }
-                .write(&all)
-                .unwrap();
+        let written = write(&mut index.filling, &all, index.size..SPAN, 0);
+        let Err(full) = written else {
             all.commit().unwrap();
             index.size = SPAN;
             break;

@@ -1,5 +1,7 @@
 //! What is asked between the moments in which the log is pruned and its index is.
 
+use std::collections::BTreeMap;
+
 use prov_core::store::MemoryStore;
 use prov_core::{Clock, ManualClock};
 use uuid::Uuid;
@@ -74,7 +76,7 @@ async fn what_was_pruned_and_is_in_the_index_still_is_not_there_and_nothing_is_d
     }
     assert_eq!(log.event(of(before)).await.unwrap().seq, before);
     log.proof(of(before)).await.unwrap();
-    log.indexes.of(class).prune(before, found.tally).await.unwrap();
+    log.indexes.of(class).prune().await.unwrap();
     assert_eq!(numbers(&log).await, left);
 
     // What goes and was not pruned is damage.
@@ -82,4 +84,53 @@ async fn what_was_pruned_and_is_in_the_index_still_is_not_there_and_nothing_is_d
     std::fs::remove_file(segment::file(&dir, before)).unwrap();
     let told = log.event(of(before)).await.unwrap_err();
     assert!(told.is(codes::DAMAGED), "{told:?}");
+}
+
+/// How many events there are, as they are counted in the index.
+async fn counted(log: &Log) -> u64 {
+    log.stats(None).await.unwrap().by_action.iter().map(|of| of.count).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_index_could_not_take_out_it_takes_out_later_and_is_not_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()));
+    let log = opened(folder.path(), &clock).await;
+    let class = RetentionClass::Standard;
+    record(&log, &clock, 20).await;
+    assert_eq!(counted(&log).await, 2000);
+    let file = folder.path().join("index").join("standard.sqlite");
+    let somebody = rusqlite::Connection::open(&file).unwrap();
+    somebody.execute_batch("PRAGMA user_version = 7; BEGIN IMMEDIATE").unwrap();
+    clock.advance(DAY * 30);
+    log.prune().await.unwrap_err();
+    let oldest = log.oldest(class).await.unwrap();
+    assert!(oldest > 256, "the log itself is pruned: {oldest}");
+    somebody.execute_batch("COMMIT").unwrap();
+    assert_eq!(log.prune().await.unwrap()[0].from, oldest);
+    assert_eq!(counted(&log).await, log.size(class) - oldest);
+    let mark: i64 = somebody.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(mark, 7, "it was made anew");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_prune_that_fails_before_it_begins_nothing_is_gone_and_nobody_is_accused() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()));
+    let log = opened(folder.path(), &clock).await;
+    let class = RetentionClass::Standard;
+    record(&log, &clock, 20).await;
+    clock.advance(DAY * 30);
+    // What is gone can't be said.
+    let in_the_way = log.journals.of(class).dir().join("pruned.tmp");
+    std::fs::create_dir(&in_the_way).unwrap();
+    log.prune().await.unwrap_err();
+    // It is looked every 400 ms whether somebody changed the files.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let told = log.query(&Query::new().action("audit.log.*")).await.unwrap().items;
+    let told: Vec<_> = told.iter().map(|event| event.action.to_string()).collect();
+    assert!(!told.iter().any(|action| action.contains("tamper")), "{told:?}");
+    assert_eq!((log.oldest(class).await.unwrap(), numbers(&log).await.len()), (0, 2000));
+    std::fs::remove_dir(&in_the_way).unwrap();
+    assert!(log.prune().await.unwrap()[0].to > 256);
 }

@@ -9,6 +9,7 @@ use prov_audit::{LogOptions, Retention, codes};
 use prov_core::audit::RetentionClass;
 use prov_core::store::{Batch, Changes, Key, MemoryStore, Page, Record, Version};
 use prov_core::{ManualClock, Result, SecurityContext, codes as core_codes};
+use rusqlite::OptionalExtension;
 
 use super::*;
 use crate::bench_log::ORIGIN;
@@ -67,7 +68,7 @@ async fn a_damaged_index_is_made_anew_and_answers_as_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_that_was_not_pruned_with_its_log_is_made_anew() {
+async fn an_index_that_was_not_pruned_with_its_log_takes_out_what_is_gone() {
     let bench = Bench::new();
     let clock = Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()));
     let day = Duration::from_hours(24);
@@ -90,7 +91,14 @@ async fn an_index_that_was_not_pruned_with_its_log_is_made_anew() {
     assert_eq!(log.stats(None).await.unwrap().by_action[0].count, 2000);
     log.close().await.unwrap();
     drop(log);
-    let before = std::fs::read(&index_files(bench.dir.path())[0]).unwrap();
+    // One that is made anew has no such mark.
+    let index = &index_files(bench.dir.path())[0];
+    let marked = |sql: &str| {
+        let db = rusqlite::Connection::open(index).unwrap();
+        db.query_row(sql, [], |row| row.get::<_, i64>(0)).optional().unwrap()
+    };
+    assert_eq!(marked("PRAGMA user_version = 7"), None);
+    let before = std::fs::read(index).unwrap();
     clock.advance(day * 30);
     let log = open().await;
     let gone = log.prune().await.unwrap()[0].to;
@@ -114,6 +122,8 @@ async fn an_index_that_was_not_pruned_with_its_log_is_made_anew() {
         }
     }
     assert_eq!(found, left);
+    log.close().await.unwrap();
+    assert_eq!(marked("PRAGMA user_version"), Some(7));
 }
 
 /// A store that can't be asked for a while.
