@@ -33,7 +33,7 @@ pub(super) struct Filling {
     times: BTreeMap<Stretch, (i64, i64)>,
     events: Vec<Hit>,
     /// Who is known to have a term somewhere in this span.
-    owners: HashSet<(u64, i64)>,
+    owners: HashSet<owners::Key>,
 }
 
 impl Filling {
@@ -142,7 +142,7 @@ impl Filling {
         let mut new = Vec::new();
         for (pid, all) in &self.personal {
             for same in all.chunk_by(|one, other| one.0 == other.0) {
-                new.extend(same.first().map(|(term, _)| (*term, *pid)));
+                new.extend(same.first().map(|(term, _)| (term.cast_signed(), *pid)));
             }
         }
         new.retain(|owner| self.owners.insert(*owner));
@@ -150,10 +150,7 @@ impl Filling {
             owners::begin(db, self.span)?;
         }
         new.sort_unstable();
-        for (term, pid) in new {
-            owners::add(db, self.span, term, pid)?;
-        }
-        Ok(())
+        owners::add(db, self.span, &new)
     }
 
     /// Writes all of the span as one, with what there is in blocks, which go.

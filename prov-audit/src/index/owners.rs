@@ -121,19 +121,30 @@ pub(super) fn each(
     if next > (term, i64::MAX) || next == END { Ok(()) } else { Err(sums::damaged("owner")) }
 }
 
-/// Notes that this person has this term in the span of a stretch.
-pub(super) fn add(db: &Connection, stretch: Stretch, term: u64, pid: i64) -> rusqlite::Result<()> {
-    let ((group, bit), key) = (stretch.group(), (term.cast_signed(), pid));
-    let found = at_or_before(db, group, key)?;
-    if found.key == key {
-        let spans = found.spans | bit;
-        return if spans == found.spans { Ok(()) } else { Owner { spans, ..found }.write(db) };
+/// Notes that these people have these terms in the span of a stretch: in order, each once.
+pub(super) fn add(db: &Connection, stretch: Stretch, new: &[Key]) -> rusqlite::Result<()> {
+    let (group, bit) = stretch.group();
+    // The row before the next of these, not written yet: what it says is next may change.
+    let mut last: Option<Owner> = None;
+    for key in new.iter().copied() {
+        let found = match last {
+            Some(last) if last.next > key => last,
+            Some(last) => {
+                last.write(db)?;
+                at_or_before(db, group, key)?
+            }
+            None => at_or_before(db, group, key)?,
+        };
+        last = Some(if found.key == key {
+            Owner { spans: found.spans | bit, ..found }
+        } else if found.next > key {
+            Owner { next: key, ..found }.write(db)?;
+            Owner { group, key, spans: bit, next: found.next }
+        } else {
+            return Err(sums::damaged("owner"));
+        });
     }
-    if found.next <= key {
-        return Err(sums::damaged("owner"));
-    }
-    Owner { next: key, ..found }.write(db)?;
-    Owner { group, key, spans: bit, next: found.next }.write(db)
+    last.map_or(Ok(()), |last| last.write(db))
 }
 
 /// Takes out that this person has this term in a group.
@@ -213,8 +224,12 @@ mod tests {
                 remove(&db, 0, term, pid).unwrap();
             } else {
                 let span = spans[usize::from(seed >> 50 & 1 == 1)];
-                add(&db, span, term.cast_unsigned(), pid).unwrap();
-                *model.entry((term, pid)).or_default() |= span.group().1;
+                let some = (0..=roll(45, 5)).map(|n| (term + n * 5, (pid + 4 * n) % 5));
+                let some: BTreeSet<Key> = some.collect();
+                add(&db, span, &some.iter().copied().collect::<Vec<_>>()).unwrap();
+                for key in some {
+                    *model.entry(key).or_default() |= span.group().1;
+                }
             }
         }
         let of = |term: i64| -> Vec<(i64, u64)> {
@@ -235,7 +250,7 @@ mod tests {
             found(&all, term).unwrap_err();
             // Nor is it hidden by what is written then.
             if key != START {
-                add(&all, spans[0], term.cast_unsigned(), key.1).unwrap_err();
+                add(&all, spans[0], &[(term, key.1)]).unwrap_err();
             }
             prune(&all, spans[0], &BTreeSet::new()).unwrap_err();
         }
