@@ -45,6 +45,10 @@ const GATHER: Duration = Duration::from_millis(40);
 /// How long the thread sleeps when there is no news, and after a failure.
 const REST: Duration = Duration::from_millis(250);
 
+/// How far the thread stands behind others where all want the processor: it gets a tenth of what they get.
+#[cfg(target_os = "linux")]
+const BEHIND: i32 = 10;
+
 /// The one that reads the log and writes the index.
 #[derive(Debug)]
 pub(super) struct Indexer {
@@ -83,6 +87,10 @@ impl Indexer {
 
     /// Works until it is told to stop.
     pub(super) fn run(mut self) {
+        // The processor belongs to whoever records. On Linux this is of one thread, elsewhere of the whole program.
+        // Where it can't be had, the rests between batches must do.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::nice(BEHIND);
         let mut failed = 0;
         while !self.shared.stopping.load(Ordering::Acquire) {
             let known = self.shared.position.size();
@@ -163,13 +171,28 @@ impl Indexer {
         }
         let known = self.shared.position.size();
         let durable = self.log.durable.wait_beyond(known, REST);
-        if durable > known && !self.shared.is_called() { self.read(durable) } else { Ok(()) }
+        if durable <= known || self.shared.is_called() {
+            return Ok(());
+        }
+        self.read(durable).or_else(|failure| self.pass_over_what_is_gone(failure))
+    }
+
+    /// What could not be read may have been pruned meanwhile.
+    fn pass_over_what_is_gone(&mut self, failure: Failure) -> Result<(), Failure> {
+        let oldest = segment::oldest(&self.log.dir)?;
+        if self.open.as_ref().is_some_and(|open| open.oldest < oldest) {
+            tracing::debug!(?failure, oldest, "the log was pruned while the index read it");
+            return self.prune();
+        }
+        Err(failure)
     }
 
     fn obey(&mut self, order: Order) -> Result<(), Failure> {
         let done = match &order {
             Order::Rebuild(_) => self.discard().and_then(|()| self.open()),
             Order::Forget(pids, _) => {
+                // What they were called and where they were is remembered there.
+                self.terms = Terms::default();
                 // Also of an index that can't be opened: to remove it takes no room.
                 let done = self.have_open().and_then(|()| self.forget(pids));
                 done.or_else(|failure| self.discard_erased(&failure))
@@ -183,7 +206,7 @@ impl Indexer {
                 .detail("traces of who was erased are in the index while it is read; they go by themselves")
                 .retry_after(REST)),
             Ok(()) => Ok(()),
-            Err(_) => Err(not_open()),
+            Err(failure) => Err(failure.told()),
         });
         done
     }
@@ -367,6 +390,15 @@ pub(super) enum Failure {
     Io(Error),
     /// Something that will pass, such as a full disk.
     Passing(Error),
+}
+
+impl Failure {
+    /// What whoever gave an order is told.
+    fn told(&self) -> Error {
+        let (Self::Damaged(error) | Self::Io(error) | Self::Passing(error)) = self;
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+        not_open().context(format!("{error}{}", cause.unwrap_or_default()))
+    }
 }
 
 impl From<Error> for Failure {

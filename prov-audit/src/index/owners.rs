@@ -193,6 +193,8 @@ pub(super) fn clear(db: &Connection) -> rusqlite::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
+
     use super::super::places::SPAN;
     use super::super::schema;
     use super::*;
@@ -281,5 +283,15 @@ mod tests {
         };
         let told = plan("(term, pid) < (1, 2) ORDER BY term DESC, pid DESC");
         assert!(told.contains("PRIMARY KEY (grp=? AND (term,pid)<(?,?))"), "{told}");
+        // Nor is the statement planned anew for each.
+        begin(&db, Stretch::span_of(0)).unwrap();
+        let mut found = db.prepare(&format!(
+            "{ALL} WHERE grp = ?1 AND (term, pid) < (?2, ?3) ORDER BY term DESC, pid DESC LIMIT 1"
+        ));
+        let found = found.as_mut().unwrap();
+        for term in 0..3 {
+            found.query_row((0, term, term), Owner::read).unwrap();
+        }
+        assert_eq!(found.get_status(StatementStatus::RePrepare), 0);
     }
 }

@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Error, OpenFlags, ffi};
 
 use super::{ToRead, sums};
@@ -74,12 +75,11 @@ impl Position {
 /// overwritten.
 pub(super) fn open(file: &Path, origin: &str) -> rusqlite::Result<Connection> {
     let db = Connection::open(file)?;
-    db.busy_timeout(PATIENCE)?;
+    settle(&db)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "NORMAL")?;
     db.pragma_update(None, "wal_autocheckpoint", 256)?;
     db.pragma_update(None, "secure_delete", "ON")?;
-    db.pragma_update(None, "cache_size", -16384)?;
     let made: bool =
         db.query_row("SELECT count(*) > 0 FROM sqlite_master WHERE name = 'meta'", [], |row| {
             row.get(0)
@@ -94,6 +94,14 @@ pub(super) fn open(file: &Path, origin: &str) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
+/// What every connection is told. A plan does not depend on what is asked for: otherwise some statements are planned
+/// anew each time, as other values may be compared in another way.
+fn settle(db: &Connection) -> rusqlite::Result<()> {
+    db.busy_timeout(PATIENCE)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    db.pragma_update(None, "cache_size", -16384)
+}
+
 /// How far the index is; `None` when it is of another log or format.
 pub(super) fn position(db: &Connection, origin: &str) -> rusqlite::Result<Option<Position>> {
     let is_ours = db
@@ -106,8 +114,7 @@ pub(super) fn position(db: &Connection, origin: &str) -> rusqlite::Result<Option
 pub(super) fn open_to_read(index: ToRead<'_>) -> rusqlite::Result<(Connection, Position)> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(index.file, flags)?;
-    db.busy_timeout(PATIENCE)?;
-    db.pragma_update(None, "cache_size", -16384)?;
+    settle(&db)?;
     db.execute_batch("BEGIN")?;
     let position = Position::of(&db)?;
     if position.size < index.least {

@@ -12,7 +12,7 @@ const MOST_KNOWN: usize = 4_096;
 /// Longer texts come once: what they say is not remembered.
 const LONGEST_KNOWN: usize = 160;
 
-/// Hashes by what they are of; nothing in it can be read back.
+/// Hashes by what they are of.
 #[derive(Debug, Default)]
 pub(super) struct Terms {
     values: HashMap<&'static str, HashMap<String, i64>>,
@@ -37,8 +37,13 @@ impl Terms {
         if let Some(terms) = self.texts.get(text) {
             return Arc::clone(terms);
         }
-        let terms: Arc<[i64]> = words_of(text).map(|word| self.of(vault, "word", &word)).collect();
-        if text.len() <= LONGEST_KNOWN {
+        // Numbers are seldom the same: remembering them would push the useful texts out.
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        let term_of = |word: String| {
+            if is_number { vault.term("word", &word) } else { self.of(vault, "word", &word) }
+        };
+        let terms: Arc<[i64]> = words_of(text).map(term_of).collect();
+        if text.len() <= LONGEST_KNOWN && !is_number {
             remember(&mut self.texts, text, Arc::clone(&terms));
         }
         terms

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 use prov_core::{Error, Result, codes};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{SqliteOptions, fault, schema};
@@ -86,6 +87,9 @@ fn connection(options: &SqliteOptions, path: &Path, flags: OpenFlags) -> Result<
     // Each connection is used by one thread at a time, so SQLite's own mutexes guard nothing.
     let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .and_then(|db| db.busy_timeout(options.busy_timeout).map(|()| db))
+        // A plan does not depend on what is asked for: with a limit that is bound, statements are planned anew
+        // each time otherwise.
+        .and_then(|db| db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| db))
         .map_err(fault::while_("opening the database"))?;
     // A damaged page is noticed when it is read; functions in a tampered schema are not run.
     db.execute_batch(

@@ -228,3 +228,36 @@ fn version(row: &Row<'_>, column: usize) -> rusqlite::Result<Version> {
 fn signed(version: u64) -> i64 {
     i64::try_from(version).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use prov_core::SystemClock;
+    use rusqlite::StatementStatus;
+
+    use super::super::{SqliteOptions, opening};
+    use super::*;
+
+    #[test]
+    fn no_statement_is_planned_anew_for_what_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let options = SqliteOptions::new(&path, Arc::new(SystemClock::new()));
+        // SQLite makes no file where it is not told to.
+        std::fs::write(&path, []).unwrap();
+        let _writer = opening::writer(&options, &path).unwrap();
+        let db = opening::reader(&options, &path).unwrap();
+        for sql in [READ, SCAN, FIND, STATE, ENDED, LAST_VERSION] {
+            let mut statement = db.prepare(sql).unwrap();
+            for round in 0..3 {
+                for parameter in 1..=statement.parameter_count() {
+                    statement.raw_bind_parameter(parameter, round).unwrap();
+                }
+                let mut rows = statement.raw_query();
+                while rows.next().unwrap().is_some() {}
+            }
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
+        }
+    }
+}

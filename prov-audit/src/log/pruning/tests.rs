@@ -128,7 +128,7 @@ async fn of_a_prune_that_fails_before_it_begins_nothing_is_gone_and_nobody_is_ac
     // It is looked every 400 ms whether somebody changed the files.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let told = log.query(&Query::new().action("audit.log.*")).await.unwrap().items;
-    let told: Vec<_> = told.iter().map(|event| event.action.to_string()).collect();
+    let told: Vec<_> = told.iter().map(|event| event.action.as_str()).collect();
     assert!(!told.iter().any(|action| action.contains("tamper")), "{told:?}");
     assert_eq!((log.oldest(class).await.unwrap(), numbers(&log).await.len()), (0, 2000));
     std::fs::remove_dir(&in_the_way).unwrap();

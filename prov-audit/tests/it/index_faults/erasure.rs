@@ -64,6 +64,8 @@ async fn an_erasure_that_was_interrupted_anywhere_is_finished_by_the_next_start(
     reader.execute_batch("BEGIN; SELECT * FROM meta").unwrap();
     let admin = SecurityContext::system("privacy", &*bench.clock).unwrap();
     log.erase_subject(&admin, PrincipalKind::User, "user_1").await.unwrap_err();
+    // The erasure is an event itself, which is indexed after it.
+    assert_eq!(log.query(&by_address(2)).await.unwrap().items.len(), 20);
     let [same, wal] = index_files(dir).map(|file| std::fs::read(file).unwrap());
     assert!(database == same, "nothing of it is in the database yet");
     drop(reader);
