@@ -132,7 +132,8 @@ impl Log {
             |to, until| Pruned { log: api_name(class).to_owned(), from: found.oldest, to, until };
         if found.before <= found.oldest {
             // What an index could not take out before.
-            self.prune_index(class).await?;
+            #[cfg(feature = "sqlite-index")]
+            self.indexes.of(class).prune().await?;
             return Ok(pruned(found.oldest, found.until.clone()));
         }
         if let Some(archive) = &self.options.archive {
@@ -157,14 +158,9 @@ impl Log {
         self.record(event).await?;
         let done = self.journals.of(class).prune(found.before, self.options.clock.now()).await;
         // Also when some of it could not be removed.
-        self.prune_index(class).await?;
-        done.map(|()| pruned(found.before, found.until))
-    }
-
-    async fn prune_index(&self, class: RetentionClass) -> Result<()> {
         #[cfg(feature = "sqlite-index")]
         self.indexes.of(class).prune().await?;
-        Ok(())
+        done.map(|()| pruned(found.before, found.until))
     }
 
     /// Looks how far a class may be pruned. Has the segment that is written to left for the next one

@@ -63,6 +63,9 @@ pub(crate) enum Audit {
         /// The file with the public key of the log, kept apart from the log
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
+        /// The file with the log's public key for ML-DSA-44: it must have signed too
+        #[arg(long, value_name = "FILE")]
+        ml_dsa_key: Option<PathBuf>,
     },
     /// How many events, of which logs, by action and outcome
     Stats {
@@ -306,8 +309,9 @@ impl Audit {
                 session.show(&client.get(&format!("/api/v1/audit/events/{}", segment(&id)))?, &[])
             }
             Self::Export(asked) => asked.run(session),
-            Self::Reconcile { file, which, from_seq, to_seq, key } => {
-                reconcile::run(session, &which, &file, (from_seq, to_seq), key.as_deref())
+            Self::Reconcile { file, which, from_seq, to_seq, key, ml_dsa_key } => {
+                let keys = (key.as_deref(), ml_dsa_key.as_deref());
+                reconcile::run(session, &which, &file, (from_seq, to_seq), keys)
             }
             Self::Stats { origin } => {
                 let asked = [("origin", origin.as_deref())];

@@ -434,6 +434,14 @@ fn at_a_terminal(program: &std::path::Path, b: &Server, event: &Value, mirror: &
     let key = mirror.join("log.vkey").to_str().unwrap().to_owned();
     let held = ["audit", "reconcile", "copy", "--origin", log_a, "--key", &key];
     assert_eq!(terminal.json(&held)["fits"], true);
+    let answer = terminal.json(&["audit", "checkpoint", "--origin", log_a]);
+    let second = terminal.file("second", text(&answer, "ml_dsa_44_key"));
+    let both = [&held[..], &["--ml-dsa-key", &second]].concat();
+    assert_eq!(terminal.json(&both)["fits"], true);
+    // That of the other log is not this one's.
+    let own = terminal.json(&["audit", "checkpoint"]);
+    let other = terminal.file("other", text(&own, "ml_dsa_44_key"));
+    terminal.fails(2, &[&held[..], &["--ml-dsa-key", &other]].concat());
     terminal.file("copy", &copy.lines().skip(1).collect::<Vec<_>>().join("\n"));
     terminal.fails(1, &held);
     let all = terminal.ok(&["audit", "export", "--all", "--log", "standard"]);
@@ -445,8 +453,6 @@ fn at_a_terminal(program: &std::path::Path, b: &Server, event: &Value, mirror: &
     terminal.fails(1, &["audit", "proof", id, "--origin", "control-center/audit/b/standard"]);
     let kept = terminal.ok(&["audit", "checkpoint", "--note", "--origin", log_a]);
     terminal.file("kept", &kept);
-    let answer = terminal.json(&["audit", "checkpoint", "--origin", log_a]);
-    let second = terminal.file("second", text(&answer, "ml_dsa_44_key"));
     let since = ["audit", "checkpoint", "--since", "kept", "--origin", log_a, "--key", &key];
     let since = [&since[..], &["--ml-dsa-key", &second]].concat();
     assert_eq!(terminal.json(&since)["log"], log_a);

@@ -162,7 +162,7 @@ pub(super) fn since(
 }
 
 /// Wants the log's second signature, where its key is given.
-fn seconded(checkpoint: &Checkpoint, key: Option<&Path>) -> Outcome {
+pub(super) fn seconded(checkpoint: &Checkpoint, key: Option<&Path>) -> Outcome {
     let Some(path) = key else { return Ok(()) };
     let key: CosignerKey = read_key(path)?;
     key.check_second(checkpoint).map(drop).map_err(|e| wrong_key(path, &e))

@@ -5,11 +5,12 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use prov_audit::reconcile::Reconciler;
-use prov_audit::{ExportedLeaf, verify_range};
+use prov_audit::{Checkpoint, ExportedLeaf, verify_range};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Log;
+use super::evidence::seconded;
 use super::trusted::{Newest, hashes, text};
 use crate::commands::Session;
 use crate::failure::{Failure, Outcome};
@@ -31,10 +32,11 @@ pub(super) fn run(
     which: &Log,
     file: &Path,
     (from, to): (u64, Option<u64>),
-    key: Option<&Path>,
+    (key, ml_dsa_key): (Option<&Path>, Option<&Path>),
 ) -> Outcome {
     let newest = Newest::of(session, &which.of("/api/v1/audit/checkpoint"), key)?;
     let opened = newest.checkpoint()?;
+    seconded(&opened, ml_dsa_key)?;
     let to = to.unwrap_or(opened.size);
     if from >= to || to > opened.size {
         let size = opened.size;
@@ -50,7 +52,8 @@ pub(super) fn run(
     let mut start = from;
     while start < to {
         let end = to.min(start + PART);
-        part(session, which, &newest, (start, end), &mut reconciler)?;
+        let checkpoint = part(session, which, &newest, (start, end), &mut reconciler)?;
+        seconded(&checkpoint, ml_dsa_key)?;
         start = end;
     }
     let result = reconciler.finish();
@@ -64,14 +67,14 @@ pub(super) fn run(
     ))
 }
 
-/// Takes a part of the log, proved complete.
+/// Takes a part of the log, proved complete under the checkpoint that is given.
 fn part(
     session: &Session,
     which: &Log,
     newest: &Newest,
     (start, end): (u64, u64),
     reconciler: &mut Reconciler,
-) -> Outcome {
+) -> Outcome<Checkpoint> {
     let (from, to) = (start.to_string(), end.to_string());
     let exported = which.with(
         "/api/v1/audit/export",
@@ -95,5 +98,5 @@ fn part(
     for leaf in &leaves {
         reconciler.logged(leaf);
     }
-    Ok(())
+    Ok(checkpoint)
 }
