@@ -52,9 +52,7 @@ pub(crate) use words::{words_of, words_of_record};
 use crate::codes;
 use crate::files::io_error;
 use crate::journal::{Journal, Watermark};
-use crate::log::blocking;
 use crate::people::Vault;
-use crate::segment;
 
 /// An index that can't be read or written so many times is made anew: on other blocks of the disk.
 const MOST_FAILURES: u32 = 20;
@@ -282,13 +280,10 @@ impl Index {
         self.order(|reply| Order::Forget(pids, reply)).await
     }
 
-    /// Takes out what the log has no longer, if there is anything. An index that can't now does so when it is
-    /// opened again.
-    pub(crate) async fn prune(&self) -> Result<()> {
-        let dir = self.log.dir.clone();
-        let oldest =
-            blocking(move || segment::oldest(&dir).map_err(|e| io_error(e, "listing segments")));
-        if self.shared.oldest.load(Ordering::Acquire) >= oldest.await? {
+    /// Takes out what the log has no longer, unless everything before `before` is out already. It is ordered at
+    /// once, also when nobody waits for it; an index that can't now does so when it is opened again.
+    pub(crate) async fn prune(&self, before: u64) -> Result<()> {
+        if self.shared.oldest.load(Ordering::Acquire) >= before {
             return Ok(());
         }
         self.order(Order::Prune).await

@@ -331,6 +331,10 @@ impl Indexer {
 
     /// Takes out what the log has no longer, as an index does that is opened.
     fn prune(&mut self) -> Result<(), Failure> {
+        let oldest = segment::oldest(&self.log.dir)?;
+        if self.open.as_ref().is_some_and(|open| open.oldest >= oldest) {
+            return Ok(());
+        }
         self.open = None;
         self.open()?;
         if self.shared.traces.load(Ordering::Acquire) { self.empty(EMPTYING) } else { Ok(()) }

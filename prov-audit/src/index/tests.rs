@@ -15,11 +15,10 @@ use super::filling::Filling;
 use super::places::{BLOCK, SPAN};
 use super::schema::{self, Position};
 use super::search::{Condition, Searching};
-use super::{
-    Hit, Index, IndexFile, IndexShared, Indexed, MOST_FAILURES, ToRead, counts, removal, segment,
-};
+use super::{Hit, Index, IndexFile, IndexShared, Indexed, MOST_FAILURES, ToRead, counts, removal};
 use crate::journal::Watermark;
 use crate::people::Vault;
+use crate::segment;
 
 /// Of each record a term of its own, one of 17 that many have, and what stems from one of so many people: a
 /// term that they have always, and one of three that change.

@@ -246,13 +246,13 @@ async fn prune(log: &Log, peer: &Arc<Peer>, stub: Stub) -> Result<Result<(), Ref
         let has = mirror.stub().map_or(0, |stub| stub.before);
         let can = before > has && mirror.can_prune(before).map_err(|e| io_error(e, "pruning"))?;
         let fits = !can || mirror.root_at(before)? == root;
-        Ok((can, fits))
+        Ok((has, can, fits))
     });
     match looked.await? {
         // What an index could not take out before.
-        (false, _) => return prune_index(peer).await.map(Ok),
-        (true, false) => return Ok(Err(forked(before))),
-        (true, true) => {}
+        (has, false, _) => return prune_index(peer, has).await.map(Ok),
+        (_, true, false) => return Ok(Err(forked(before))),
+        (_, true, true) => {}
     }
     if log.keeps_of_mirror(peer.class, peer.dir.clone(), before).await? {
         let what = format!(
@@ -265,11 +265,11 @@ async fn prune(log: &Log, peer: &Arc<Peer>, stub: Stub) -> Result<Result<(), Ref
     })
     .await?;
     *peer.pruned.lock() = before;
-    prune_index(peer).await.map(Ok)
+    prune_index(peer, before).await.map(Ok)
 }
 
-async fn prune_index(peer: &Peer) -> Result<()> {
-    let pruned = peer.index.prune().await;
+async fn prune_index(peer: &Peer, before: u64) -> Result<()> {
+    let pruned = peer.index.prune(before).await;
     pruned
         .map_err(|e| Error::new(codes::INDEX_BEHIND).context("pruning a mirror's index").source(e))
 }

@@ -133,7 +133,7 @@ impl Log {
         if found.before <= found.oldest {
             // What an index could not take out before.
             #[cfg(feature = "sqlite-index")]
-            self.indexes.of(class).prune().await?;
+            self.indexes.of(class).prune(found.oldest).await?;
             return Ok(pruned(found.oldest, found.until.clone()));
         }
         if let Some(archive) = &self.options.archive {
@@ -159,7 +159,7 @@ impl Log {
         let done = self.journals.of(class).prune(found.before, self.options.clock.now()).await;
         // Also when some of it could not be removed.
         #[cfg(feature = "sqlite-index")]
-        self.indexes.of(class).prune().await?;
+        self.indexes.of(class).prune(found.before).await?;
         done.map(|()| pruned(found.before, found.until))
     }
 

@@ -76,7 +76,7 @@ async fn what_was_pruned_and_is_in_the_index_still_is_not_there_and_nothing_is_d
     }
     assert_eq!(log.event(of(before)).await.unwrap().seq, before);
     log.proof(of(before)).await.unwrap();
-    log.indexes.of(class).prune().await.unwrap();
+    log.indexes.of(class).prune(before).await.unwrap();
     assert_eq!(numbers(&log).await, left);
 
     // What goes and was not pruned is damage.
