@@ -20,6 +20,7 @@ mod filling;
 mod gaps;
 mod indexer;
 mod owners;
+mod persons;
 mod places;
 mod postings;
 mod removal;

@@ -10,6 +10,8 @@ use rusqlite::{Connection, ErrorCode, Transaction};
 use tokio::sync::oneshot;
 
 use super::filling::Filling;
+use super::persons::Persons;
+use super::places::SPAN;
 use super::schema::Position;
 use super::terms::{Terms, Words};
 use super::words::public_texts;
@@ -38,6 +40,12 @@ impl Order {
 
 /// How long readers are waited for when something was taken out: longer than any question takes.
 const EMPTYING: Duration = Duration::from_secs(5);
+
+/// Of more than these it is looked up first who is there at all.
+const FEW: usize = 16;
+
+/// What is free is overwritten whenever the index has grown by this part of itself.
+const WIPED_PART: u64 = 16;
 
 /// What comes within this is written together.
 const GATHER: Duration = Duration::from_millis(40);
@@ -70,8 +78,11 @@ struct Open {
     db: Connection,
     cursor: SegmentCursor,
     filling: Filling,
+    persons: Persons,
     /// The oldest record that it holds, or will.
     oldest: u64,
+    /// How many records it had when what is free in it was last overwritten.
+    wiped: u64,
 }
 
 impl Indexer {
@@ -166,6 +177,7 @@ impl Indexer {
             }
         }
         self.have_open()?;
+        self.forget_ended()?;
         if self.shared.traces.load(Ordering::Acquire) {
             self.empty(Duration::ZERO).or_else(|failure| self.discard_erased(&failure))?;
         }
@@ -174,7 +186,8 @@ impl Indexer {
         if durable <= known || self.shared.is_called() {
             return Ok(());
         }
-        self.read(durable).or_else(|failure| self.pass_over_what_is_gone(failure))
+        self.read(durable).or_else(|failure| self.pass_over_what_is_gone(failure))?;
+        self.wipe_now_and_then()
     }
 
     /// What could not be read may have been pruned meanwhile.
@@ -194,7 +207,7 @@ impl Indexer {
                 // What they were called and where they were is remembered there.
                 self.terms = Terms::default();
                 // Also of an index that can't be opened: to remove it takes no room.
-                let done = self.have_open().and_then(|()| self.forget(pids));
+                let done = self.have_open().and_then(|()| self.forget(pids, EMPTYING));
                 done.or_else(|failure| self.discard_erased(&failure))
             }
             Order::Prune(_) => self.prune(),
@@ -235,7 +248,10 @@ impl Indexer {
         self.shared.oldest.store(oldest, Ordering::Release);
         self.shared.reach(size);
         self.lacking.clear();
-        self.open = Some(Open { db, cursor, filling: Filling::of(size, oldest), oldest });
+        let ended = Persons::load(&db)?.ended(self.vault.now());
+        removal::forget(&db, &ended)?;
+        let (filling, persons) = (Filling::of(size, oldest), Persons::load(&db)?);
+        self.open = Some(Open { db, cursor, filling, persons, oldest, wiped: size });
         // The program may have been stopped when somebody had been taken out.
         self.empty(Duration::ZERO)
     }
@@ -258,10 +274,12 @@ impl Indexer {
         if self.waits_for_keys() {
             return Ok(());
         }
-        let Some(Open { db, cursor, filling, oldest }) = &mut self.open else { return Ok(()) };
+        let Some(Open { db, cursor, filling, persons, oldest, .. }) = &mut self.open else {
+            return Ok(());
+        };
         let wanted = cursor.next_seq() + filling.wanted(durable);
         let (vault, terms) = (&*self.vault, &mut self.terms);
-        let mut adding = Adding { vault, terms, filling, tally: BTreeMap::new() };
+        let mut adding = Adding { vault, terms, filling, persons, tally: BTreeMap::new() };
         let (mut last, mut lacks) = (None, None);
         while cursor.next_seq() < wanted && lacks.is_none() && !self.shared.is_called() {
             let most = usize::try_from(wanted - cursor.next_seq()).unwrap_or(1);
@@ -275,12 +293,13 @@ impl Indexer {
         }
         if let Some(last) = last {
             let all = db.unchecked_transaction()?;
-            let counted = Position::of(&all)?.counted + adding.finish(&all)?;
-            let size = last.seq + 1;
-            let last_hash = leaf_hash(&last.leaf).to_vec();
-            Position { size, oldest: *oldest, counted, last_hash }.write(&all)?;
+            let mut position = Position::of(&all)?;
+            adding.finish(&all, &mut position)?;
+            (position.size, position.oldest) = (last.seq + 1, *oldest);
+            position.last_hash = leaf_hash(&last.leaf).to_vec();
+            position.write(&all)?;
             all.commit()?;
-            self.shared.reach(size);
+            self.shared.reach(position.size);
         }
         if let Some((seq, pids)) = lacks {
             *cursor = SegmentCursor::at(&self.log.dir, seq)?;
@@ -312,13 +331,30 @@ impl Indexer {
         }
     }
 
-    /// Takes these out.
-    fn forget(&mut self, pids: &[i64]) -> Result<(), Failure> {
-        let Some(Open { db, filling, .. }) = &mut self.open else { return Err(not_open().into()) };
+    /// Takes these out, and waits so long for whoever reads.
+    fn forget(&mut self, pids: &[i64], patience: Duration) -> Result<(), Failure> {
+        let Some(Open { db, filling, persons, .. }) = &mut self.open else {
+            return Err(not_open().into());
+        };
+        // Of one it is seen in every stretch whether anything is there.
+        let some = if pids.len() > FEW { &persons.among(pids) } else { pids };
         filling.lost(0);
-        let any = removal::forget(db, pids)?;
+        let any = removal::forget(db, some)?;
+        *persons = Persons::load(db)?;
         let leaves_traces = any || self.shared.traces.load(Ordering::Acquire);
-        if leaves_traces { self.empty(EMPTYING) } else { Ok(()) }
+        if leaves_traces { self.empty(patience) } else { Ok(()) }
+    }
+
+    /// Takes out those whose keys ended: nobody can read any more what their terms stem from.
+    fn forget_ended(&mut self) -> Result<(), Failure> {
+        let ended = self.open.as_ref().map(|open| open.persons.ended(self.vault.now()));
+        match ended {
+            Some(pids) if !pids.is_empty() => {
+                self.terms = Terms::default();
+                self.forget(&pids, Duration::ZERO)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Where the erased can't be taken out, of a full disk for example, the whole index goes: it will be made
@@ -343,14 +379,35 @@ impl Indexer {
     /// Empties the write-ahead log, where what was taken out still stands, and what is free in the file. That
     /// can't be done while somebody reads: it is tried for so long, and from then on whenever there is time.
     fn empty(&mut self, patience: Duration) -> Result<(), Failure> {
-        let Some(Open { db, .. }) = &mut self.open else { return Err(not_open().into()) };
         self.shared.traces.store(true, Ordering::Release);
         let until = Instant::now() + patience;
-        while !removal::empty(db)? {
+        while !self.wipe()? {
             if Instant::now() >= until || self.shared.stopping.load(Ordering::Acquire) {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(2));
+        }
+        self.shared.traces.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// Overwrites what is free before anybody must wait for it: an erasure then finds little to overwrite. What it
+    /// costs for each record does not grow with the index.
+    fn wipe_now_and_then(&mut self) -> Result<(), Failure> {
+        let size = self.shared.position.size();
+        let is_due = |open: &Open| size - open.wiped.min(size) >= (size / WIPED_PART).max(SPAN);
+        if self.open.as_ref().is_some_and(is_due) {
+            self.wipe()?;
+        }
+        Ok(())
+    }
+
+    /// Empties the write-ahead log and overwrites what is free in the file, unless somebody reads; says whether it
+    /// did.
+    fn wipe(&mut self) -> Result<bool, Failure> {
+        let Some(Open { db, wiped, .. }) = &mut self.open else { return Err(not_open().into()) };
+        if !removal::empty(db)? {
+            return Ok(false);
         }
         let failed = |e| io_error(e, "overwriting what is free in the audit index");
         let free = match &mut self.free {
@@ -360,8 +417,8 @@ impl Indexer {
         gaps::wipe(free, &gaps::roots(db)?).map_err(failed)?;
         // It may have pages as they were, and write them so.
         *db = schema::open(&self.file, &self.log.name)?;
-        self.shared.traces.store(false, Ordering::Release);
-        Ok(())
+        *wiped = self.shared.position.size();
+        Ok(true)
     }
 
     fn discard(&mut self) -> Result<(), Failure> {
@@ -442,6 +499,7 @@ struct Adding<'a> {
     vault: &'a Vault,
     terms: &'a mut Terms,
     filling: &'a mut Filling,
+    persons: &'a mut Persons,
     tally: BTreeMap<(String, &'static str), i64>,
 }
 
@@ -482,6 +540,7 @@ impl Adding<'_> {
             self.filling.add(seq, pid);
             if let Some(terms) = self.terms.of_sealed(self.vault, sealed) {
                 self.filling.add_personal(seq, &terms, pid);
+                self.persons.note(pid, || self.vault.ends(&sealed.pid));
             }
         }
         *self.tally.entry((leaf.action.into_owned(), leaf.outcome.as_str())).or_default() += 1;
@@ -513,11 +572,14 @@ impl Adding<'_> {
         }
     }
 
-    /// Writes all of them. Gives how many were counted.
-    fn finish(self, db: &Transaction<'_>) -> rusqlite::Result<i64> {
+    /// Writes all of them, and counts them.
+    fn finish(self, db: &Transaction<'_>, position: &mut Position) -> rusqlite::Result<()> {
         self.filling.write(db)?;
+        self.persons.write(db, position)?;
         let more = self.tally.iter();
-        counts::add(db, more.map(|((action, outcome), more)| (action.as_str(), *outcome, *more)))
+        let more = more.map(|((action, outcome), more)| (action.as_str(), *outcome, *more));
+        position.counted += counts::add(db, more)?;
+        Ok(())
     }
 }
 

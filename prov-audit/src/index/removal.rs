@@ -11,7 +11,7 @@ use super::schema::Position;
 use super::search::find_in_page;
 use super::stretch::{Stretch, page_at};
 use super::summary::{self, People, Summary};
-use super::{counts, events, owners};
+use super::{counts, events, owners, persons};
 
 /// Takes out what came from the personal parts of these subjects: a row for each span, and one for each
 /// term and group of spans. Says whether there was anything.
@@ -19,8 +19,8 @@ pub(super) fn forget(db: &Connection, pids: &[i64]) -> rusqlite::Result<bool> {
     let all = db.unchecked_transaction()?;
     let mut found_any = false;
     {
-        let Position { size, oldest, .. } = Position::of(&all)?;
-        let stretches: Vec<Stretch> = Stretch::all(oldest, size).collect();
+        let mut position = Position::of(&all)?;
+        let stretches: Vec<Stretch> = Stretch::all(position.oldest, position.size).collect();
         let mut known = all.prepare(PERSON)?;
         let mut remove = all.prepare("DELETE FROM personal WHERE stretch = ?1 AND pid = ?2")?;
         for pid in pids {
@@ -41,7 +41,9 @@ pub(super) fn forget(db: &Connection, pids: &[i64]) -> rusqlite::Result<bool> {
             for (group, term) in owned {
                 owners::remove(&all, group, term, *pid)?;
             }
+            persons::remove(&all, &mut position, *pid)?;
         }
+        position.write(&all)?;
     }
     all.commit()?;
     Ok(found_any)
@@ -76,6 +78,7 @@ pub(super) fn prune(
         own_anew(&all, edge, position.size)?;
     } else {
         owners::clear(&all)?;
+        persons::clear(&all, &mut position)?;
     }
     position.oldest = before;
     if emptied == 1 {

@@ -4,17 +4,20 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Error, OpenFlags, ffi};
 
+use super::summary::People;
 use super::{ToRead, sums};
 
 /// The format's number; an index with another one is made anew.
-const FORMAT: i64 = 8;
+const FORMAT: i64 = 9;
 
 /// How long a connection waits for another that keeps it from going on.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 const TABLES: &str = "
     CREATE TABLE meta (format INTEGER NOT NULL, origin TEXT NOT NULL, size INTEGER NOT NULL,
-        oldest INTEGER NOT NULL, counted INTEGER NOT NULL, last_hash BLOB NOT NULL, sum INTEGER NOT NULL);
+        oldest INTEGER NOT NULL, counted INTEGER NOT NULL, people INTEGER NOT NULL, whose INTEGER NOT NULL,
+        last_hash BLOB NOT NULL, sum INTEGER NOT NULL);
+    CREATE TABLE person (pid INTEGER PRIMARY KEY, ends INTEGER NOT NULL, sum INTEGER NOT NULL);
     CREATE TABLE event (page INTEGER PRIMARY KEY, entries BLOB NOT NULL);
     CREATE TABLE stretch (stretch INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,
         people INTEGER NOT NULL, whose INTEGER NOT NULL, sum INTEGER NOT NULL);
@@ -29,7 +32,7 @@ const TABLES: &str = "
 ";
 
 /// How far an index is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Position {
     /// How many records it has read.
     pub(super) size: u64,
@@ -37,24 +40,29 @@ pub(super) struct Position {
     pub(super) oldest: u64,
     /// How many events it has counted by their actions.
     pub(super) counted: i64,
+    /// Of whom it has something personal.
+    pub(super) people: People,
     /// The hash of the last leaf it read.
     pub(super) last_hash: Vec<u8>,
 }
 
 impl Position {
     fn sum(&self) -> u32 {
-        let numbers = [self.size.cast_signed(), self.oldest.cast_signed(), self.counted];
+        let (size, oldest) = (self.size.cast_signed(), self.oldest.cast_signed());
+        let People { count, sum } = self.people;
+        let numbers = [size, oldest, self.counted, count, sum];
         sums::sum("meta", &numbers, &self.last_hash)
     }
 
     /// The position of an open index.
     pub(super) fn of(db: &Connection) -> rusqlite::Result<Self> {
-        let sql = "SELECT size, oldest, counted, last_hash, sum FROM meta";
+        let sql = "SELECT size, oldest, counted, people, whose, last_hash, sum FROM meta";
         let (position, sum) = db.prepare_cached(sql)?.query_row([], |row| {
             let (size, oldest) = (row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
             let (size, oldest) = (size.cast_unsigned(), oldest.cast_unsigned());
-            let (counted, last_hash) = (row.get(2)?, row.get(3)?);
-            Ok((Self { size, oldest, counted, last_hash }, row.get::<_, i64>(4)?))
+            let people = People { count: row.get(3)?, sum: row.get(4)? };
+            let (counted, last_hash) = (row.get(2)?, row.get(5)?);
+            Ok((Self { size, oldest, counted, people, last_hash }, row.get::<_, i64>(6)?))
         })?;
         if sum == i64::from(position.sum()) { Ok(position) } else { Err(sums::damaged("meta")) }
     }
@@ -62,10 +70,12 @@ impl Position {
     /// Writes it down.
     pub(super) fn write(&self, db: &Connection) -> rusqlite::Result<()> {
         let (size, oldest) = (self.size.cast_signed(), self.oldest.cast_signed());
+        let People { count, sum } = self.people;
         db.prepare_cached(
-            "UPDATE meta SET size = ?1, oldest = ?2, counted = ?3, last_hash = ?4, sum = ?5",
+            "UPDATE meta SET size = ?1, oldest = ?2, counted = ?3, people = ?4, whose = ?5, last_hash = ?6,
+                 sum = ?7",
         )?
-        .execute((size, oldest, self.counted, &self.last_hash, self.sum()))
+        .execute((size, oldest, self.counted, count, sum, &self.last_hash, self.sum()))
         .map(drop)
     }
 }
@@ -87,8 +97,8 @@ pub(super) fn open(file: &Path, origin: &str) -> rusqlite::Result<Connection> {
     if !made {
         let all = db.unchecked_transaction()?;
         all.execute_batch(TABLES)?;
-        all.execute("INSERT INTO meta VALUES (?1, ?2, 0, 0, 0, x'', 0)", (FORMAT, origin))?;
-        Position { size: 0, oldest: 0, counted: 0, last_hash: Vec::new() }.write(&all)?;
+        all.execute("INSERT INTO meta VALUES (?1, ?2, 0, 0, 0, 0, 0, x'', 0)", (FORMAT, origin))?;
+        Position::default().write(&all)?;
         all.commit()?;
     }
     Ok(db)

@@ -12,12 +12,12 @@ pub(super) type Times = (i64, i64);
 /// Of no event.
 pub(super) const NEVER: Times = (i64::MAX, i64::MIN);
 
-/// Of whom a stretch has something personal: how many they are, and the sum of their pseudonyms' terms, so that
-/// nobody is lost unnoticed.
+/// Of whom a stretch, or the whole index, has something personal: how many they are, and the sum of their
+/// pseudonyms' terms, so that nobody is lost unnoticed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct People {
-    count: i64,
-    sum: i64,
+    pub(super) count: i64,
+    pub(super) sum: i64,
 }
 
 impl People {
@@ -27,6 +27,10 @@ impl People {
 
     pub(super) fn remove(&mut self, pid: i64) {
         *self = Self { count: self.count - 1, sum: self.sum.wrapping_sub(pid) };
+    }
+
+    pub(super) fn is_nobody(self) -> bool {
+        self == Self::default()
     }
 
     /// Whether these are all that there should be.

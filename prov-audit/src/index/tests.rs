@@ -87,7 +87,8 @@ fn write(
     let each: Vec<_> = each.map(|(a, o)| (a.to_string(), o.to_string())).collect();
     let each = each.iter().map(|(action, outcome)| (action.as_str(), outcome.as_str(), 1));
     let counted = Position::of(db)?.counted + counts::add(db, each)?;
-    Position { size: new.end, oldest, counted, last_hash: vec![7; 32] }.write(db)
+    Position { size: new.end, oldest, counted, last_hash: vec![7; 32], ..Position::default() }
+        .write(db)
 }
 
 /// How many people there are, unless there are many.

@@ -63,8 +63,8 @@ impl Publisher {
         let name = log.verifier_key(self.class).name();
         if heard {
             let scan = Scan::kind(Follower::KIND).with_prefix(format!("{name}+"));
-            let page = log.store().list::<Follower>(&scan).await?;
-            self.followers = page.items.iter().map(|follower| follower.next).collect();
+            let all = log.store().list_all::<Follower>(scan).await?;
+            self.followers = all.iter().map(|follower| follower.next).collect();
             let needed = self.followers.iter().min().copied().unwrap_or(u64::MAX);
             shared.set_needed(self.class, needed);
         }

@@ -199,7 +199,7 @@ impl Vault {
         }
         let known = Arc::clone(cache.by_pid.get(&sealed.pid)?);
         drop(cache);
-        if known.expires_at.is_some_and(|end| end <= self.clock.now()) {
+        if !known.lives(&*self.clock) {
             return Some(Opened::Erased);
         }
         Some(known.key.open(&self.origin, &sealed.ct).map_or(Opened::Erased, Opened::Clear))
@@ -215,8 +215,20 @@ impl Vault {
     #[cfg(feature = "sqlite-index")]
     pub(crate) fn opens(&self, pid: &str) -> bool {
         let cache = self.cache.read();
-        let lives = |known: &Arc<Known>| known.expires_at.is_none_or(|end| end > self.clock.now());
-        !cache.gone.contains(pid) && cache.by_pid.get(pid).is_some_and(lives)
+        let known = cache.by_pid.get(pid).filter(|_| !cache.gone.contains(pid));
+        known.is_some_and(|known| known.lives(&*self.clock))
+    }
+
+    /// When the key of a pseudonym ends that is at hand, if it does.
+    #[cfg(feature = "sqlite-index")]
+    pub(crate) fn ends(&self, pid: &str) -> Option<Timestamp> {
+        self.cache.read().by_pid.get(pid)?.expires_at
+    }
+
+    /// The time that keys end by.
+    #[cfg(feature = "sqlite-index")]
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Takes every key into memory, for rebuilding the index.
@@ -231,8 +243,8 @@ impl Vault {
     /// The pseudonyms of the accounts that are or were known by this name.
     pub(crate) async fn pids_of_name(&self, name: &str) -> Result<Vec<String>> {
         let scan = Scan::kind(Subject::KIND).with_term(Term::new(Subject::NAME, folded(name)));
-        let page = self.store.list::<Subject>(&scan).await?;
-        Ok(page.items.into_iter().map(|stored| stored.entity.pid).collect())
+        let all = self.store.list_all::<Subject>(scan).await?;
+        Ok(all.into_iter().map(|stored| stored.entity.pid).collect())
     }
 
     /// The pseudonym of an account; `None` when the log knows no such account.
@@ -296,12 +308,14 @@ impl Vault {
     fn at_hand(&self, actor: &Actor, time: Timestamp) -> Option<Arc<Known>> {
         let (kind, account) = subject_of(actor, time);
         let cache = self.cache.read();
-        if let Some(id) = cache.ids.get(kind).and_then(|ids| ids.get(&*account)) {
-            return cache.by_id.get(&**id).cloned();
-        }
-        drop(cache);
-        let id = self.hashed(kind, &account);
-        self.cache.read().by_id.get(&*id).cloned()
+        let known = if let Some(id) = cache.ids.get(kind).and_then(|ids| ids.get(&*account)) {
+            cache.by_id.get(&**id).cloned()
+        } else {
+            drop(cache);
+            let id = self.hashed(kind, &account);
+            self.cache.read().by_id.get(&*id).cloned()
+        };
+        known.filter(|known| known.lives(&*self.clock))
     }
 
     /// Another task, also of another node, may create the same subject, or erase it: whoever comes
@@ -325,6 +339,9 @@ impl Vault {
                 self.store.replace(stored.version, &stored.entity).await.map(|_| stored.entity)
             } else {
                 let subject = self.fresh(id, actor, name.clone())?;
+                if subject.expires_at.is_some() {
+                    self.drop_ended();
+                }
                 self.store.create(&subject).await.map(|_| subject)
             };
             match written {
@@ -378,6 +395,13 @@ impl Vault {
         Ok(Some(known))
     }
 
+    /// Keeps no key whose time is over.
+    fn drop_ended(&self) {
+        let mut cache = self.cache.write();
+        cache.by_pid.retain(|_, known| known.lives(&*self.clock));
+        cache.by_id.retain(|_, known| known.lives(&*self.clock));
+    }
+
     /// Remembers that a subject is erased.
     fn forget(&self, pid: &str) {
         let mut cache = self.cache.write();
@@ -418,6 +442,11 @@ impl Vault {
 }
 
 impl Known {
+    /// Whether the time of the key is not over.
+    fn lives(&self, clock: &dyn Clock) -> bool {
+        self.expires_at.is_none_or(|end| end > clock.now())
+    }
+
     /// Whether the subject is looked up by the name that the actor has.
     fn has(&self, actor: &Actor) -> bool {
         name_of(actor).is_none_or(|name| {

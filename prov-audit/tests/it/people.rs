@@ -1,6 +1,6 @@
 //! Personal data: sealed, found, erased.
 
-use prov_audit::{Query, verify, verify_proof};
+use prov_audit::{CountBy, Query, verify, verify_proof};
 use prov_core::audit::{Action, Actor, Event, Outcome, Recorder, RetentionClass};
 use prov_core::{
     Clock, PrincipalKind, RequestFacts, RequestId, SecurityContext, SubjectData, UserId,
@@ -112,6 +112,25 @@ async fn a_renamed_account_is_found_by_every_name_it_had() {
         let page = log.query(&Query::new().user(name)).await.unwrap();
         assert_eq!(page.items.len(), 2, "{name}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_more_had_than_a_store_tells_at_once_finds_all_of_them() {
+    let people = prov_core::store::Scan::MAX_LIMIT.get() + 20;
+    let bench = Bench::new();
+    let log = bench.open().await;
+    for named in ["twin", "single"] {
+        let of = |n: u32| {
+            let name = if named == "twin" { named.to_owned() } else { format!("{named}{n}") };
+            bench.event(Action::AUTH_LOGIN, &format!("user_{n}"), &name)
+        };
+        let all = (0..people).map(|n| log.record(of(n)));
+        for receipt in futures_util::future::join_all(all).await {
+            receipt.unwrap();
+        }
+    }
+    let counts = log.count(&Query::new().user("twin"), CountBy::Nothing).await.unwrap();
+    assert_eq!(counts.total, 2 * u64::from(people));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -74,14 +74,9 @@ impl Notices {
 
     /// Every notice of a user.
     pub(crate) async fn of(&self, user: &UserId) -> Result<Vec<NoticeRecord>> {
-        let mut all = Vec::new();
-        let mut scan = Scan::kind(NoticeRecord::KIND).with_term(NoticeRecord::user_term(user));
-        loop {
-            let page = self.store.list::<NoticeRecord>(&scan).await?;
-            all.extend(page.items.into_iter().map(|stored| stored.entity));
-            let Some(next) = page.next else { return Ok(all) };
-            scan = scan.after(Some(next));
-        }
+        let scan = Scan::kind(NoticeRecord::KIND).with_term(NoticeRecord::user_term(user));
+        let all = self.store.list_all(scan).await?;
+        Ok(all.into_iter().map(|stored| stored.entity).collect())
     }
 
     /// A notice, and what puts it up.

@@ -337,14 +337,8 @@ impl AuthService {
     }
 
     pub(super) async fn all_with<E: Entity>(&self, term: Term) -> Result<Vec<E>> {
-        let mut all = Vec::new();
-        let mut scan = Scan::kind(E::KIND).with_term(term);
-        loop {
-            let page = self.store().list::<E>(&scan).await?;
-            all.extend(page.items.into_iter().map(|stored| stored.entity));
-            let Some(next) = page.next else { return Ok(all) };
-            scan = scan.after(Some(next));
-        }
+        let all = self.store().list_all(Scan::kind(E::KIND).with_term(term)).await?;
+        Ok(all.into_iter().map(|stored| stored.entity).collect())
     }
 
     pub(super) async fn remove_all<E: Entity>(&self, term: Term) -> Result<u64> {

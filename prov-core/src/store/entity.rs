@@ -132,8 +132,15 @@ pub trait StoreExt: Store {
     /// # Errors
     /// As [`StoreExt::load`].
     async fn load_all<E: Entity>(&self) -> Result<Vec<Stored<E>>> {
+        self.list_all(Scan::kind(E::KIND)).await
+    }
+
+    /// Every entity that a scan finds, page by page: where nobody can make them too many.
+    ///
+    /// # Errors
+    /// As [`StoreExt::load`].
+    async fn list_all<E: Entity>(&self, mut scan: Scan) -> Result<Vec<Stored<E>>> {
         let mut all = Vec::new();
-        let mut scan = Scan::kind(E::KIND);
         loop {
             let page = self.list(&scan).await?;
             all.extend(page.items);

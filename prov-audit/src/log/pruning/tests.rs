@@ -107,7 +107,16 @@ async fn what_an_index_could_not_take_out_it_takes_out_later_and_is_not_made_ane
     let oldest = log.oldest(class).await.unwrap();
     assert!(oldest > 256, "the log itself is pruned: {oldest}");
     somebody.execute_batch("COMMIT").unwrap();
-    assert_eq!(log.prune().await.unwrap()[0].from, oldest);
+    // An index that failed just now refuses whatever is asked of it until it has tried again.
+    let mut again = log.prune().await;
+    for _ in 0..20 {
+        if again.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        again = log.prune().await;
+    }
+    assert_eq!(again.unwrap()[0].from, oldest);
     assert_eq!(counted(&log).await, log.size(class) - oldest);
     let mark: i64 = somebody.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
     assert_eq!(mark, 7, "it was made anew");
