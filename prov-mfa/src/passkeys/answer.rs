@@ -31,11 +31,18 @@ pub(crate) struct AssertionAnswer {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ClientData {
+    #[serde(default, rename = "type")]
+    pub(crate) kind: String,
     /// The challenge, in base 64 for URLs: it names the ceremony.
     pub(crate) challenge: String,
+    /// The page that asked.
+    #[serde(default)]
+    pub(crate) origin: String,
     /// Whether it was asked out of a frame of another site.
     #[serde(default)]
     pub(crate) cross_origin: bool,
+    /// The page around such a frame.
+    pub(crate) top_origin: Option<String>,
 }
 
 impl RegistrationAnswer {

@@ -18,6 +18,7 @@ use webauthn_rs_core::proto::{
 };
 
 use super::makers::makers;
+use super::usual::{Held, Site};
 use super::{
     AssertionAnswer, AttestationPolicy, Ceremony, Discoverable, PasskeyOptions, RegistrationAnswer,
     handle_of,
@@ -28,6 +29,7 @@ use crate::factors::{Asserted, Passkey};
 /// Checks ceremonies of one site.
 pub(crate) struct RelyingParty {
     core: WebauthnCore,
+    site: Site,
     discoverable: Discoverable,
     makers: Option<AttestationCaList>,
 }
@@ -67,6 +69,7 @@ impl RelyingParty {
     /// [`core_codes::INVALID_REQUEST`] naming the option that can't be right.
     pub(crate) fn new(options: &PasskeyOptions, issuer: &str) -> Result<Self> {
         let origins = options.checked_origins()?;
+        let site = Site::new(&options.rp_id, &origins);
         let name = options.name.as_deref().unwrap_or(issuer);
         let core = WebauthnCore::new_unsafe_experts_only(
             name,
@@ -80,7 +83,7 @@ impl RelyingParty {
             AttestationPolicy::Any => None,
             AttestationPolicy::Under { roots, models } => Some(makers(roots, models)?),
         };
-        Ok(Self { core, discoverable: options.discoverable, makers })
+        Ok(Self { core, site, discoverable: options.discoverable, makers })
     }
 
     /// Asks for a new credential of this user, none of those they have.
@@ -185,23 +188,36 @@ impl RelyingParty {
     pub(crate) fn check(
         &self,
         answer: &AssertionAnswer,
-        state: &RawValue,
+        ceremony: &Ceremony,
         passkey: &Passkey,
     ) -> Result<Asserted> {
         if answer.client.cross_origin {
             return Ok(Asserted::Wrong("cross_origin"));
         }
         let mut credential = credential_of(passkey)?;
-        let state: AuthenticationState = read(state)?;
-        let checked =
-            self.core.authenticate_single_credential(&answer.credential, &state, &credential);
-        let held = match checked {
+        let held = match self.site.held(answer, ceremony, &credential) {
+            Some(held) => Ok(held),
+            None => self.held(answer, ceremony, &credential)?,
+        };
+        let Held { counter, backup_state } = match held {
             Ok(held) => held,
             Err(error) => return Ok(Asserted::Wrong(reason(&error))),
         };
-        credential.counter = held.counter();
-        credential.backup_state = held.backup_state();
+        (credential.counter, credential.backup_state) = (counter, backup_state);
         Ok(Asserted::Held { counter: credential.counter, credential: kept(&credential)? })
+    }
+
+    /// What an assertion says, by webauthn-rs-core.
+    fn held(
+        &self,
+        answer: &AssertionAnswer,
+        ceremony: &Ceremony,
+        credential: &Credential,
+    ) -> Result<std::result::Result<Held, WebauthnError>> {
+        let state: AuthenticationState = read(&ceremony.state)?;
+        let checked =
+            self.core.authenticate_single_credential(&answer.credential, &state, credential);
+        Ok(checked.map(|held| Held { counter: held.counter(), backup_state: held.backup_state() }))
     }
 }
 

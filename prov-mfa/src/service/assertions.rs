@@ -140,7 +140,7 @@ impl MfaService {
                 (_, false) => factors.reject_passkey("wrong_user", limit, now),
                 (Some(ceremony), true) => factors.check_passkey(
                     &answer.credential_id(),
-                    |passkey| relying_party.check(answer, &ceremony.state, passkey),
+                    |passkey| relying_party.check(answer, ceremony, passkey),
                     limit,
                     now,
                 )?,

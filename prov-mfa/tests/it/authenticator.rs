@@ -13,6 +13,7 @@ const PRESENT: u8 = 0x01;
 const VERIFIED: u8 = 0x04;
 const MAY_BE_COPIED: u8 = 0x08;
 const ATTESTED: u8 = 0x40;
+const EXTENDED: u8 = 0x80;
 
 /// One credential, and how it misbehaves.
 #[expect(clippy::struct_excessive_bools, reason = "each is one way to misbehave")]
@@ -29,6 +30,8 @@ pub(crate) struct Key {
     pub(crate) synced: bool,
     pub(crate) discoverable: bool,
     pub(crate) framed: bool,
+    /// Whether it says what it did of extensions: nothing.
+    pub(crate) extended: bool,
     /// The type it writes instead of the right one.
     pub(crate) kind: Option<&'static str>,
     pub(crate) forged: bool,
@@ -53,6 +56,7 @@ impl Key {
             synced: false,
             discoverable: true,
             framed: false,
+            extended: false,
             kind: None,
             forged: false,
         }
@@ -129,6 +133,7 @@ impl Key {
             flag(self.present, PRESENT)
                 | flag(self.verifies, VERIFIED)
                 | flag(self.synced, MAY_BE_COPIED)
+                | flag(self.extended, EXTENDED)
                 | flag(creates, ATTESTED),
         );
         data.extend(self.counter.to_be_bytes());
@@ -142,6 +147,9 @@ impl Key {
             data.extend(x);
             data.extend(b"\x22\x58\x20");
             data.extend(y);
+        }
+        if self.extended {
+            data.extend(b"\xa0");
         }
         data
     }

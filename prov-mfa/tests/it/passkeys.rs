@@ -78,6 +78,26 @@ async fn a_passkey_is_a_second_factor_and_a_way_to_sign_in() {
 }
 
 #[tokio::test]
+async fn an_answer_that_has_not_the_usual_form_holds_too() {
+    let world = World::new();
+    let alice = world.person();
+    let mut key = Key::new();
+    key.counter = 1;
+    registered(&world, &alice, &mut key).await;
+    for extended in [false, true, true, false] {
+        key.extended = extended;
+        let outcome = sign_in(&world, &mut key).await.unwrap();
+        assert!(matches!(outcome, PasskeyOutcome::Recognised { .. }), "{outcome:?}");
+    }
+    // Both move the counter on.
+    for extended in [false, true] {
+        (key.extended, key.counter) = (extended, 1);
+        sign_in(&world, &mut key).await.unwrap_err();
+        assert_eq!(last_reason(&world), "counter_went_back");
+    }
+}
+
+#[tokio::test]
 async fn challenges_have_256_bits_and_are_never_the_same() {
     let world = World::new();
     let alice = world.person();
