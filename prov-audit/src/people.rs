@@ -16,5 +16,5 @@ mod vault;
 
 pub(crate) use cipher::{PersonalData, Sealed};
 #[cfg(feature = "sqlite-index")]
-pub(crate) use vault::{Opened, folded};
+pub(crate) use vault::{KeyAtHand, Opened, folded};
 pub(crate) use vault::{Vault, secret};

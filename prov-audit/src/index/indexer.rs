@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -248,8 +249,6 @@ impl Indexer {
         self.shared.oldest.store(oldest, Ordering::Release);
         self.shared.reach(size);
         self.lacking.clear();
-        let ended = Persons::load(&db)?.ended(self.vault.now());
-        removal::forget(&db, &ended)?;
         let (filling, persons) = (Filling::of(size, oldest), Persons::load(&db)?);
         self.open = Some(Open { db, cursor, filling, persons, oldest, wiped: size });
         // The program may have been stopped when somebody had been taken out.
@@ -340,7 +339,7 @@ impl Indexer {
         let some = if pids.len() > FEW { &persons.among(pids) } else { pids };
         filling.lost(0);
         let any = removal::forget(db, some)?;
-        *persons = Persons::load(db)?;
+        persons.forget(some);
         let leaves_traces = any || self.shared.traces.load(Ordering::Acquire);
         if leaves_traces { self.empty(patience) } else { Ok(()) }
     }
@@ -351,7 +350,14 @@ impl Indexer {
         match ended {
             Some(pids) if !pids.is_empty() => {
                 self.terms = Terms::default();
-                self.forget(&pids, Duration::ZERO)
+                // Of each there may be much: whoever waits for something else comes between.
+                for pid in pids {
+                    if self.shared.is_called() {
+                        break;
+                    }
+                    self.forget(&[pid], Duration::ZERO)?;
+                }
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -395,7 +401,10 @@ impl Indexer {
     /// costs for each record does not grow with the index.
     fn wipe_now_and_then(&mut self) -> Result<(), Failure> {
         let size = self.shared.position.size();
-        let is_due = |open: &Open| size - open.wiped.min(size) >= (size / WIPED_PART).max(SPAN);
+        let is_due = |open: &Open| {
+            let (held, new) = (size.saturating_sub(open.oldest), size.saturating_sub(open.wiped));
+            new >= (held / WIPED_PART).max(SPAN)
+        };
         if self.open.as_ref().is_some_and(is_due) {
             self.wipe()?;
         }
@@ -409,12 +418,11 @@ impl Indexer {
         if !removal::empty(db)? {
             return Ok(false);
         }
-        let failed = |e| io_error(e, "overwriting what is free in the audit index");
         let free = match &mut self.free {
             Some(free) => free,
-            none => none.insert(gaps::open(&self.file).map_err(failed)?),
+            none => none.insert(gaps::open(&self.file).map_err(unwiped)?),
         };
-        gaps::wipe(free, &gaps::roots(db)?).map_err(failed)?;
+        gaps::wipe(free, &gaps::roots(db)?).map_err(unwiped)?;
         // It may have pages as they were, and write them so.
         *db = schema::open(&self.file, &self.log.name)?;
         *wiped = self.shared.position.size();
@@ -428,7 +436,7 @@ impl Indexer {
             let mut file = self.file.clone().into_os_string();
             file.push(suffix);
             match std::fs::remove_file(file) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
                     return Err(error.into());
                 }
                 // There may be none.
@@ -487,6 +495,17 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
+/// Why what is free could not be overwritten: a tree that leads out of the file is damaged.
+fn unwiped(error: std::io::Error) -> Failure {
+    let kind = error.kind();
+    let error = io_error(error, "overwriting what is free in the audit index");
+    match kind {
+        ErrorKind::UnexpectedEof => Failure::Damaged(error),
+        ErrorKind::StorageFull | ErrorKind::NotFound => Failure::Passing(error),
+        _ => Failure::Io(error),
+    }
+}
+
 fn not_open() -> Error {
     Error::new(core_codes::UNAVAILABLE).context("the index is not open")
 }
@@ -538,9 +557,9 @@ impl Adding<'_> {
         if let Some(sealed) = &leaf.subject {
             let pid = self.terms.of(self.vault, "pid", &sealed.pid);
             self.filling.add(seq, pid);
-            if let Some(terms) = self.terms.of_sealed(self.vault, sealed) {
+            if let Some((terms, ends)) = self.terms.of_sealed(self.vault, sealed) {
                 self.filling.add_personal(seq, &terms, pid);
-                self.persons.note(pid, || self.vault.ends(&sealed.pid));
+                self.persons.note(pid, ends);
             }
         }
         *self.tally.entry((leaf.action.into_owned(), leaf.outcome.as_str())).or_default() += 1;

@@ -48,11 +48,11 @@ impl Persons {
     }
 
     /// Notes that the index has something of a person, whose key ends then, if ever.
-    pub(super) fn note(&mut self, pid: i64, ends: impl FnOnce() -> Option<jiff::Timestamp>) {
+    pub(super) fn note(&mut self, pid: i64, ends: Option<jiff::Timestamp>) {
         if self.known.contains(&pid) {
             return;
         }
-        let ends = ends().map_or(NEVER, jiff::Timestamp::as_microsecond);
+        let ends = ends.map_or(NEVER, jiff::Timestamp::as_microsecond);
         self.insert(pid, ends);
         self.new.push((pid, ends));
     }
@@ -69,6 +69,14 @@ impl Persons {
             position.people.add(pid);
         }
         Ok(())
+    }
+
+    /// The index has nothing of these any more.
+    pub(super) fn forget(&mut self, pids: &[i64]) {
+        for pid in pids {
+            self.known.remove(pid);
+        }
+        self.ending.retain(|(_, pid)| self.known.contains(pid));
     }
 
     /// Those of these of whom the index has something.
@@ -113,6 +121,10 @@ mod tests {
         jiff::Timestamp::from_second(second).ok()
     }
 
+    fn ended_by(persons: &Persons, second: i64) -> Vec<i64> {
+        persons.ended(ends(second).unwrap())
+    }
+
     fn opened(folder: &Path) -> Connection {
         schema::open(&folder.join("index"), "origin").unwrap()
     }
@@ -123,16 +135,19 @@ mod tests {
         let db = opened(folder.path());
         let (mut persons, mut position) = (Persons::default(), Position::default());
         for (pid, end) in [(7, None), (-3, ends(100)), (5, ends(50)), (7, ends(1))] {
-            persons.note(pid, || end);
+            persons.note(pid, end);
         }
         persons.write(&db, &mut position).unwrap();
         persons.write(&db, &mut position).unwrap();
         position.write(&db).unwrap();
         let found = Persons::load(&db).unwrap();
         assert_eq!(found.among(&[5, 6, 7, -3]), [5, 7, -3]);
-        let ended = |at| found.ended(ends(at).unwrap());
+        let ended = |at| ended_by(&found, at);
         assert_eq!((ended(49), ended(50), ended(100)), (vec![], vec![5], vec![5, -3]));
 
+        let mut found = found;
+        found.forget(&[5, 6]);
+        assert_eq!((found.among(&[5, 7, -3]), ended_by(&found, 100)), (vec![7, -3], vec![-3]));
         remove(&db, &mut position, 5).unwrap();
         remove(&db, &mut position, 6).unwrap();
         position.write(&db).unwrap();

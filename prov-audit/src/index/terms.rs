@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::words::{MOST, words_of};
-use crate::people::{Opened, PersonalData, Sealed, Vault, folded};
+use crate::people::{KeyAtHand, Opened, PersonalData, Sealed, Vault, folded};
 
 /// Of each kind, more than this are forgotten.
 const MOST_KNOWN: usize = 4_096;
@@ -49,15 +51,20 @@ impl Terms {
         terms
     }
 
-    /// The terms of a sealed part; none when its key is not at hand, or no more.
-    pub(super) fn of_sealed(&mut self, vault: &Vault, sealed: &Sealed) -> Option<Arc<[i64]>> {
+    /// The terms of a sealed part, and when its key ends, if it does; none when that is not at hand, or no more.
+    pub(super) fn of_sealed(
+        &mut self,
+        vault: &Vault,
+        sealed: &Sealed,
+    ) -> Option<(Arc<[i64]>, Option<Timestamp>)> {
+        let KeyAtHand { ends } = vault.key_at_hand(&sealed.pid)?;
         if let Some(terms) = self.sealed.get(&sealed.ct) {
-            return vault.opens(&sealed.pid).then(|| Arc::clone(terms));
+            return Some((Arc::clone(terms), ends));
         }
         let Some(Opened::Clear(personal)) = vault.open_at_hand(sealed) else { return None };
         let terms: Arc<[i64]> = self.of_person(vault, &personal).into();
         remember(&mut self.sealed, &sealed.ct, Arc::clone(&terms));
-        Some(terms)
+        Some((terms, ends))
     }
 
     fn of_person(&mut self, vault: &Vault, personal: &PersonalData<'_>) -> Vec<i64> {

@@ -28,6 +28,13 @@ pub(crate) enum Opened {
     Erased,
 }
 
+/// That a key is at hand, and when it ends, if it does.
+#[cfg(feature = "sqlite-index")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeyAtHand {
+    pub(crate) ends: Option<Timestamp>,
+}
+
 /// A subject whose key is at hand.
 #[derive(Debug)]
 struct Known {
@@ -211,18 +218,12 @@ impl Vault {
         self.cache.read().away.contains(pid)
     }
 
-    /// Whether the key of a pseudonym is at hand and still good.
+    /// The key of a pseudonym, if it is at hand and still good.
     #[cfg(feature = "sqlite-index")]
-    pub(crate) fn opens(&self, pid: &str) -> bool {
+    pub(crate) fn key_at_hand(&self, pid: &str) -> Option<KeyAtHand> {
         let cache = self.cache.read();
-        let known = cache.by_pid.get(pid).filter(|_| !cache.gone.contains(pid));
-        known.is_some_and(|known| known.lives(&*self.clock))
-    }
-
-    /// When the key of a pseudonym ends that is at hand, if it does.
-    #[cfg(feature = "sqlite-index")]
-    pub(crate) fn ends(&self, pid: &str) -> Option<Timestamp> {
-        self.cache.read().by_pid.get(pid)?.expires_at
+        let known = cache.by_pid.get(pid).filter(|_| !cache.gone.contains(pid))?;
+        known.lives(&*self.clock).then_some(KeyAtHand { ends: known.expires_at })
     }
 
     /// The time that keys end by.
@@ -339,13 +340,14 @@ impl Vault {
                 self.store.replace(stored.version, &stored.entity).await.map(|_| stored.entity)
             } else {
                 let subject = self.fresh(id, actor, name.clone())?;
-                if subject.expires_at.is_some() {
-                    self.drop_ended();
-                }
                 self.store.create(&subject).await.map(|_| subject)
             };
             match written {
                 Ok(subject) => {
+                    // Once a day, for the strangers of that day.
+                    if subject.expires_at.is_some() {
+                        self.drop_ended();
+                    }
                     if let Some(known) = self.remember(&subject)? {
                         return Ok(known);
                     }

@@ -8,7 +8,9 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
-use webauthn_rs_core::proto::{COSEAlgorithm, COSEKeyType, Credential, ECDSACurve};
+use webauthn_rs_core::proto::{
+    COSEAlgorithm, COSEKeyType, CollectedClientData, Credential, ECDSACurve,
+};
 
 use super::{AssertionAnswer, Ceremony};
 
@@ -83,6 +85,9 @@ impl Site {
         if !is_of_its_user {
             return None;
         }
+        // What this crate does not read of the client data must be well-formed too.
+        let _: CollectedClientData =
+            serde_json::from_slice(&given.response.client_data_json).ok()?;
         let signed = [data, &sha256(&given.response.client_data_json)[..]].concat();
         let key = key_of(credential)?;
         key.verify(&signed, &given.response.signature).ok()?;

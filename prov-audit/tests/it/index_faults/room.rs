@@ -70,6 +70,13 @@ async fn child_without_room() {
     let stats = stats.unwrap();
     assert_eq!((stats.indexed(), stats.by_action[0].count), (recorded, recorded));
     assert_eq!(log.query(&Query::new().text("words")).await.unwrap().items.len(), 100);
+    // The thread says so when its step is done.
+    for _ in 0..250 {
+        if log.health().await.state == HealthState::Up {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     assert_eq!(log.health().await.state, HealthState::Up);
     println!("caught up");
 }

@@ -129,8 +129,24 @@ impl Scene {
         if let Some(framed) = dice.mostly(&[None, Some(true), Some(false)]) {
             client["crossOrigin"] = framed.into();
         }
-        let behind = dice.mostly(&["", " ", ",", "{}"]);
-        (format!("{client}{behind}"), more.is_empty() && origin == ORIGIN)
+        // What nobody here reads, and what may be wrong with it.
+        let also = dice.mostly(&[
+            "",
+            r#","other":{"a":[1,null]}"#,
+            r#","tokenBinding":{"status":"supported"}"#,
+            r#","tokenBinding":"x""#,
+            r#","tokenBinding":{}"#,
+            r#","other":1e999"#,
+            r#","other":"\ud800""#,
+        ]);
+        let mut text = client.to_string();
+        text.insert_str(text.len() - 1, also);
+        if dice.roll(20) == 0 {
+            text = json!([client["type"], client["challenge"], client["origin"], false, null])
+                .to_string();
+        }
+        text.push_str(dice.mostly(&["", " ", ",", "{}"]));
+        (text, more.is_empty() && origin == ORIGIN)
     }
 
     fn sign(&self, dice: &mut Dice, data: &[u8], client: &str) -> Vec<u8> {
