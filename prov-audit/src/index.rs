@@ -14,12 +14,15 @@
 //! Sums are no protection from somebody who writes to the file, and a disk that gives back an older state of a
 //! page, of one piece, is believed; [`Log::rebuild_index`](crate::Log::rebuild_index) puts that right.
 
+mod adding;
 mod counts;
 mod events;
+mod failure;
 mod filling;
 mod gaps;
 mod indexer;
 mod owners;
+mod pace;
 mod persons;
 mod places;
 mod postings;

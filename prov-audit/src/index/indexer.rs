@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -7,21 +7,22 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use prov_core::{Error, Result, codes as core_codes};
-use rusqlite::{Connection, ErrorCode, Transaction};
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::adding::Adding;
+use super::failure::{Failure, not_open, unwiped};
 use super::filling::Filling;
+use super::pace::{Batch, GATHER, REST};
 use super::persons::Persons;
 use super::places::SPAN;
 use super::schema::Position;
-use super::terms::{Terms, Words};
-use super::words::public_texts;
-use super::{Hit, IndexShared, Indexed, MOST_FAILURES, counts, gaps, removal, schema, sums};
+use super::terms::Terms;
+use super::{IndexShared, Indexed, MOST_FAILURES, gaps, removal, schema};
 use crate::files::io_error;
-use crate::leaf::Leaf;
 use crate::merkle::leaf_hash;
 use crate::people::Vault;
-use crate::segment::{self, Record, SegmentCursor};
+use crate::segment::{self, SegmentCursor};
 
 /// What the thread can be asked to do.
 #[derive(Debug)]
@@ -47,12 +48,6 @@ const FEW: usize = 16;
 
 /// What is free is overwritten whenever the index has grown by this part of itself.
 const WIPED_PART: u64 = 16;
-
-/// What comes within this is written together.
-const GATHER: Duration = Duration::from_millis(40);
-
-/// How long the thread sleeps when there is no news, and after a failure.
-const REST: Duration = Duration::from_millis(250);
 
 /// How far the thread stands behind others where all want the processor: it gets a tenth of what they get.
 #[cfg(target_os = "linux")]
@@ -105,15 +100,13 @@ impl Indexer {
         let _ = rustix::process::nice(BEHIND);
         let mut failed = 0;
         while !self.shared.stopping.load(Ordering::Acquire) {
-            let known = self.shared.position.size();
-            let started = Instant::now();
             let done = self.step();
             self.shared.failing.store(done.is_err(), Ordering::Release);
             match done {
-                Ok(()) => {
+                Ok(batch) => {
                     failed = 0;
-                    if self.shared.position.size() > known {
-                        self.give_way(started.elapsed());
+                    if let Some(batch) = batch {
+                        self.give_way(&batch);
                     }
                 }
                 Err(failure) => {
@@ -155,18 +148,26 @@ impl Indexer {
         removed.is_ok()
     }
 
-    /// After a batch, rests for twice as long as it took, or until a few more may have come: the
-    /// processor belongs to whoever records, and every batch writes its terms anew. Unless a query
-    /// waits, or there is something to do.
-    fn give_way(&self, worked: Duration) {
-        let until = Instant::now() + (2 * worked).clamp(GATHER, REST);
+    /// After a batch, rests: the processor belongs to whoever records, and every batch writes its terms anew.
+    /// Unless a query waits, or there is something to do.
+    fn give_way(&self, batch: &Batch) {
         let wanted = || self.shared.waiting.load(Ordering::Acquire) > 0 || self.shared.is_called();
+        let until = Instant::now() + batch.rest();
+        let mut seen = (Instant::now(), self.log.durable.size());
         while Instant::now() < until && !wanted() {
             std::thread::sleep(Duration::from_millis(2));
+            if seen.0.elapsed() >= REST {
+                let now = self.log.durable.size();
+                if !batch.is_outrun_by(now.saturating_sub(seen.1), seen.0.elapsed()) {
+                    return;
+                }
+                seen = (Instant::now(), now);
+            }
         }
     }
 
-    fn step(&mut self) -> Result<(), Failure> {
+    /// Does what is ordered, and takes in a batch of what is durable; says how that went.
+    fn step(&mut self) -> Result<Option<Batch>, Failure> {
         if self.shared.damaged.swap(false, Ordering::AcqRel) {
             self.discard()?;
         }
@@ -185,10 +186,14 @@ impl Indexer {
         let known = self.shared.position.size();
         let durable = self.log.durable.wait_beyond(known, REST);
         if durable <= known || self.shared.is_called() {
-            return Ok(());
+            return Ok(None);
         }
+        let began = Instant::now();
         self.read(durable).or_else(|failure| self.pass_over_what_is_gone(failure))?;
-        self.wipe_now_and_then()
+        self.wipe_now_and_then()?;
+        let taken = self.shared.position.size().saturating_sub(known);
+        let came = self.log.durable.size().saturating_sub(durable);
+        Ok((taken > 0).then(|| Batch { taken, came, worked: began.elapsed() }))
     }
 
     /// What could not be read may have been pruned meanwhile.
@@ -278,7 +283,7 @@ impl Indexer {
         };
         let wanted = cursor.next_seq() + filling.wanted(durable);
         let (vault, terms) = (&*self.vault, &mut self.terms);
-        let mut adding = Adding { vault, terms, filling, persons, tally: BTreeMap::new() };
+        let mut adding = Adding::new(vault, terms, filling, persons);
         let (mut last, mut lacks) = (None, None);
         while cursor.next_seq() < wanted && lacks.is_none() && !self.shared.is_called() {
             let most = usize::try_from(wanted - cursor.next_seq()).unwrap_or(1);
@@ -448,164 +453,4 @@ impl Indexer {
         self.shared.traces.store(false, Ordering::Release);
         Ok(())
     }
-}
-
-/// Why the thread could not go on.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// The index is not what was written, or of something else.
-    Damaged(Error),
-    /// The files can't be read or written.
-    Io(Error),
-    /// Something that will pass, such as a full disk.
-    Passing(Error),
-}
-
-impl Failure {
-    /// What whoever gave an order is told.
-    fn told(&self) -> Error {
-        let (Self::Damaged(error) | Self::Io(error) | Self::Passing(error)) = self;
-        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
-        not_open().context(format!("{error}{}", cause.unwrap_or_default()))
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Passing(error)
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::Passing(io_error(error, "reading the log for the index"))
-    }
-}
-
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Self {
-        let (is_damage, code) = (sums::is_damage(&error), error.sqlite_error_code());
-        let error =
-            Error::new(core_codes::INTERNAL).context("writing the audit index").source(error);
-        match code {
-            _ if is_damage => Self::Damaged(error),
-            Some(ErrorCode::SystemIoFailure) => Self::Io(error),
-            _ => Self::Passing(error),
-        }
-    }
-}
-
-/// Why what is free could not be overwritten: a tree that leads out of the file is damaged.
-fn unwiped(error: std::io::Error) -> Failure {
-    let kind = error.kind();
-    let error = io_error(error, "overwriting what is free in the audit index");
-    match kind {
-        ErrorKind::UnexpectedEof => Failure::Damaged(error),
-        ErrorKind::StorageFull | ErrorKind::NotFound => Failure::Passing(error),
-        _ => Failure::Io(error),
-    }
-}
-
-fn not_open() -> Error {
-    Error::new(core_codes::UNAVAILABLE).context("the index is not open")
-}
-
-/// The record that waits for keys, and whose.
-type Lacking = Option<(u64, BTreeSet<String>)>;
-
-/// Takes records in, until they are written together.
-struct Adding<'a> {
-    vault: &'a Vault,
-    terms: &'a mut Terms,
-    filling: &'a mut Filling,
-    persons: &'a mut Persons,
-    tally: BTreeMap<(String, &'static str), i64>,
-}
-
-impl Adding<'_> {
-    /// Adds these up to the first whose subject's key is not at hand, but will be. Gives the last that was
-    /// added; and which was not, with the pseudonyms of all that are lacking.
-    fn add_all<'r>(&mut self, all: &'r [Record]) -> (Option<&'r Record>, Lacking) {
-        let mut last = None;
-        for (at, record) in all.iter().enumerate() {
-            let leaf = Leaf::read(&record.leaf);
-            if self.lacks(leaf.as_ref()).is_some() {
-                let rest = all.iter().skip(at).filter_map(|record| Leaf::read(&record.leaf));
-                let lacking = rest.filter_map(|leaf| self.lacks(Some(&leaf)).map(str::to_owned));
-                return (last, Some((record.seq, lacking.collect())));
-            }
-            self.add(record, leaf);
-            last = Some(record);
-        }
-        (last, None)
-    }
-
-    fn lacks<'l>(&self, leaf: Option<&'l Leaf<'_>>) -> Option<&'l str> {
-        let pid = leaf?.subject.as_ref().map(|sealed| sealed.pid.as_str())?;
-        self.vault.lacks(pid).then_some(pid)
-    }
-
-    /// Adds one record with everything it can be found by.
-    fn add(&mut self, record: &Record, leaf: Option<Leaf<'_>>) {
-        let seq = record.seq;
-        self.filling.begin(seq);
-        // What this version can't read is in the log all the same; only queries don't find it.
-        let Some(leaf) = leaf else { return };
-        let time = leaf.time.as_microsecond();
-        self.filling.add_event(Hit { seq, time, segment: record.segment, place: record.offset });
-        self.add_public(seq, &leaf);
-        if let Some(sealed) = &leaf.subject {
-            let pid = self.terms.of(self.vault, "pid", &sealed.pid);
-            self.filling.add(seq, pid);
-            if let Some((terms, ends)) = self.terms.of_sealed(self.vault, sealed) {
-                self.filling.add_personal(seq, &terms, pid);
-                self.persons.note(pid, ends);
-            }
-        }
-        *self.tally.entry((leaf.action.into_owned(), leaf.outcome.as_str())).or_default() += 1;
-    }
-
-    fn add_public(&mut self, seq: u64, leaf: &Leaf<'_>) {
-        let mut values = vec![
-            // Each is there once: remembering their hashes would push the useful ones out.
-            self.vault.term("id", &leaf.id.to_string()),
-            self.terms.of(self.vault, "action", &leaf.action),
-            self.terms.of(self.vault, "outcome", leaf.outcome.as_str()),
-        ];
-        values.extend(leaf.request.id.as_ref().map(|id| self.vault.term("request", id.as_str())));
-        let mut of = |kind, value: &str| values.push(self.terms.of(self.vault, kind, value));
-        if let Some(id) = &leaf.actor.id {
-            of("actor", id);
-        }
-        if let Some(resource) = &leaf.resource {
-            of("resource", &resource.id);
-            of("resource", &format!("{}:{}", resource.kind, resource.id));
-        }
-        for asked in asked_actions(leaf) {
-            of("asked", asked);
-        }
-        let mut words = Words::default();
-        public_texts(leaf, &mut |text| words.add(&self.terms.of_text(self.vault, text)));
-        for term in values.into_iter().chain(words.terms) {
-            self.filling.add(seq, term);
-        }
-    }
-
-    /// Writes all of them, and counts them.
-    fn finish(self, db: &Transaction<'_>, position: &mut Position) -> rusqlite::Result<()> {
-        self.filling.write(db)?;
-        self.persons.write(db, position)?;
-        let more = self.tally.iter();
-        let more = more.map(|((action, outcome), more)| (action.as_str(), *outcome, *more));
-        position.counted += counts::add(db, more)?;
-        Ok(())
-    }
-}
-
-/// The actions of the policies that an event is about: `deploy` where a decision was asked for, or
-/// where a route asks for one (`deploy servers`).
-fn asked_actions<'a>(leaf: &'a Leaf<'_>) -> impl Iterator<Item = &'a str> {
-    let of = |key: &str| leaf.context.get(key).and_then(serde_json::Value::as_str);
-    let routed = of("asked").and_then(|asked| asked.split(' ').next());
-    [of("action"), routed].into_iter().flatten()
 }
