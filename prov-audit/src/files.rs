@@ -25,7 +25,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8], durable: bool) -> io::Resul
         if durable {
             return file.sync_all();
         }
-        disk::begin_writing(&file);
+        disk::let_go(&file);
         Ok(())
     });
     if let Err(error) = written {

@@ -5,6 +5,7 @@
 //! that is queued, writes it with one write and one `fdatasync`, and wakes each caller. While it
 //! syncs, the next group gathers.
 
+mod cached;
 #[cfg(test)]
 mod faults;
 mod group;

@@ -3,6 +3,7 @@
 //! run. Run with `--release`; an argument names the directory to measure in, a second one says how many
 //! shall be in flight, and leaves out what they are compared with. `PROV_BAO` names the program `bao`.
 
+mod bare;
 mod openbao;
 
 use std::error::Error;
@@ -148,6 +149,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         compare(dir.path())?;
     }
     for flying in only.map_or_else(|| vec![1, 64, 512, 4096], |only: usize| vec![only]) {
+        print(&format!("{flying} in flight, bare"), bare::measure(dir.path(), flying, TIME)?);
         print(&format!("{flying} in flight"), measure(&log, clock, flying).await);
     }
     log.close().await?;

@@ -22,11 +22,12 @@ pub(crate) fn create_private_dir_all(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Has the disk begin with what was written to a file. It is not durable by that; a later sync has less
-/// to do, and what others sync meanwhile does not wait behind all of it.
-pub(crate) fn begin_writing(file: &File) {
+/// Has the disk begin with what was written to a file, and the system keep nothing of it in memory that is
+/// on the disk already. It is not durable by that; a later sync has less to do, and what others sync meanwhile
+/// does not wait behind all of it.
+pub(crate) fn let_go(file: &File) {
     #[cfg(target_os = "linux")]
-    // Advice: what refuses it writes later.
+    // Advice: what refuses it writes later, and keeps what it likes.
     let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
     #[cfg(not(target_os = "linux"))]
     let _ = file;

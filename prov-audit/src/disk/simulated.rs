@@ -327,7 +327,7 @@ pub(crate) fn create_private_dir_all(path: &Path) -> io::Result<()> {
 }
 
 /// A disk in memory begins with nothing: what is not synced is lost when the power fails.
-pub(crate) fn begin_writing(_file: &File) {}
+pub(crate) fn let_go(_file: &File) {}
 
 #[cfg(target_os = "linux")]
 pub(crate) fn sync_file_system(folder: &Path) -> io::Result<()> {

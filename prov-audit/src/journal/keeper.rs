@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use prov_core::Result;
 
+use super::cached::Cached;
 use super::growth::Growth;
 use super::notice::Notice;
 use super::recovery::Recovered;
@@ -41,6 +42,7 @@ pub(super) struct Keeper {
     /// sync says so.
     distrusts_unsynced: bool,
     watch: Watch,
+    cached: Cached,
     reserve_due: Instant,
     /// How far the log is pruned.
     stub: Option<Stub>,
@@ -66,6 +68,7 @@ impl Keeper {
             unsynced: Vec::new(),
             distrusts_unsynced: false,
             watch: Watch::new(&shared.options.dir, shared.origin),
+            cached: Cached::default(),
             reserve_due: Instant::now(),
             stub: recovered.stub,
             tiles_lost: recovered.tiles_lost,
@@ -169,6 +172,7 @@ impl Keeper {
     fn look_after_files(&mut self) {
         let shared = Arc::clone(&self.shared);
         let Some(active) = *shared.active.lock() else { return };
+        self.cached.follow(&shared.options.dir, active.first_seq);
         let newest = shared.checkpoint.lock().note.clone();
         let kept = watch::Kept {
             checkpoint: &newest,
