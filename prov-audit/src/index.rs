@@ -178,7 +178,9 @@ impl IndexFile {
         let least = self.shared.reached.load(Ordering::Acquire);
         ask(ToRead { file: &self.path, least }).map_err(|error| {
             if self.shared.is_lost(&error) && !self.shared.damaged.swap(true, Ordering::AcqRel) {
-                tracing::warn!(?error, "the audit index is damaged; it is made anew from the log");
+                let what =
+                    "the audit index is damaged or can't be read; it is made anew from the log";
+                tracing::warn!(?error, "{what}");
             }
             Error::new(codes::INDEX_BEHIND)
                 .context("reading the audit index")
@@ -235,7 +237,9 @@ impl Index {
             return Some("what was erased is not out of an index yet: it is read without a pause");
         }
         let is_failing = self.shared.failing.load(Ordering::Acquire);
-        is_failing.then_some("an index can't be written: it lags until it can")
+        is_failing.then_some(
+            "an index can't go on, for a reason that is in the program's log: it lags until it can",
+        )
     }
 
     /// How many records are indexed.

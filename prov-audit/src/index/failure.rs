@@ -67,3 +67,19 @@ pub(super) fn unwiped(error: std::io::Error) -> Failure {
 pub(super) fn not_open() -> Error {
     Error::new(core_codes::UNAVAILABLE).context("the index is not open")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn an_index_whose_tree_leads_out_of_its_file_is_damaged_and_one_without_room_is_not() {
+        let of = |kind: ErrorKind| unwiped(io::Error::from(kind));
+        assert!(matches!(of(ErrorKind::UnexpectedEof), Failure::Damaged(_)));
+        assert!(matches!(of(ErrorKind::StorageFull), Failure::Passing(_)));
+        assert!(matches!(of(ErrorKind::NotFound), Failure::Passing(_)));
+        assert!(matches!(of(ErrorKind::Other), Failure::Io(_)));
+    }
+}

@@ -179,7 +179,7 @@ impl Indexer {
             }
         }
         self.have_open()?;
-        self.forget_ended()?;
+        self.forget_ended().or_else(|failure| self.discard_erased(&failure))?;
         if self.shared.traces.load(Ordering::Acquire) {
             self.empty(Duration::ZERO).or_else(|failure| self.discard_erased(&failure))?;
         }
@@ -213,7 +213,7 @@ impl Indexer {
                 // What they were called and where they were is remembered there.
                 self.terms = Terms::default();
                 // Also of an index that can't be opened: to remove it takes no room.
-                let done = self.have_open().and_then(|()| self.forget(pids, EMPTYING));
+                let done = self.have_open().and_then(|()| self.forget(pids, EMPTYING, &|| true));
                 done.or_else(|failure| self.discard_erased(&failure))
             }
             Order::Prune(_) => self.prune(),
@@ -335,43 +335,49 @@ impl Indexer {
         }
     }
 
-    /// Takes these out, and waits so long for whoever reads.
-    fn forget(&mut self, pids: &[i64], patience: Duration) -> Result<(), Failure> {
+    /// Takes these out, as long as it may go on, and waits so long for whoever reads.
+    fn forget(
+        &mut self,
+        pids: &[i64],
+        patience: Duration,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<(), Failure> {
         let Some(Open { db, filling, persons, .. }) = &mut self.open else {
             return Err(not_open().into());
         };
         // Of one it is seen in every stretch whether anything is there.
         let some = if pids.len() > FEW { &persons.among(pids) } else { pids };
         filling.lost(0);
-        let any = removal::forget(db, some)?;
-        persons.forget(some);
-        let leaves_traces = any || self.shared.traces.load(Ordering::Acquire);
+        let taken = removal::forget(db, some, removal::AT_ONCE, go_on)?;
+        if taken.all {
+            persons.forget(some);
+        }
+        let leaves_traces = taken.any || self.shared.traces.load(Ordering::Acquire);
         if leaves_traces { self.empty(patience) } else { Ok(()) }
     }
 
-    /// Takes out those whose keys ended: nobody can read any more what their terms stem from.
+    /// Takes out those whose keys ended: nobody can read any more what their terms stem from. Of each there may be
+    /// much, of a day on which somebody tried a million names: whoever waits for something else comes between.
     fn forget_ended(&mut self) -> Result<(), Failure> {
-        let ended = self.open.as_ref().map(|open| open.persons.ended(self.vault.now()));
-        match ended {
-            Some(pids) if !pids.is_empty() => {
-                self.terms = Terms::default();
-                // Of each there may be much: whoever waits for something else comes between.
-                for pid in pids {
-                    if self.shared.is_called() {
-                        break;
-                    }
-                    self.forget(&[pid], Duration::ZERO)?;
-                }
-                Ok(())
-            }
-            _ => Ok(()),
+        let Some(open) = &self.open else { return Ok(()) };
+        let ended = open.persons.ended(self.vault.now());
+        if ended.is_empty() {
+            return Ok(());
         }
+        self.terms = Terms::default();
+        let shared = Arc::clone(&self.shared);
+        let go_on = || !shared.is_called();
+        ended
+            .into_iter()
+            .take_while(|_| go_on())
+            .try_for_each(|pid| self.forget(&[pid], Duration::ZERO, &go_on))
     }
 
-    /// Where the erased can't be taken out, of a full disk for example, the whole index goes: it will be made
+    /// Where those who must go can't be taken out, of a full disk for example, the whole index goes: it will be made
     /// anew without them.
     fn discard_erased(&mut self, failure: &Failure) -> Result<(), Failure> {
-        let what = "who was erased can't be taken out of the audit index: it is made anew";
+        let what =
+            "who was erased, or ended, can't be taken out of the audit index: it is made anew";
         tracing::warn!(?failure, "{what}");
         self.discard()
     }

@@ -147,11 +147,24 @@ pub(super) fn add(db: &Connection, stretch: Stretch, new: &[Key]) -> rusqlite::R
     last.map_or(Ok(()), |last| last.write(db))
 }
 
-/// Takes out that this person has this term in a group.
-pub(super) fn remove(db: &Connection, group: i64, term: i64, pid: i64) -> rusqlite::Result<()> {
-    let key = (term, pid);
-    let (before, found) = (before(db, group, key)?, at_or_before(db, group, key)?);
-    if (before.next, found.key) != (key, key) {
+/// Takes out that this person has this term in the span of a stretch.
+pub(super) fn remove(
+    db: &Connection,
+    stretch: Stretch,
+    term: i64,
+    pid: i64,
+) -> rusqlite::Result<()> {
+    let ((group, bit), key) = (stretch.group(), (term, pid));
+    let found = at_or_before(db, group, key)?;
+    if found.key != key || found.spans & bit == 0 {
+        return Err(sums::damaged("owner"));
+    }
+    let spans = found.spans & !bit;
+    if spans != 0 {
+        return Owner { spans, ..found }.write(db);
+    }
+    let before = before(db, group, key)?;
+    if before.next != key {
         return Err(sums::damaged("owner"));
     }
     Owner { next: found.next, ..before }.write(db)?;
@@ -209,12 +222,8 @@ mod tests {
         Ok(all)
     }
 
-    #[test]
-    fn rows_come_and_go_in_any_order_and_whichever_is_lost_is_missed() {
-        let folder = tempfile::tempdir().unwrap();
-        let db = schema::open(&folder.path().join("index"), "origin").unwrap();
-        let spans = [Stretch::span_of(0), Stretch::span_of(2 * SPAN)];
-        begin(&db, spans[0]).unwrap();
+    /// Rows that came and went in any order, in these spans, and what should be there.
+    fn written(db: &Connection, spans: [Stretch; 2]) -> BTreeMap<Key, u64> {
         let mut model = BTreeMap::<Key, u64>::new();
         let mut seed = 3_u64;
         for round in 0..400 {
@@ -222,18 +231,35 @@ mod tests {
             let roll = |shift: u32, of: u64| ((seed >> shift) % of).cast_signed();
             // Also terms that are less than nothing when they are written.
             let (term, pid) = (roll(33, 12) * 5 - 30, roll(40, 9) - 4);
-            if round % 3 == 2 && model.remove(&(term, pid)).is_some() {
-                remove(&db, 0, term, pid).unwrap();
+            if round % 3 == 2
+                && let Some(known) = model.get_mut(&(term, pid))
+            {
+                for span in spans.into_iter().take(1 + usize::from(seed >> 51 & 1 == 1)) {
+                    let (_, bit) = span.group();
+                    assert_eq!(remove(db, span, term, pid).is_ok(), *known & bit != 0);
+                    *known &= !bit;
+                }
+                model.retain(|_, spans| *spans != 0);
             } else {
                 let span = spans[usize::from(seed >> 50 & 1 == 1)];
                 let some = (0..=roll(45, 5)).map(|n| (term + n * 5, (pid + 4 * n) % 5));
                 let some: BTreeSet<Key> = some.collect();
-                add(&db, span, &some.iter().copied().collect::<Vec<_>>()).unwrap();
+                add(db, span, &some.iter().copied().collect::<Vec<_>>()).unwrap();
                 for key in some {
                     *model.entry(key).or_default() |= span.group().1;
                 }
             }
         }
+        model
+    }
+
+    #[test]
+    fn rows_come_and_go_in_any_order_and_whichever_is_lost_is_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = schema::open(&folder.path().join("index"), "origin").unwrap();
+        let spans = [Stretch::span_of(0), Stretch::span_of(2 * SPAN)];
+        begin(&db, spans[0]).unwrap();
+        let mut model = written(&db, spans);
         let of = |term: i64| -> Vec<(i64, u64)> {
             let some = model.range((term, i64::MIN)..=(term, i64::MAX));
             some.map(|((_, pid), spans)| (*pid, *spans)).collect()
@@ -241,7 +267,7 @@ mod tests {
         for term in -40..40 {
             assert_eq!(found(&db, term).unwrap(), of(term));
         }
-        remove(&db, 0, 1, 1).unwrap_err();
+        remove(&db, spans[0], 1, 1).unwrap_err();
 
         let first = *model.first_key_value().unwrap().0;
         for key in [START].into_iter().chain(model.keys().copied()) {

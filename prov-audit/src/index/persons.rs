@@ -100,6 +100,14 @@ pub(super) fn remove(db: &Connection, position: &mut Position, pid: i64) -> rusq
     Ok(())
 }
 
+/// Takes out those of whom nothing is left.
+pub(super) fn prune(db: &Connection, position: &mut Position) -> rusqlite::Result<()> {
+    let mut gone =
+        db.prepare("SELECT pid FROM person WHERE pid NOT IN (SELECT pid FROM personal)")?;
+    let gone = gone.query_map((), |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+    gone.into_iter().try_for_each(|pid| remove(db, position, pid))
+}
+
 /// Takes everybody out.
 pub(super) fn clear(db: &Connection, position: &mut Position) -> rusqlite::Result<()> {
     position.people = super::summary::People::default();
@@ -114,6 +122,7 @@ fn sum(pid: i64, ends: i64) -> u32 {
 mod tests {
     use std::path::Path;
 
+    use super::super::filling::PUT_PERSON;
     use super::super::schema;
     use super::*;
 
@@ -160,5 +169,22 @@ mod tests {
         clear(&db, &mut position).unwrap();
         position.write(&db).unwrap();
         assert_eq!(Persons::load(&db).unwrap().among(&[7, -3]), [0; 0]);
+    }
+
+    #[test]
+    fn of_whom_a_prune_leaves_nothing_is_known_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = opened(folder.path());
+        let (mut persons, mut position) = (Persons::default(), Position::default());
+        for pid in [1, 2, 3] {
+            persons.note(pid, None);
+        }
+        persons.write(&db, &mut position).unwrap();
+        for (stretch, pid) in [(4, 1), (5, 1), (5, 3)] {
+            db.execute(PUT_PERSON, (stretch, pid, [0_u8; 4])).unwrap();
+        }
+        prune(&db, &mut position).unwrap();
+        position.write(&db).unwrap();
+        assert_eq!(Persons::load(&db).unwrap().among(&[1, 2, 3]), [1, 3]);
     }
 }

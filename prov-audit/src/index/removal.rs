@@ -13,40 +13,77 @@ use super::stretch::{Stretch, page_at};
 use super::summary::{self, People, Summary};
 use super::{counts, events, owners, persons};
 
+/// After so many terms were taken out, what was done so far is committed: not more than this is to be done again, and
+/// whoever waits for something else comes between.
+pub(super) const AT_ONCE: usize = 4096;
+
+/// What was taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// There was something.
+    pub(super) any: bool,
+    /// Nothing is left.
+    pub(super) all: bool,
+}
+
 /// Takes out what came from the personal parts of these subjects: a row for each span, and one for each
-/// term and group of spans. Says whether there was anything.
-pub(super) fn forget(db: &Connection, pids: &[i64]) -> rusqlite::Result<bool> {
-    let all = db.unchecked_transaction()?;
-    let mut found_any = false;
-    {
-        let mut position = Position::of(&all)?;
-        let stretches: Vec<Stretch> = Stretch::all(position.oldest, position.size).collect();
-        let mut known = all.prepare(PERSON)?;
-        let mut remove = all.prepare("DELETE FROM personal WHERE stretch = ?1 AND pid = ?2")?;
-        for pid in pids {
-            // What a subject has is the same in most spans.
-            let mut owned = BTreeSet::new();
-            for stretch in stretches.iter().copied() {
-                let mut rows = known.query((stretch.number(), pid))?;
-                let Some(row) = rows.next()? else { continue };
-                let found = Entries::of(At::Person(stretch, *pid), row.get_ref(0)?.as_blob()?)?;
-                let (group, _) = stretch.group();
-                owned.extend(found.terms().map(|term| (group, term.cast_signed())));
-                drop(rows);
-                found_any |= remove.execute((stretch.number(), pid))? > 0;
-                let mut summary = Summary::load(&all, stretch)?;
-                summary.people.remove(*pid);
-                summary.write(&all, stretch)?;
+/// term and group of spans. After every `at_once` terms it asks whether to go on; what is left when it
+/// may not is taken out by the next call.
+pub(super) fn forget(
+    db: &Connection,
+    pids: &[i64],
+    at_once: usize,
+    go_on: &dyn Fn() -> bool,
+) -> rusqlite::Result<Taken> {
+    let mut all = db.unchecked_transaction()?;
+    let (mut any, mut done) = (false, 0);
+    let mut position = Position::of(&all)?;
+    let stretches: Vec<Stretch> = Stretch::all(position.oldest, position.size).collect();
+    for pid in pids {
+        for span in stretches.chunk_by(|one, next| one.group() == next.group()) {
+            if done >= at_once {
+                position.write(&all)?;
+                all.commit()?;
+                if !go_on() {
+                    return Ok(Taken { any, all: false });
+                }
+                (all, done) = (db.unchecked_transaction()?, 0);
             }
-            for (group, term) in owned {
-                owners::remove(&all, group, term, *pid)?;
-            }
-            persons::remove(&all, &mut position, *pid)?;
+            let terms = forget_in(&all, span, *pid)?;
+            any |= terms.is_some();
+            done += terms.unwrap_or_default();
         }
-        position.write(&all)?;
+        persons::remove(&all, &mut position, *pid)?;
     }
+    position.write(&all)?;
     all.commit()?;
-    Ok(found_any)
+    Ok(Taken { any, all: true })
+}
+
+/// Takes a person out of a span, or of the blocks that there are of it. Gives how many terms they had, if they were
+/// there.
+fn forget_in(db: &Connection, span: &[Stretch], pid: i64) -> rusqlite::Result<Option<usize>> {
+    let mut known = db.prepare_cached(PERSON)?;
+    let mut remove = db.prepare_cached("DELETE FROM personal WHERE stretch = ?1 AND pid = ?2")?;
+    let mut owned = None;
+    for stretch in span.iter().copied() {
+        let mut rows = known.query((stretch.number(), pid))?;
+        let Some(row) = rows.next()? else { continue };
+        let found = Entries::of(At::Person(stretch, pid), row.get_ref(0)?.as_blob()?)?;
+        let owned: &mut BTreeSet<i64> = owned.get_or_insert_default();
+        owned.extend(found.terms().map(u64::cast_signed));
+        drop(rows);
+        remove.execute((stretch.number(), pid))?;
+        let mut summary = Summary::load(db, stretch)?;
+        summary.people.remove(pid);
+        summary.write(db, stretch)?;
+    }
+    // What a subject has is the same in most blocks.
+    let (Some(owned), Some(of)) = (owned, span.first()) else { return Ok(None) };
+    for term in &owned {
+        owners::remove(db, *of, *term, pid)?;
+    }
+    Ok(Some(owned.len()))
 }
 
 /// Takes out what is known of records before `before`. An index that has not got there goes on there. Of an action
@@ -76,6 +113,7 @@ pub(super) fn prune(
     }
     if emptied == 0 {
         own_anew(&all, edge, position.size)?;
+        persons::prune(&all, &mut position)?;
     } else {
         owners::clear(&all)?;
         persons::clear(&all, &mut position)?;

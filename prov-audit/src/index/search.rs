@@ -159,7 +159,7 @@ impl<'a> Searching<'a> {
         let mut next = end.checked_sub(1).map(|last| Stretch::of(last, self.size));
         let newest = next;
         while let Some(from) = next.filter(|from| from.end().min(end) > self.oldest) {
-            if next != newest && Instant::now() >= self.deadline {
+            if next != newest && self.is_late() {
                 return Ok(Some(end.min(from.end())));
             }
             let Some(stretch) = self.candidate(&condition, from)? else { return Ok(None) };
@@ -172,6 +172,10 @@ impl<'a> Searching<'a> {
             next = stretch.before();
         }
         Ok(None)
+    }
+
+    fn is_late(&self) -> bool {
+        Instant::now() >= self.deadline
     }
 
     /// The condition with every action below a prefix by its own name.
@@ -199,15 +203,22 @@ impl<'a> Searching<'a> {
         Ok(below.iter().map(|action| (self.term_of)(action)).collect())
     }
 
-    /// The newest stretch up to `from` in which the condition may be met.
+    /// The newest stretch up to `from` in which the condition may be met; `from` itself when there is no time to find
+    /// that out, as when a name was that of tens of thousands.
     fn candidate(&self, condition: &Condition, from: Stretch) -> rusqlite::Result<Option<Stretch>> {
         match condition {
             Condition::Has { public, personal } => {
                 let mut newest = None;
                 for term in public {
+                    if self.is_late() {
+                        return Ok(Some(from));
+                    }
                     newest = newest.max(self.newest(sorted(*term), from, newest)?);
                 }
                 for term in personal {
+                    if self.is_late() {
+                        return Ok(Some(from));
+                    }
                     newest = newest.max(self.newest_owned(*term, from, newest)?);
                 }
                 Ok(newest)

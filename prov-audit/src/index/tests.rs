@@ -146,7 +146,8 @@ impl Written {
     fn forget(&mut self, who: &[u64]) {
         self.filling.lost(0);
         let pids: Vec<i64> = who.iter().map(|who| pid(*who)).collect();
-        removal::forget(&self.db, &pids).unwrap();
+        let taken = removal::forget(&self.db, &pids, removal::AT_ONCE, &|| false).unwrap();
+        assert!(taken.all, "it is little");
     }
 
     fn prune(&mut self, before: u64) {
@@ -272,6 +273,35 @@ fn of_who_is_forgotten_no_row_is_left_and_others_keep_theirs() {
 }
 
 #[test]
+fn whoever_is_taken_out_bit_by_bit_is_gone_when_that_is_done_and_nobody_else_misses_anything() {
+    let end = SPAN + 2 * BLOCK + 9;
+    let (mut index, mut whole) = (Written::new(0..end, 5000), Written::new(0..end, 5000));
+    whole.forget(&[2, 4]);
+    index.filling.lost(0);
+    let mut calls = 0;
+    loop {
+        let more = std::cell::Cell::new(calls % 2);
+        let go_on = || more.replace(0) > 0;
+        let taken = removal::forget(&index.db, &[pid(2), pid(4)], 1, &go_on).unwrap();
+        calls += 1;
+        for who in [0, 1, 3] {
+            let of_name = those(0..end, |seq| seq % 5 == who);
+            assert_eq!(index.found(&has(&[], &[name(who)])), of_name);
+        }
+        let found = index.found(&has(&[], &[name(4)]));
+        assert!(those(0..end, |seq| seq % 5 == 4).ends_with(&found) || found.is_empty());
+        if taken.all {
+            break;
+        }
+    }
+    assert!(calls > 2, "{calls}");
+    assert_eq!(index.tables(), whole.tables());
+    ask(&index, &(0..end), &[2, 4]);
+    let again = removal::forget(&index.db, &[pid(2)], 1, &|| false).unwrap();
+    assert_eq!((again.any, again.all), (false, true));
+}
+
+#[test]
 fn of_what_is_pruned_no_row_is_left_and_newer_ones_keep_theirs() {
     let end = 2 * SPAN + 3 * BLOCK + 9;
     let edges =
@@ -308,10 +338,22 @@ fn an_index_that_is_being_made_anew_gives_no_half_an_answer() {
     assert!(!super::sums::is_damage(&open(101).unwrap_err()));
 }
 
+/// Says of which records something is true.
+type Is = fn(u64) -> bool;
+
 #[test]
 fn a_search_without_any_time_gets_to_the_end_by_going_on() {
     let written = Written::new(0..3 * BLOCK + 5, 700);
-    for condition in [Condition::All(Vec::new()), Condition::Not(Box::new(Condition::never()))] {
+    let stretches = 4;
+    let any: Is = |_| true;
+    let cases: [(Condition, Is); 4] = [
+        (Condition::All(Vec::new()), any),
+        (Condition::Not(Box::new(Condition::never())), any),
+        // With time, the first look would be where it is; so every stretch is looked at.
+        (has(&[unique(7)], &[]), |seq| seq == 7),
+        (has(&[], &[name(2)]), |seq| seq % 5 == 2),
+    ];
+    for (condition, of) in cases {
         let index = ToRead { file: &written.file, least: written.size };
         let searching = Searching::open(index, Duration::ZERO, &|_| 0).unwrap();
         let (mut before, mut found, mut pages) = (u64::MAX, Vec::new(), 0);
@@ -324,8 +366,8 @@ fn a_search_without_any_time_gets_to_the_end_by_going_on() {
             assert_eq!(time, seq.cast_signed() * 1000);
             before = seq;
         }
-        assert_eq!(found, (0..written.size).rev().collect::<Vec<_>>());
-        assert!(pages > 1);
+        assert_eq!(found, those(0..written.size, of));
+        assert_eq!(pages, stretches);
     }
 }
 

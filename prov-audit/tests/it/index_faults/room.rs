@@ -1,15 +1,16 @@
 //! An index that has no room, while the log has.
 
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use prov_audit::codes;
+use prov_audit::{LogOptions, codes};
 use prov_core::audit::RetentionClass;
-use prov_core::{HealthCheck, HealthState};
+use prov_core::{HealthCheck, HealthState, ManualClock};
 
 use super::*;
-use crate::bench_log::skip;
+use crate::bench_log::{ORIGIN, skip};
 
 /// Tells the child that it is one.
 const CHILD: &str = "PROV_AUDIT_INDEX_WITHOUT_ROOM";
@@ -169,6 +170,63 @@ async fn child_that_erases_without_room() {
     assert_eq!((left.unwrap(), found(&by_address(1)).await.unwrap()), (20, 0));
     assert_eq!(found_in(bench.dir.path(), &hashes), Vec::<PathBuf>::new());
     println!("caught up");
+}
+
+/// Not a test of its own: a process in which the key of a day of strangers ends when there is no room.
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "how a test tells its child that it is one")]
+async fn child_that_outlives_a_key_without_room() {
+    if std::env::var(CHILD).is_err() {
+        return;
+    }
+    let (bench, hour) = (Bench::new(), Duration::from_hours(1));
+    let clock = Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()));
+    let shared = Arc::<ManualClock>::clone(&clock);
+    let options = LogOptions::new(bench.dir.path(), ORIGIN, Arc::clone(&bench.store), shared)
+        .index_patience(Duration::from_millis(300))
+        .unattributed_for(hour);
+    let log = Log::open(options).await.unwrap();
+    for number in 0..240 {
+        let agent: Vec<String> = (0..60).map(|word| format!("w{number}x{word}")).collect();
+        let id = RequestId::generate(&*clock).unwrap();
+        let facts = RequestFacts::new(id, clock.now())
+            .from_client(Some([203, 0, 113, 1].into()))
+            .by_agent(Some(&agent.join(" ")));
+        let event = Event::new(&*clock, Action::AUTH_LOGIN, Outcome::Failure);
+        let stranger = Actor::unauthenticated(Some("canary1"));
+        log.record(event.by(stranger).in_request(&facts)).await.unwrap();
+    }
+    let hashes = hashes(&*bench.store, 1).await;
+    let found = async || Ok(log.query(&by_address(1)).await?.items.len());
+    while found().await.is_err_and(|e: prov_core::Error| e.is(codes::INDEX_BEHIND)) {}
+    assert_eq!(found().await.unwrap(), 100, "a page of them");
+    assert!(!found_in(&bench.dir.path().join("index"), &hashes).is_empty());
+
+    limit_files(&LONGEST_OF_LOG.to_string());
+    clock.advance(hour);
+    for _ in 0..400 {
+        if found_in(bench.dir.path(), &hashes).is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    assert_eq!(found_in(bench.dir.path(), &hashes), Vec::<PathBuf>::new());
+
+    limit_files("unlimited");
+    let mut left = found().await;
+    for _ in 0..100 {
+        if left.is_ok() {
+            break;
+        }
+        left = found().await;
+    }
+    assert_eq!(left.unwrap(), 0);
+    println!("caught up");
+}
+
+#[test]
+fn what_ends_when_there_is_no_room_takes_the_index_with_it() {
+    run_without_room("child_that_outlives_a_key_without_room", "unlimited", "1");
 }
 
 /// Runs a child of which no file may be longer than so much, until it says otherwise.
