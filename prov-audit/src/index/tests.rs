@@ -12,6 +12,7 @@ use rusqlite::{Connection, Transaction};
 use tempfile::TempDir;
 
 use super::filling::Filling;
+use super::persons::Persons;
 use super::places::{BLOCK, SPAN};
 use super::schema::{self, Position};
 use super::search::{Condition, Searching};
@@ -325,6 +326,23 @@ fn of_what_is_pruned_no_row_is_left_and_newer_ones_keep_theirs() {
     let before = index.tables();
     index.prune(SPAN);
     assert_eq!(index.tables(), before);
+}
+
+#[test]
+fn a_prune_forgets_of_whom_nothing_is_left() {
+    let mut index = Written::new(0..100, 100);
+    index.silent.insert(2);
+    index.go_on(BLOCK, 1000);
+    let (mut persons, mut position) = (Persons::default(), Position::of(&index.db).unwrap());
+    (0..PEOPLE).for_each(|who| persons.note(pid(who), None));
+    persons.write(&index.db, &mut position).unwrap();
+    position.write(&index.db).unwrap();
+    let all: Vec<i64> = (0..PEOPLE).map(pid).collect();
+    for (before, left) in [(90, vec![0, 1, 2, 3, 4]), (100, vec![0, 1, 3, 4]), (BLOCK, vec![])] {
+        index.prune(before);
+        let left: Vec<i64> = left.into_iter().map(pid).collect();
+        assert_eq!(Persons::load(&index.db).unwrap().among(&all), left, "{before}");
+    }
 }
 
 #[test]
