@@ -1,4 +1,4 @@
-//! The least that recording durably can cost on this machine: two threads that write an event's JSON and hash
+//! The least that recording durably can cost on this machine: two threads (one for one event at a time) that write an event's JSON and hash
 //! it, one that writes what they gave into a file and syncs it. No tasks, no people, no tree, no index, nobody
 //! woken: who recorded looks now and then how far the disk is.
 
@@ -89,10 +89,11 @@ pub(crate) fn measure(
         recorded: AtomicU64::new(0),
         stop: AtomicBool::new(false),
     };
+    let threads = flying.min(2);
     thread::scope(|all| {
         let writer = all.spawn(|| shared.write(&file));
-        for _ in 0..2 {
-            all.spawn(|| shared.produce(flying.div_ceil(2)));
+        for _ in 0..threads {
+            all.spawn(|| shared.produce(flying / threads));
         }
         thread::sleep(time);
         shared.stop.store(true, Ordering::Relaxed);

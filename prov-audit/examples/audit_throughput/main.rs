@@ -136,6 +136,7 @@ fn compare(dir: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 #[tokio::main]
+#[expect(clippy::print_stdout, reason = "this prints a table")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let root = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
     let only = std::env::args().nth(2).map(|flying| flying.parse()).transpose()?;
@@ -143,14 +144,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let clock = SystemClock::new();
     let shared: Arc<dyn Clock> = Arc::new(clock);
     let store = Arc::new(MemoryStore::new(Arc::clone(&shared)));
-    let options = LogOptions::new(dir.path(), "example.org/audit", store, shared);
-    let log = Arc::new(Log::open(options).await?);
+    let options = LogOptions::new(dir.path(), "example.org/audit", store, shared)
+        .index_patience(Duration::from_mins(10));
     if only.is_none() {
         compare(dir.path())?;
     }
-    for flying in only.map_or_else(|| vec![1, 64, 512, 4096], |only: usize| vec![only]) {
-        print(&format!("{flying} in flight, bare"), bare::measure(dir.path(), flying, TIME)?);
+    let rounds = only.map_or_else(|| vec![1, 64, 512, 4096], |only: usize| vec![only]);
+    for flying in &rounds {
+        print(&format!("{flying} in flight, bare"), bare::measure(dir.path(), *flying, TIME)?);
+    }
+    let log = Arc::new(Log::open(options).await?);
+    for flying in rounds {
         print(&format!("{flying} in flight"), measure(&log, clock, flying).await);
+        // What the index put off does not disturb the next round.
+        let since = Instant::now();
+        log.stats(None).await?;
+        println!("  everything of it is indexed after another {:.1?}", since.elapsed());
     }
     log.close().await?;
     Ok(())

@@ -66,6 +66,8 @@ pub(super) struct Indexer {
     terms: Terms,
     /// Whose keys are away that the next records need, by their pseudonyms.
     lacking: BTreeSet<String>,
+    /// How many times in a row those whose keys ended could not be taken out.
+    unended: u32,
 }
 
 /// An index that is being written.
@@ -89,7 +91,7 @@ impl Indexer {
         shared: Arc<IndexShared>,
     ) -> Self {
         let (terms, lacking) = (Terms::default(), BTreeSet::new());
-        Self { file, log, vault, shared, open: None, free: None, terms, lacking }
+        Self { file, log, vault, shared, open: None, free: None, terms, lacking, unended: 0 }
     }
 
     /// Works until it is told to stop.
@@ -157,6 +159,9 @@ impl Indexer {
         while Instant::now() < until && !wanted() {
             std::thread::sleep(Duration::from_millis(2));
             if seen.0.elapsed() >= REST {
+                if self.shared.traces.load(Ordering::Acquire) {
+                    return;
+                }
                 let now = self.log.durable.size();
                 if !batch.is_outrun_by(now.saturating_sub(seen.1), seen.0.elapsed()) {
                     return;
@@ -179,8 +184,12 @@ impl Indexer {
             }
         }
         self.have_open()?;
-        self.forget_ended().or_else(|failure| self.discard_erased(&failure))?;
-        if self.shared.traces.load(Ordering::Acquire) {
+        let is_done = self.try_to_forget_ended()?;
+        if self.shared.is_called() {
+            return Ok(None);
+        }
+        // While there is more to take out, what is free is not overwritten after each bit of it.
+        if is_done && self.shared.traces.load(Ordering::Acquire) {
             self.empty(Duration::ZERO).or_else(|failure| self.discard_erased(&failure))?;
         }
         let known = self.shared.position.size();
@@ -190,10 +199,11 @@ impl Indexer {
         }
         let began = Instant::now();
         self.read(durable).or_else(|failure| self.pass_over_what_is_gone(failure))?;
-        self.wipe_now_and_then()?;
-        let taken = self.shared.position.size().saturating_sub(known);
+        let (worked, size) = (began.elapsed(), self.shared.position.size());
         let came = self.log.durable.size().saturating_sub(durable);
-        Ok((taken > 0).then(|| Batch { taken, came, worked: began.elapsed() }))
+        self.wipe_now_and_then()?;
+        let taken = size.saturating_sub(known);
+        Ok((taken > 0).then_some(Batch { taken, came, worked }))
     }
 
     /// What could not be read may have been pruned meanwhile.
@@ -349,28 +359,54 @@ impl Indexer {
         let some = if pids.len() > FEW { &persons.among(pids) } else { pids };
         filling.lost(0);
         let taken = removal::forget(db, some, removal::AT_ONCE, go_on)?;
-        if taken.all {
-            persons.forget(some);
+        if !taken.all {
+            self.shared.traces.store(true, Ordering::Release);
+            return Ok(());
         }
+        persons.forget(some);
         let leaves_traces = taken.any || self.shared.traces.load(Ordering::Acquire);
         if leaves_traces { self.empty(patience) } else { Ok(()) }
     }
 
+    /// As [`Self::forget_ended`]. Nobody waits for it: what fails is tried again for a while, before the index goes.
+    fn try_to_forget_ended(&mut self) -> Result<bool, Failure> {
+        match self.forget_ended() {
+            Ok(is_done) => {
+                self.unended = 0;
+                Ok(is_done)
+            }
+            Err(failure) => {
+                self.unended += 1;
+                if self.unended < MOST_FAILURES {
+                    return Err(failure);
+                }
+                self.unended = 0;
+                self.discard_erased(&failure).map(|()| true)
+            }
+        }
+    }
+
     /// Takes out those whose keys ended: nobody can read any more what their terms stem from. Of each there may be
-    /// much, of a day on which somebody tried a million names: whoever waits for something else comes between.
-    fn forget_ended(&mut self) -> Result<(), Failure> {
-        let Some(open) = &self.open else { return Ok(()) };
+    /// much, of a day on which somebody tried a million names: whoever waits for something else comes between. Says
+    /// whether nothing is left.
+    fn forget_ended(&mut self) -> Result<bool, Failure> {
+        let Some(open) = &self.open else { return Ok(true) };
         let ended = open.persons.ended(self.vault.now());
         if ended.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         self.terms = Terms::default();
         let shared = Arc::clone(&self.shared);
-        let go_on = || !shared.is_called();
-        ended
-            .into_iter()
-            .take_while(|_| go_on())
-            .try_for_each(|pid| self.forget(&[pid], Duration::ZERO, &go_on))
+        let go_on = || !shared.is_called() && shared.waiting.load(Ordering::Acquire) == 0;
+        for pid in ended {
+            // A bit of it is taken out however many wait.
+            self.forget(&[pid], Duration::ZERO, &go_on)?;
+            if !go_on() {
+                break;
+            }
+        }
+        let open = self.open.as_ref();
+        Ok(open.is_none_or(|open| open.persons.ended(self.vault.now()).is_empty()))
     }
 
     /// Where those who must go can't be taken out, of a full disk for example, the whole index goes: it will be made

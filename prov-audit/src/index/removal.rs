@@ -13,7 +13,7 @@ use super::stretch::{Stretch, page_at};
 use super::summary::{self, People, Summary};
 use super::{counts, events, owners, persons};
 
-/// After so many terms were taken out, what was done so far is committed: not more than this is to be done again, and
+/// After so many terms were taken out, and those of the span that they end in, what was done so far is committed:
 /// whoever waits for something else comes between.
 pub(super) const AT_ONCE: usize = 4096;
 
