@@ -15,7 +15,10 @@ use super::{counts, events, owners, persons};
 
 /// After so many terms were taken out, and those of the span that they end in, what was done so far is committed:
 /// whoever waits for something else comes between.
+#[cfg(not(test))]
 pub(super) const AT_ONCE: usize = 4096;
+#[cfg(test)]
+pub(super) const AT_ONCE: usize = 1;
 
 /// What was taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

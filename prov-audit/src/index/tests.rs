@@ -66,7 +66,7 @@ fn term_of(kind: &'static str, name: &str) -> i64 {
     let number = name.parse().unwrap();
     if kind == "action" { shared(number) } else { outcome(number) }
 }
-fn pid(of: u64) -> i64 {
+pub(super) fn pid(of: u64) -> i64 {
     hash(3, of)
 }
 fn name(of: u64) -> i64 {
@@ -96,10 +96,10 @@ fn write(
 const PEOPLE: u64 = 5;
 
 /// An index of these records, written after so many each time.
-struct Written {
+pub(super) struct Written {
     _folder: TempDir,
-    file: std::path::PathBuf,
-    db: Connection,
+    pub(super) file: std::path::PathBuf,
+    pub(super) db: Connection,
     filling: Filling,
     size: u64,
     oldest: u64,
@@ -109,7 +109,7 @@ struct Written {
 }
 
 impl Written {
-    fn new(records: Range<u64>, write_every: u64) -> Self {
+    pub(super) fn new(records: Range<u64>, write_every: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("index");
         let db = schema::open(&file, "origin").unwrap();
@@ -147,8 +147,8 @@ impl Written {
     fn forget(&mut self, who: &[u64]) {
         self.filling.lost(0);
         let pids: Vec<i64> = who.iter().map(|who| pid(*who)).collect();
-        let taken = removal::forget(&self.db, &pids, removal::AT_ONCE, &|| false).unwrap();
-        assert!(taken.all, "it is little");
+        let taken = removal::forget(&self.db, &pids, usize::MAX, &|| false).unwrap();
+        assert!(taken.all, "nothing interrupts it");
     }
 
     fn prune(&mut self, before: u64) {
